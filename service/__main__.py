@@ -1,0 +1,116 @@
+"""``python -m service``: uvicorn with the configured workers on one socket; says in one JSON line when it serves.
+
+Exit code 2 for a configuration that cannot be used or a port that is taken. Next: ``app.py``.
+"""
+
+import argparse
+import errno
+import json
+import os
+import socket
+import sys
+import threading
+from typing import Any
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from .app import providers_of
+from .clock import SystemClock
+from .observability import logs
+from .settings import ConfigurationError, Settings, load
+
+BACKLOG = 8192
+START_WITHIN_S = 60.0
+
+
+def main() -> None:
+    """Parse flags (they win over environment and file), check the configuration, serve."""
+    parser = argparse.ArgumentParser(prog="python -m service", description="Gauntlet's chat service")
+    parser.add_argument("--host", help="address to bind (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port; 0 takes a free one (default 8000)")
+    parser.add_argument("--workers", type=int, help="worker processes (default 2)")
+    given = {
+        name: value
+        for name, value in zip(("service_host", "service_port", "workers"), _flags(parser), strict=True)
+        if value is not None
+    }
+    try:
+        settings = load(**given)
+        providers_of(settings, SystemClock())
+    except ConfigurationError as error:
+        _give_up(f"the configuration cannot be used:\n{error}")
+    logs.set_up()
+    listener = _listen(settings)
+    serve(settings, listener)
+
+
+def _flags(parser: argparse.ArgumentParser) -> tuple[Any, Any, Any]:
+    flags = parser.parse_args()
+    return flags.host, flags.port, flags.workers
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.service_host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.service_host, settings.service_port))
+    except OSError as error:
+        where = f"{settings.service_host}:{settings.service_port}"
+        what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
+        _give_up(f"port {where} {what}; end what holds it, or move the service with GAUNTLET_SERVICE_PORT")
+    listener.listen(BACKLOG)
+    listener.set_inheritable(True)
+    return listener
+
+
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Run the workers until told to end; prints the ready line once all of them serve."""
+    host, port = listener.getsockname()[:2]
+    ready = {
+        "ready": True,
+        "url": f"http://{f'[{host}]' if ':' in host else host}:{port}",
+        "workers": settings.workers,
+        "pid": os.getpid(),
+    }
+    config = uvicorn.Config(
+        "service.app:worker_app",
+        factory=True,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        backlog=BACKLOG,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=round(settings.drain_s),
+        timeout_keep_alive=75,
+    )
+    supervisor = Multiprocess(config, sockets=[listener])
+    threading.Thread(target=_announce, args=(supervisor, ready), daemon=True).start()
+    supervisor.run()
+    listener.close()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        _give_up("a worker could not start; its log lines above say why")
+
+
+def _announce(supervisor: Multiprocess, ready: dict[str, Any]) -> None:
+    while len(supervisor.processes) < supervisor.processes_num:
+        if supervisor.should_exit.wait(0.01):
+            return
+    for process in list(supervisor.processes):
+        if not process.wait_until_ready(START_WITHIN_S, supervisor.should_exit):
+            return
+    print(json.dumps(ready), flush=True)
+
+
+def _give_up(message: str) -> "Any":
+    print(f"gauntlet service: {message}", file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

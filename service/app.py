@@ -1,0 +1,225 @@
+"""The composition root: builds every part from the settings and joins them. The file to read first.
+
+A request meets, from outside to inside: health, request context (identity, key, deadline, clear errors), admission,
+its track, and for a chat the chain of stages around the call. From here read ``gateway/__init__.py`` for the first
+half of that way and ``stages/__init__.py`` for the second.
+"""
+
+import asyncio
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
+
+from .clock import Clock, SystemClock
+from .errors import BadRequest, GauntletError, MethodNotAllowed, NotFound
+from .gateway import problems
+from .gateway.admin import Admin
+from .gateway.admission import Admission
+from .gateway.auth import Auth
+from .gateway.context import RequestContext, context_of
+from .gateway.health import Health, Readiness
+from .llm.anthropic import AnthropicProvider
+from .llm.openai import OpenAIProvider
+from .llm.provider import LLMProvider
+from .llm.routes import routes_of
+from .observability import logs
+from .sessions.endpoints import Sessions
+from .sessions.idempotency import Idempotency
+from .sessions.threads import Threads
+from .settings import ConfigurationError, Settings, load, secret
+from .stages.breaker import Breaker
+from .stages.bulkhead import Bulkhead
+from .stages.cache import Cache
+from .stages.call import Call
+from .stages.chain import Stage, compose
+from .stages.fallback import Fallback
+from .stages.rate_limit import RateLimit
+from .stages.retry import Retry
+from .stages.switches import Switches
+from .store.connection import Multiplexed
+from .store.guard import Store
+from .store.replica import Replica
+from .store.settle import Settle
+from .tracks import refund
+from .tracks.chat import Chat
+from .tracks.completions import Completions
+from .tracks.refund import Payments, Refund
+
+WORKBENCH_KEY = "workbench"
+"""What the simulator takes for a provider's key: anything but nothing."""
+KINDS: dict[str, type[AnthropicProvider] | type[OpenAIProvider]] = {
+    "anthropic": AnthropicProvider,
+    "openai": OpenAIProvider,
+}
+
+
+class Service:
+    """One worker's parts. ``start`` and ``stop`` belong to its event loop."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.store = Store(
+            Multiplexed(settings.redis_url, timeout_s=settings.store.timeout_s, clock=clock),
+            failures=settings.store.failures,
+            skip_s=settings.store.skip_s,
+            clock=clock,
+        )
+        self.replica = Replica(self.store, settings.redis_url, refresh_s=settings.store.refresh_s, clock=clock)
+        self.settle = Settle()
+        self.routes = routes_of(settings)
+        self.providers = providers_of(settings, clock)
+        store, replica, settle = self.store, self.replica, self.settle
+        names = [*settings.providers, refund.PROVIDER]
+        self.breaker = Breaker(names, settings.breaker, store=store, replica=replica, settle=settle, clock=clock)
+        self.retry = Retry(settings.retry, clock=clock)
+        limits = {name: given.bulkhead for name, given in settings.providers.items()}
+        self.bulkhead = Bulkhead({**limits, refund.PROVIDER: settings.payments.bulkhead})
+        self.switches = Switches(self.store, self.replica, worker=f"{os.getpid()}-{uuid.uuid4().hex[:8]}", clock=clock)
+        stages: dict[str, Stage] = {
+            "cache": Cache(settings.cache, store=store, replica=replica, settle=settle, clock=clock),
+            "rate_limit": RateLimit(settings.rate_limit, store=store, settle=settle, clock=clock),
+            "fallback": Fallback(settings.fallback, returns_in_s=self.breaker.returns_in_s, clock=clock),
+            "retry": self.retry,
+            "breaker": self.breaker,
+            "bulkhead": self.bulkhead,
+        }
+        self.chain = compose(
+            [stages[name] for name in settings.order], Call(self.providers, settings.providers, clock=clock)
+        )
+        self.payments = Payments(
+            settings.payments,
+            api_key=_key(settings, settings.payments.api_key_env),
+            hint_max_s=settings.breaker.pause_max_s,
+            clock=clock,
+        )
+        self.payments_chain = compose([self.retry, self.breaker, self.bulkhead], self.payments)
+        self.threads = Threads(settings.sessions, store=self.store, clock=clock)
+        self.idempotency = Idempotency(settings.sessions, store=self.store, clock=clock)
+        self.ready = Readiness(self.store, self.breaker.snapshot)
+
+    async def start(self) -> None:
+        """Follow the fleet's state; a store that is away is no reason not to start."""
+        await self.replica.start()
+
+    async def stop(self) -> None:
+        """Settle what was posted, then end every connection."""
+        self.ready.draining.set()
+        await self.settle.drain()
+        await self.switches.leave()
+        await self.replica.aclose()
+        await asyncio.gather(*(provider.aclose() for provider in self.providers.values()), self.payments.aclose())
+        await self.store.aclose()
+
+
+def providers_of(settings: Settings, clock: Clock) -> dict[str, LLMProvider]:
+    """The configured providers; raises ConfigurationError where the live profile lacks a key."""
+    first_model = {r.provider: r.model for route in settings.routes.values() for r in reversed(route.rungs)}
+    return {
+        name: KINDS[given.kind](
+            name,
+            given,
+            api_key=_key(settings, given.api_key_env),
+            model=first_model.get(name, ""),
+            hint_max_s=settings.breaker.pause_max_s,
+            clock=clock,
+        )
+        for name, given in settings.providers.items()
+    }
+
+
+def _key(settings: Settings, variable: str) -> str:
+    """Only the live profile uses real keys; in the others they would reach a simulator's log."""
+    if settings.profile != "live":
+        return WORKBENCH_KEY
+    value = secret(variable)
+    if value is None:
+        raise ConfigurationError(f"{variable}: the live profile needs this provider key in the environment")
+    return value
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
+    """The ASGI application of one worker."""
+    clock = clock or SystemClock()
+    service = Service(settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.stop()
+
+    # FastAPI's own telemetry would double what the stages report.
+    app = FastAPI(title="Gauntlet", version="0.1.0", lifespan=lifespan, telemetry={"tracing": False, "metrics": False})
+    most_bytes, switches = settings.body_max_bytes, service.switches
+    for part in (
+        Chat(
+            service.chain,
+            threads=service.threads,
+            routes=service.routes,
+            default_route=settings.default_route,
+            settle=service.settle,
+            switches=switches,
+            clock=clock,
+            body_max_bytes=most_bytes,
+        ),
+        Completions(service.chain, routes=service.routes, switches=switches, clock=clock, body_max_bytes=most_bytes),
+        Refund(
+            service.payments_chain,
+            idempotency=service.idempotency,
+            deadline_s=settings.payments.deadline_s,
+            switches=switches,
+            clock=clock,
+            body_max_bytes=most_bytes,
+        ),
+        Sessions(service.threads, service.routes, body_max_bytes=most_bytes),
+        Admin(service.switches, service.breaker, body_max_bytes=most_bytes),
+    ):
+        app.include_router(part.router)
+    app.add_api_route("/ready", service.ready, methods=["GET"], tags=["health"])
+    app.add_exception_handler(GauntletError, _explain)
+    app.add_exception_handler(HTTPException, _explain_http)
+    app.add_exception_handler(Exception, _explain)
+    app.state.service = service
+    return Health(RequestContext(Admission(app, limit=settings.admission), auth=Auth(settings), clock=clock))
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    """Any error to a response; what is not ours is a defect, whose details stay in the log."""
+    if not isinstance(error, GauntletError):
+        error = GauntletError("the service met an unexpected error; the request id finds it in the log")
+    return problems.response(request.scope["path"], context_of(request.scope).request_id, error)
+
+
+async def _explain_http(request: Request, error: Exception) -> Response:
+    """The router's own 404 and 405, in our form."""
+    path, method = request.scope["path"], request.scope["method"]
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        return await _explain(
+            request, NotFound(f"nothing is at {path[:200]}; the endpoints are listed at /openapi.json")
+        )
+    if status == 405:
+        response = await _explain(request, MethodNotAllowed(f"{method} is not allowed at {path[:200]}"))
+        if isinstance(error, HTTPException) and error.headers:
+            response.headers.update(error.headers)
+        return response
+    return await _explain(request, BadRequest(str(error)))
+
+
+def worker_app() -> ASGIApp:
+    """What uvicorn calls in each worker process. A worker that cannot be built ends the service, not only itself."""
+    logs.set_up()
+    try:
+        return create_app(load())
+    except Exception:  # noqa: BLE001 - whatever it is, the supervisor must not start this worker for ever
+        structlog.get_logger(__name__).exception("worker_not_built")
+        sys.exit(STARTUP_FAILURE)

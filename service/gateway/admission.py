@@ -1,0 +1,33 @@
+"""Admission: a bound on requests in flight, so that a flood is refused at once and not queued to death.
+
+Beyond the bound 503 with Retry-After; ``/health`` is answered before this layer and stays quick. Chapter, section 1
+(back-pressure). Next: ``auth.py``.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..errors import Overloaded
+
+
+class Admission:
+    """ASGI middleware. ``in_flight`` counts the requests now being served by this worker."""
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+        self.in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, or raise Overloaded at once."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self.in_flight >= self._limit:
+            raise Overloaded(
+                f"this worker has its {self._limit} requests in flight; try again in a second", retry_after_s=1.0
+            )
+        self.in_flight += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.in_flight -= 1

@@ -1,0 +1,25 @@
+"""JSON out, and how the endpoints are described in OpenAPI although they read their bodies themselves (``body.py``)."""
+
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+from starlette.responses import Response
+
+
+def json_response(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(orjson.dumps(value), status_code=status, media_type="application/json", headers=headers)
+
+
+def takes(model: type[BaseModel], *headers: str) -> dict[str, Any]:
+    """``openapi_extra`` of an endpoint with a JSON body and required ``headers``."""
+    extra: dict[str, Any] = {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}
+    }
+    if headers:
+        extra["parameters"] = [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string", "maxLength": 255}}
+            for name in headers
+        ]
+    return extra

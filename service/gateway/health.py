@@ -1,0 +1,61 @@
+"""Liveness, which touches nothing, and readiness, which looks at what the service cannot do without.
+
+``/health`` is answered before any other layer. ``/ready`` is 503 only for Redis or while draining; providers are shown
+by their breaker and never called: their outage is not ours. Chapter, section 6 (health check calls the LLM). Next:
+``context.py``.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..errors import StoreUnavailable
+from ..store.guard import Store
+from .document import json_response
+
+_OK = orjson.dumps({"status": "ok"})
+_HEAD = [(b"content-type", b"application/json"), (b"content-length", str(len(_OK)).encode())]
+
+
+class Health:
+    """Outermost ASGI middleware: ``GET /health`` in microseconds."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer /health; pass everything else on."""
+        if scope["type"] == "http" and scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
+            await send({"type": "http.response.start", "status": 200, "headers": _HEAD})
+            await send({"type": "http.response.body", "body": _OK if scope["method"] == "GET" else b""})
+            return
+        await self._app(scope, receive, send)
+
+
+class Readiness:
+    """``GET /ready``. ``draining`` is set when the worker is told to end."""
+
+    def __init__(self, store: Store, providers: Callable[[], list[dict[str, Any]]]) -> None:
+        self._store = store
+        self._providers = providers
+        self.draining = asyncio.Event()
+
+    async def __call__(self) -> Response:
+        """200 or 503, with what was looked at."""
+        try:
+            await self._store.execute("PING")
+            redis = "ok"
+        except StoreUnavailable as error:
+            redis = error.message
+        draining = self.draining.is_set()
+        ready = redis == "ok" and not draining
+        body = {
+            "status": "ready" if ready else "draining" if draining else "not ready",
+            "redis": redis,
+            "providers": self._providers(),
+        }
+        return json_response(body, status=200 if ready else 503)

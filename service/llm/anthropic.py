@@ -1,0 +1,133 @@
+"""Anthropic's Messages API behind the protocol. Section 2 of the chapter: switching providers is one rung.
+
+The API of 2026-10-21 refuses temperature and has no seed: both are dropped and named. Next: ``openai.py``.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import anthropic
+
+from ..clock import Clock
+from ..errors import ContentFiltered
+from ..settings import ProviderSettings
+from .provider import Completion, LLMRequest, LLMStream, Message, Usage
+from .sdk import Json, Wire, aiohttp_client
+
+_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
+
+
+class AnthropicProvider:
+    """``LLMProvider`` over AsyncAnthropic. ``model`` is what ``call`` uses."""
+
+    lacks = frozenset({"temperature", "seed"})
+
+    def __init__(
+        self, name: str, settings: ProviderSettings, *, api_key: str, model: str, hint_max_s: float, clock: Clock
+    ) -> None:
+        self.name = name
+        self._model = model
+        client = anthropic.AsyncAnthropic(
+            api_key=api_key,
+            base_url=settings.base_url,
+            max_retries=0,
+            http_client=aiohttp_client(anthropic, settings),
+            open_telemetry=False,  # the call stage records the attempt; twice would be counted twice
+        )
+        self._wire = Wire(name, anthropic, client, "/v1/messages", hint_max_s=hint_max_s, clock=clock)
+
+    async def call(self, messages: Sequence[Message]) -> str:
+        """The chapter's form: messages in, text out."""
+        return (await self.complete(LLMRequest(self._model, messages, max_tokens=1024))).text
+
+    async def complete(self, request: LLMRequest) -> Completion:
+        """The whole answer at once."""
+        answer = await self._wire.post(_body(request), request.headers)
+        try:
+            text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
+            reason, usage = str(answer["stop_reason"]), _usage(answer["usage"])
+            model, response_id = str(answer["model"]), str(answer["id"])
+        except (KeyError, TypeError):
+            raise self._wire.bad_answer("200 without the fields of a message") from None
+        if reason == "refusal":
+            raise ContentFiltered(f"refused by the content policy of {self.name}")
+        if not text:
+            raise self._wire.bad_answer("200 with empty content")
+        if answer["stop_reason"] is None:
+            raise self._wire.bad_answer("200 with an answer that was not finished")
+        return Completion(text, model, _FINISH.get(reason, reason), usage, response_id)
+
+    async def stream(self, request: LLMRequest) -> LLMStream:
+        """Open a stream; returns when the headers are there."""
+        return _Stream(self._wire, await self._wire.open({**_body(request), "stream": True}, request.headers))
+
+    async def aclose(self) -> None:
+        """End the connections."""
+        await self._wire.aclose()
+
+
+class _Stream:
+    """message_start, deltas, message_delta (stop reason, cumulative usage), message_stop; pings are not yielded."""
+
+    def __init__(self, wire: Wire, events: Any) -> None:
+        self._wire = wire
+        self._events = events
+        self._stopped = False
+        self.usage = Usage()
+        self.finish_reason: str | None = None
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            try:
+                event = await anext(self._events)
+            except StopAsyncIteration:
+                if not self._stopped:
+                    raise self._wire.broken("ended before message_stop") from None
+                raise
+            except Exception as error:
+                raise self._wire.translate(error, in_stream=True) from error
+            try:
+                text = self._take(event)
+            except (KeyError, TypeError, AttributeError):
+                raise self._wire.broken("had an event without its fields") from None
+            if text:
+                return text
+
+    def _take(self, event: Json) -> str:
+        kind = event["type"]
+        if kind == "content_block_delta":
+            return str(event["delta"].get("text", ""))
+        if kind == "message_start":
+            self.usage = _usage(event["message"]["usage"])
+        elif kind == "message_delta":
+            reason = event["delta"].get("stop_reason")
+            if reason == "refusal":
+                raise ContentFiltered(f"refused by the content policy of {self._wire.name}")
+            self.finish_reason = _FINISH.get(reason, reason)
+            self.usage = self.usage._replace(output_tokens=int(event["usage"]["output_tokens"]))
+        elif kind == "message_stop":
+            self._stopped = True
+        return ""
+
+    async def aclose(self) -> None:
+        await self._events.close()
+
+
+def _usage(given: Json) -> Usage:
+    cached = int(given.get("cache_read_input_tokens") or 0)
+    written = int(given.get("cache_creation_input_tokens") or 0)
+    return Usage(int(given["input_tokens"]) + cached + written, int(given["output_tokens"]), cached)
+
+
+def _body(request: LLMRequest) -> Json:
+    body: Json = {
+        "model": request.model,
+        "max_tokens": request.max_tokens,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+    }
+    if request.system:
+        body["system"] = request.system
+    return body

@@ -1,0 +1,125 @@
+"""OpenAI's chat completions behind the protocol, and any server that speaks them.
+
+vLLM and Ollama are one more entry of the configuration. Next: ``prices.py``.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import openai
+
+from ..clock import Clock
+from ..errors import ContentFiltered
+from ..settings import ProviderSettings
+from .provider import Completion, LLMRequest, LLMStream, Message, Usage
+from .sdk import Json, Wire, aiohttp_client
+
+
+class OpenAIProvider:
+    """``LLMProvider`` over AsyncOpenAI. ``model`` is what ``call`` uses."""
+
+    lacks: frozenset[str] = frozenset()
+
+    def __init__(
+        self, name: str, settings: ProviderSettings, *, api_key: str, model: str, hint_max_s: float, clock: Clock
+    ) -> None:
+        self.name = name
+        self._model = model
+        client = openai.AsyncOpenAI(
+            api_key=api_key, base_url=settings.base_url, max_retries=0, http_client=aiohttp_client(openai, settings)
+        )
+        self._wire = Wire(name, openai, client, "/chat/completions", hint_max_s=hint_max_s, clock=clock)
+
+    async def call(self, messages: Sequence[Message]) -> str:
+        """The chapter's form: messages in, text out."""
+        return (await self.complete(LLMRequest(self._model, messages, max_tokens=1024))).text
+
+    async def complete(self, request: LLMRequest) -> Completion:
+        """The whole answer at once."""
+        answer = await self._wire.post(_body(request), request.headers)
+        try:
+            choices, usage = answer["choices"], _usage(answer["usage"])
+            if not choices:
+                raise self._wire.bad_answer("200 with no choices")
+            text, reason = choices[0]["message"]["content"], choices[0]["finish_reason"]
+            model, response_id = str(answer["model"]), str(answer["id"])
+        except (KeyError, TypeError, IndexError):
+            raise self._wire.bad_answer("200 without the fields of a completion") from None
+        if reason == "content_filter":
+            raise ContentFiltered(f"refused by the content policy of {self.name}")
+        if not text:
+            raise self._wire.bad_answer("200 with empty content")
+        if reason is None:
+            raise self._wire.bad_answer("200 with an answer that was not finished")
+        return Completion(str(text), model, str(reason), usage, response_id)
+
+    async def stream(self, request: LLMRequest) -> LLMStream:
+        """Open a stream; returns when the headers are there."""
+        body = {**_body(request), "stream": True, "stream_options": {"include_usage": True}}
+        return _Stream(self._wire, await self._wire.open(body, request.headers))
+
+    async def aclose(self) -> None:
+        """End the connections."""
+        await self._wire.aclose()
+
+
+class _Stream:
+    """Content deltas, one delta with the finish reason, one chunk with the usage, ``[DONE]`` (eaten by the SDK)."""
+
+    def __init__(self, wire: Wire, events: Any) -> None:
+        self._wire = wire
+        self._events = events
+        self.usage = Usage()
+        self.finish_reason: str | None = None
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            try:
+                chunk = await anext(self._events)
+            except StopAsyncIteration:
+                if self.finish_reason is None:
+                    raise self._wire.broken("ended without a finish reason") from None
+                raise
+            except Exception as error:
+                raise self._wire.translate(error, in_stream=True) from error
+            try:
+                text = self._take(chunk)
+            except (KeyError, TypeError, AttributeError):
+                raise self._wire.broken("had a chunk without its fields") from None
+            if text:
+                return text
+
+    def _take(self, chunk: Json) -> str:
+        if chunk.get("usage"):
+            self.usage = _usage(chunk["usage"])
+        if not chunk["choices"]:
+            return ""
+        choice = chunk["choices"][0]
+        if choice.get("finish_reason") == "content_filter":
+            raise ContentFiltered(f"refused by the content policy of {self._wire.name}")
+        if choice.get("finish_reason"):
+            self.finish_reason = str(choice["finish_reason"])
+        return str(choice["delta"].get("content") or "")
+
+    async def aclose(self) -> None:
+        await self._events.close()
+
+
+def _usage(given: Json) -> Usage:
+    details = given.get("prompt_tokens_details") or {}
+    return Usage(int(given["prompt_tokens"]), int(given["completion_tokens"]), int(details.get("cached_tokens") or 0))
+
+
+def _body(request: LLMRequest) -> Json:
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    if request.system:
+        messages.insert(0, {"role": "system", "content": request.system})
+    body: Json = {"model": request.model, "max_completion_tokens": request.max_tokens, "messages": messages}
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.seed is not None:
+        body["seed"] = request.seed
+    return body

@@ -1,0 +1,181 @@
+"""Conversation threads in Redis, so that any worker continues any conversation.
+
+A turn is load, chain, append under the thread's lease: two messages sent at once to one thread follow each other. The
+append checks the length again, so that even a lost lease cannot interleave turns. An aborted turn is not stored.
+Threads live seven days after the last turn; the history sent to a model is trimmed to 8,000 tokens. Chapter,
+section 6 (session in a memory dict). Next: ``preferences.py``.
+"""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ..clock import Clock
+from ..errors import Conflict, NotFound, StoreUnavailable
+from ..llm.provider import Message
+from ..settings import SessionSettings
+from ..stages.call import estimated_tokens
+from ..store.guard import Store
+from ..store.script import Script
+from .preferences import Preferences
+
+POLL_S = 0.025
+"""How often a second message looks whether the first one's turn is over."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn under way. ``stored`` is False when the store is away: the chat then goes on without memory."""
+
+    tenant: str
+    user: str
+    thread_id: str
+    history: tuple[Message, ...]
+    length: int
+    preferences: Preferences
+    owner: str
+    stored: bool = True
+    renewing: asyncio.Task[None] | None = None
+
+
+class Threads:
+    """The threads of all users, each reachable by its own user only (another's is NotFound)."""
+
+    def __init__(self, settings: SessionSettings, *, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._open = Script(store, __package__, "open")
+        self._append = Script(store, __package__, "append")
+        self._renew = Script(store, __package__, "renew")
+
+    async def begin(self, tenant: str, user: str, thread_id: str | None, *, until_s: float) -> Turn:
+        """Take the turn in ``thread_id`` (None: a new thread), waiting until ``until_s`` (monotonic) for it.
+
+        Raises Conflict when another message holds the thread until then, NotFound for an unknown thread.
+        """
+        owner = uuid.uuid4().hex if thread_id else ""
+        name = thread_id or uuid.uuid4().hex
+        lease_ms = round(self._settings.turn_lease_s * 1000)
+        keys = (_preferences(tenant, user), _thread(tenant, user, name), _lease(tenant, user, name))
+        while True:
+            try:
+                taken, flat, raw = await self._open(keys, owner, lease_ms)
+            except StoreUnavailable:
+                return Turn(tenant, user, name, (), 0, Preferences(), owner, stored=False)
+            if taken:
+                break
+            if self._clock.monotonic() + POLL_S >= until_s:
+                raise Conflict(
+                    "another message of this thread is still being answered; wait for its answer, then send again",
+                    retry_after_s=1.0,
+                )
+            await self._clock.sleep(POLL_S)
+        turn = Turn(tenant, user, name, (), len(raw), Preferences.of(flat), owner)
+        if thread_id is None:
+            return turn
+        if not raw:
+            await self.abandon(turn)
+            raise NotFound(f"no thread {thread_id!r} of yours; leave thread_id out to begin one")
+        turn.history = self._trimmed([_message(data) for data in raw])
+        turn.renewing = asyncio.create_task(self._keep(turn))
+        return turn
+
+    async def _keep(self, turn: Turn) -> None:
+        """Renew the lease while the turn goes on."""
+        lease_s = self._settings.turn_lease_s
+        key = _lease(turn.tenant, turn.user, turn.thread_id)
+        while True:
+            await self._clock.sleep(lease_s / 3)
+            await asyncio.gather(self._renew((key,), turn.owner, round(lease_s * 1000)), return_exceptions=True)
+
+    async def commit(self, turn: Turn, said: str, answer: str) -> None:
+        """Append both sides of the turn. Raises Conflict when the thread grew in between, StoreUnavailable."""
+        turns = (_encode("user", said), _encode("assistant", answer))
+        if await self._end(turn, *turns) < 0:
+            raise Conflict("the thread changed while this message was answered; read it and send again")
+
+    async def abandon(self, turn: Turn) -> None:
+        """Give the thread back unchanged. Raises StoreUnavailable."""
+        if turn.stored and turn.owner:
+            await self._end(turn)
+
+    async def _end(self, turn: Turn, *turns: bytes) -> int:
+        if turn.renewing is not None:
+            turn.renewing.cancel()
+        tenant, user, name = turn.tenant, turn.user, turn.thread_id
+        keys = (_thread(tenant, user, name), _lease(tenant, user, name), _index(tenant, user))
+        ttl_ms = round(self._settings.thread_ttl_s * 1000)
+        return int(await self._append(keys, turn.owner, turn.length, ttl_ms, name, *turns))
+
+    def _trimmed(self, messages: list[Message]) -> tuple[Message, ...]:
+        """The newest messages that fit, beginning with the user's."""
+        left, kept = self._settings.history_tokens, len(messages)
+        while kept and (left := left - estimated_tokens(len(messages[kept - 1].content))) >= 0:
+            kept -= 1
+        while kept < len(messages) and messages[kept].role != "user":
+            kept += 1
+        return tuple(messages[kept:])
+
+    async def overview(self, tenant: str, user: str) -> list[dict[str, Any]]:
+        """The user's threads, newest first: id and Unix seconds of the last turn. Raises StoreUnavailable."""
+        index = _index(tenant, user)
+        oldest_s = self._clock.time() - self._settings.thread_ttl_s
+        await self._store.execute("ZREMRANGEBYSCORE", index, "-inf", f"({oldest_s:.0f}")
+        flat = await self._store.execute("ZRANGE", index, 0, 999, "REV", "WITHSCORES")
+        return [
+            {"thread_id": name.decode(), "updated_s": float(score)}
+            for name, score in zip(flat[::2], flat[1::2], strict=True)
+        ]
+
+    async def read(self, tenant: str, user: str, thread_id: str) -> list[Message]:
+        """All messages, oldest first. Raises NotFound, StoreUnavailable."""
+        raw = await self._store.execute("LRANGE", _thread(tenant, user, thread_id), 0, -1)
+        if not raw:
+            raise NotFound(f"no thread {thread_id!r} of yours")
+        return [_message(data) for data in raw]
+
+    async def delete(self, tenant: str, user: str, thread_id: str) -> None:
+        """Forget the thread. Raises NotFound, StoreUnavailable."""
+        gone, _ = await asyncio.gather(
+            self._store.execute("DEL", _thread(tenant, user, thread_id)),
+            self._store.execute("ZREM", _index(tenant, user), thread_id),
+        )
+        if not gone:
+            raise NotFound(f"no thread {thread_id!r} of yours")
+
+    async def preferences(self, tenant: str, user: str) -> Preferences:
+        """The user's preferences. Raises StoreUnavailable."""
+        return Preferences.of(await self._store.execute("HGETALL", _preferences(tenant, user)))
+
+    async def set_preferences(self, tenant: str, user: str, preferences: Preferences) -> None:
+        """Replace the user's preferences. Raises StoreUnavailable."""
+        await self._store.execute("HSET", _preferences(tenant, user), *preferences.pairs())
+
+
+def _encode(role: str, content: str) -> bytes:
+    return orjson.dumps({"role": role, "content": content})
+
+
+def _message(data: bytes) -> Message:
+    given = orjson.loads(data)
+    return Message(given["role"], given["content"])
+
+
+def _thread(tenant: str, user: str, name: str) -> str:
+    return f"thread:{{{tenant}:{user}}}:{name}"
+
+
+def _lease(tenant: str, user: str, name: str) -> str:
+    return f"thread:{{{tenant}:{user}}}:{name}:lease"
+
+
+def _index(tenant: str, user: str) -> str:
+    return f"threads:{{{tenant}:{user}}}"
+
+
+def _preferences(tenant: str, user: str) -> str:
+    return f"preferences:{{{tenant}:{user}}}"

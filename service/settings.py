@@ -1,0 +1,316 @@
+"""All configuration, units in names; nothing else in the service reads the environment.
+
+Sources, strongest first: environment (``GAUNTLET_A__B``, and ``REDIS_URL``), ``gauntlet.toml`` (or the file named by
+``GAUNTLET_CONFIG``), the profile, the defaults below. A wrong value names the key, what was given and what is allowed.
+Next: ``app.py``, which builds everything from these.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+BrokenStream = Literal["restart", "error", "buffer"]
+STAGES = ("cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead")
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the message names each key, what was given and what is allowed."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProviderSettings(_Section):
+    """One LLM provider: an Anthropic or OpenAI API, or any server that speaks one of the two."""
+
+    kind: Literal["anthropic", "openai"]
+    base_url: str
+    api_key_env: str = Field(description="the environment variable that holds the key")
+    connect_timeout_s: Seconds = 1.0
+    first_token_timeout_s: Seconds = Field(4.0, description="bounds a stream's first token, under the deadline")
+    idle_timeout_s: Seconds = Field(2.0, description="longest silence in a stream; pings do not count")
+    stream_total_timeout_s: Seconds = 60.0
+    max_connections: Count = 1024
+    bulkhead: Count = Field(256, description="calls at once per worker")
+
+
+class RungSettings(_Section):
+    """One step of a route's ladder."""
+
+    provider: str
+    model: str
+    smaller: bool = Field(False, description="a smaller model: for another provider's outage or too little time")
+    context_tokens: Count | None = Field(None, description="takes a context-length error of a rung with fewer")
+
+
+class RouteSettings(_Section):
+    """An alias that clients name, and the ladder behind it."""
+
+    rungs: tuple[RungSettings, ...] = Field(min_length=1)
+    broken_stream: BrokenStream = "restart"
+    deadline_s: Seconds = 5.0
+    max_tokens: Count = 1024
+
+
+class KeySettings(_Section):
+    """One API key, stored as the SHA-256 of its text in hex."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    tenant: str
+    user: str
+    admin: bool = False
+
+
+class CacheSettings(_Section):
+    """Chapter, section 4: an hour fresh; kept a day for the stale rung."""
+
+    fresh_s: Seconds = 3600.0
+    keep_s: Seconds = 86_400.0
+    lease_s: Seconds = 1.0
+    poll_s: Seconds = Field(0.1, description="how often a waiter looks again when nobody wakes it")
+
+
+class BucketSettings(_Section):
+    """Token bucket: refill per minute, burst = capacity."""
+
+    requests_per_min: Count
+    burst: Count
+    tokens_per_min: Count
+
+
+class RateLimitSettings(_Section):
+    """Per user and per tenant."""
+
+    user: BucketSettings = BucketSettings(requests_per_min=60, burst=20, tokens_per_min=100_000)
+    tenant: BucketSettings = BucketSettings(requests_per_min=600, burst=200, tokens_per_min=1_000_000)
+
+
+class RetrySettings(_Section):
+    """Full jitter U(0, min(cap, base * 2^n)); the budget is per worker."""
+
+    attempts: Count = 4
+    base_s: Seconds = 0.2
+    cap_s: Seconds = 2.0
+    retry_after_wait_s: float = Field(0.5, ge=0, description="longest Retry-After to wait for while a rung is left")
+    wake_spread_s: float = Field(0.25, ge=0, description="after a pause, spread the wake-ups by U(0, this)")
+    budget_capacity: float = Field(10.0, gt=0)
+    budget_per_request: float = Field(0.2, ge=0)
+    budget_per_s: float = Field(1.0, ge=0)
+
+
+class BreakerSettings(_Section):
+    """Chapter, section 5: five consecutive failures, thirty seconds; here for the whole fleet."""
+
+    failures: Count = 5
+    cooldown_s: Seconds = 30.0
+    probe_lease_s: Seconds = 10.0
+    pause_max_s: Seconds = Field(60.0, description="a longer Retry-After counts as absent")
+
+
+class FallbackSettings(_Section):
+    """The ladder's share of time."""
+
+    rung_share: Share = Field(0.5, description="a rung other than the last gets at most this share of what is left")
+    reserve_s: Seconds = Field(0.25, description="kept to answer")
+    smaller_below_s: Seconds = Field(1.0, description="with less time than this take the smaller model at once")
+
+
+class StoreSettings(_Section):
+    """The guard around Redis."""
+
+    timeout_s: float = Field(0.2, gt=0, le=0.25)
+    failures: Count = 2
+    skip_s: Seconds = 0.5
+    refresh_s: Seconds = Field(1.0, description="how often the local copy of shared state is re-read")
+
+
+class SessionSettings(_Section):
+    """Threads and idempotency."""
+
+    thread_ttl_s: float = Field(7 * 86_400.0, gt=0)
+    history_tokens: Count = 8_000
+    turn_lease_s: Seconds = 2.0
+    idempotency_ttl_s: Seconds = 86_400.0
+    idempotency_lease_s: Seconds = 5.0
+
+
+class PaymentsSettings(_Section):
+    """The payments provider behind /refund."""
+
+    base_url: str = "http://127.0.0.1:8103"
+    api_key_env: str = "PAYMENTS_API_KEY"
+    deadline_s: Seconds = 10.0
+    connect_timeout_s: Seconds = 1.0
+    bulkhead: Count = 64
+
+
+DEFAULTS: dict[str, Any] = {
+    "providers": {
+        "anthropic": {"kind": "anthropic", "base_url": "http://127.0.0.1:8101", "api_key_env": "ANTHROPIC_API_KEY"},
+        "openai": {"kind": "openai", "base_url": "http://127.0.0.1:8102/v1", "api_key_env": "OPENAI_API_KEY"},
+    },
+    "routes": {
+        "default": {
+            "rungs": [
+                {"provider": "anthropic", "model": "claude-opus-4-7"},
+                {"provider": "openai", "model": "gpt-5.5"},
+                {"provider": "openai", "model": "gpt-5.4-mini", "smaller": True},
+            ]
+        },
+        "economy": {
+            "rungs": [
+                {"provider": "openai", "model": "gpt-5.4-mini"},
+                {"provider": "anthropic", "model": "claude-haiku-5-5"},
+            ]
+        },
+    },
+}
+_LIFTED = {"requests_per_min": 100_000_000, "burst": 100_000_000, "tokens_per_min": 100_000_000_000}
+_WIDE = {"bulkhead": 4096, "max_connections": 4096, "first_token_timeout_s": 29.0}
+PROFILES: dict[str, dict[str, Any]] = {
+    "workbench": {},
+    # The live profile talks to the real APIs; nothing of the workbench is left over.
+    "live": {
+        "providers": {
+            "anthropic": {"base_url": "https://api.anthropic.com"},
+            "openai": {"base_url": "https://api.openai.com/v1"},
+        }
+    },
+    # Limits lifted, so that a benchmark measures the path and not the limiter.
+    "bench": {
+        "admission": 4096,
+        "rate_limit": {"user": _LIFTED, "tenant": _LIFTED},
+        "providers": {"anthropic": _WIDE, "openai": _WIDE},
+        "routes": {"default": {"deadline_s": 30.0}, "economy": {"deadline_s": 30.0}},
+    },
+}
+
+
+class Settings(BaseSettings):
+    """The whole configuration, read once at start; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GAUNTLET_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    profile: Literal["workbench", "live", "bench"] = "workbench"
+    service_host: str = Field("127.0.0.1", description="address to bind")
+    service_port: int = Field(8000, ge=0, le=65_535)
+    workers: int = Field(2, ge=1, le=64)
+    redis_url: str = Field(
+        "redis://127.0.0.1:6390/0",
+        validation_alias=AliasChoices("REDIS_URL", "GAUNTLET_REDIS_URL", "redis_url"),
+        pattern=r"^(redis|rediss|unix)://",
+    )
+    admission: Count = Field(512, description="requests in flight per worker; beyond it 503")
+    body_max_bytes: Count = 256 * 1024
+    drain_s: Seconds = 10.0
+    demo_keys: bool | None = Field(None, description="accept demo-TENANT-USER keys; default: not in the live profile")
+    keys: tuple[KeySettings, ...] = ()
+    order: tuple[str, ...] = STAGES
+    providers: dict[str, ProviderSettings]
+    routes: dict[str, RouteSettings]
+    default_route: str = "default"
+    cache: CacheSettings = CacheSettings()
+    rate_limit: RateLimitSettings = RateLimitSettings()
+    retry: RetrySettings = RetrySettings()
+    breaker: BreakerSettings = BreakerSettings()
+    fallback: FallbackSettings = FallbackSettings()
+    store: StoreSettings = StoreSettings()
+    sessions: SessionSettings = SessionSettings()
+    payments: PaymentsSettings = PaymentsSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Tests' own values, environment, file, profile, defaults."""
+        toml = TomlConfigSettingsSource(settings_cls, _config_path())
+        given = [init_settings(), env_settings(), toml()]
+        profile = next((g["profile"] for g in given if "profile" in g), "workbench")
+        layers = (PROFILES.get(str(profile), {}), DEFAULTS)
+        return init_settings, env_settings, toml, *(InitSettingsSource(settings_cls, layer) for layer in layers)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.profile == "live" and self.demo_keys:
+            raise ValueError(
+                "demo_keys: the live profile refuses to start with demo keys; unset it and list real ones under [[keys]]"
+            )
+        if self.profile == "live" and not self.keys:
+            raise ValueError(
+                "keys: the live profile needs at least one API key; add [[keys]] with sha256, tenant and user"
+            )
+        if sorted(self.order) != sorted(STAGES):
+            raise ValueError(f"order: must name each of {', '.join(STAGES)} once, given {', '.join(self.order)}")
+        if self.default_route not in self.routes:
+            raise ValueError(f"default_route: {self.default_route!r} is none of the routes {', '.join(self.routes)}")
+        for alias, route in self.routes.items():
+            for rung in route.rungs:
+                if rung.provider not in self.providers:
+                    known = ", ".join(self.providers)
+                    raise ValueError(f"routes.{alias}: provider {rung.provider!r} is none of {known}")
+        if self.cache.keep_s < self.cache.fresh_s:
+            raise ValueError("cache.keep_s: must be at least cache.fresh_s")
+        return self
+
+    @property
+    def accepts_demo_keys(self) -> bool:
+        """Whether ``demo-…`` keys open the door."""
+        return self.profile != "live" if self.demo_keys is None else self.demo_keys
+
+
+def secret(variable: str) -> str | None:
+    """The value of an environment variable that a setting names (provider keys); None when unset or empty."""
+    return os.environ.get(variable) or None
+
+
+def _config_path() -> Path:
+    named = os.environ.get("GAUNTLET_CONFIG")
+    if named and not Path(named).is_file():
+        raise ConfigurationError(f"GAUNTLET_CONFIG: {named!r} is not a file; name an existing TOML file or unset it")
+    return Path(named) if named else Path("gauntlet.toml")
+
+
+def load(**given: Any) -> Settings:
+    """Read the configuration.
+
+    Raises ConfigurationError with one line per wrong key: its name, what was given, what is allowed.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+    except ConfigurationError:
+        raise
+    except ValueError as error:  # TOML that cannot be read, or JSON in an environment variable
+        raise ConfigurationError(str(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"]) or "configuration"
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key; check its spelling against the settings table of the README"
+        lines.append(f"{key}: {message}, given {item['input']!r}" if item["loc"] else message)
+    return "\n".join(lines)

@@ -1,0 +1,212 @@
+"""What travels through the gauntlet: an ``Ask`` inwards, a ``Reply`` outwards.
+
+A reply is returned once it is *committed*: at the first token, or whole when not streamed. So "before the first token"
+is "raised from ``await go_on(ask)``", and retry and fail-over are plain try/except in one code path for both forms.
+Hooks given to ``Reply.on_end`` run once, innermost first (DESIGN, section 2). Next: ``chain.py``.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..clock import Clock
+from ..llm.provider import Message, Usage
+from ..llm.routes import Route, Rung
+
+if TYPE_CHECKING:
+    from .cache import CachedAnswer
+
+Source = Literal["live", "cache", "shared", "provider", "smaller_model", "stale", "message", "later"]
+Outcome = Literal["whole", "cancelled", "error"]
+
+
+@dataclass(slots=True, frozen=True)
+class Delta:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(slots=True, frozen=True)
+class Restart:
+    """Drop what you have: the next rung starts over (policy ``restart``)."""
+
+    reason: str
+
+
+Event = Delta | Restart
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One call to a provider, as the books see it: numbered over the whole request, all rungs."""
+
+    provider: str
+    model: str
+    number: int
+    started_s: float
+    status: str = "pending"
+    upstream_status: int | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost_nano_usd: int | None = 0
+    first_token_s: float | None = None
+    duration_s: float | None = None
+
+
+Decision = tuple[str, str, float, dict[str, Any]]
+"""Stage, decision, seconds since the request began, inputs."""
+
+
+@dataclass(slots=True)
+class Ask:
+    """One question on its way inwards.
+
+    ``deadline_s`` and ``rung_deadline_s`` are on the clock's monotonic scale. The fallback stage moves ``rung``; the
+    cache stage sets ``stale``. ``off`` is the snapshot of the stages that are switched off.
+    """
+
+    request_id: str
+    tenant: str
+    user: str
+    route: Route
+    messages: tuple[Message, ...]
+    clock: Clock
+    started_s: float
+    deadline_s: float
+    system: str | None = None
+    max_tokens: int = 1024
+    temperature: float | None = None
+    seed: int | None = None
+    stream: bool = False
+    off: frozenset[str] = frozenset()
+    traceparent: str | None = None
+    payload: Any = None
+    rung: Rung = field(init=False)
+    rung_deadline_s: float = field(init=False)
+    last_rung: bool = True
+    stale: "CachedAnswer | None" = None
+    limits: dict[str, str] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    path: list[Decision] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rung = self.route.rungs[0]
+        self.rung_deadline_s = self.deadline_s
+
+    def report(self, stage: str, decision: str, **inputs: Any) -> None:
+        """Record what a stage decided, and from what: shown by ``?explain=1`` and by the traces."""
+        self.path.append((stage, decision, self.clock.monotonic() - self.started_s, inputs))
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all attempts, failed ones too."""
+        total = Usage()
+        for attempt in self.attempts:
+            total = total + attempt.usage
+        return total
+
+    @property
+    def cost_nano_usd(self) -> int | None:
+        """Price of all attempts; None when one of them has no price."""
+        total = 0
+        for attempt in self.attempts:
+            if attempt.cost_nano_usd is None:
+                return None
+            total += attempt.cost_nano_usd
+        return total
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline; negative once it has passed."""
+        return self.deadline_s - self.clock.monotonic()
+
+
+EndHook = Callable[["Reply", Outcome, BaseException | None], None]
+Next = Callable[[Ask], Awaitable["Reply"]]
+
+
+class Reply:
+    """An answer that is committed: its text when whole, else its events as they come.
+
+    Iterate it for events (a whole reply yields one ``Delta``). It ends exactly once: ``whole`` when its events are
+    through, ``error`` when they raise, ``cancelled`` by ``aclose`` before that.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_events",
+        "_hooks",
+        "degraded",
+        "finish_reason",
+        "ignored",
+        "model",
+        "provider",
+        "replayed",
+        "retry_after_s",
+        "source",
+        "text",
+    )
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        provider: str | None,
+        model: str | None,
+        text: str | None = None,
+        events: AsyncIterator[Event] | None = None,
+        finish_reason: str | None = None,
+        ignored: tuple[str, ...] = (),
+    ) -> None:
+        self.source: Source = source
+        self.provider = provider
+        self.model = model
+        self.text = text
+        self.finish_reason = finish_reason
+        self.ignored = ignored
+        self.degraded: list[str] = []
+        self.retry_after_s: float | None = None
+        self.replayed = text is not None
+        self._events = events
+        self._hooks: list[EndHook] = []
+        self._ended = False
+
+    def on_end(self, hook: EndHook) -> None:
+        """Run ``hook`` when the reply ends; inner stages' hooks run first. Synchronous: post work, do not do it."""
+        self._hooks.append(hook)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        if self._events is None:
+            if not self.replayed:
+                raise StopAsyncIteration
+            self.replayed = False
+            return Delta(self.text or "")
+        try:
+            return await anext(self._events)
+        except StopAsyncIteration:
+            self.end("whole")
+            raise
+        except Exception as error:
+            self.end("error", error)
+            raise
+
+    def end(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        """Run the hooks, the first time only."""
+        if self._ended:
+            return
+        self._ended = True
+        for hook in self._hooks:
+            hook(self, outcome, error)
+
+    async def aclose(self) -> None:
+        """End the reply: ``whole`` when its text is, else ``cancelled``, which also cancels the upstream call."""
+        if self._ended:
+            return
+        if self._events is not None:
+            close = getattr(self._events, "aclose", None)
+            if close is not None:
+                await close()
+        self.end("whole" if self._events is None else "cancelled")

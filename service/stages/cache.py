@@ -1,0 +1,314 @@
+"""Cache: the same question is answered once.
+
+The key is the SHA-256 of canonical JSON of tenant, route, every parameter that changes the answer and all messages.
+Fresh for an hour, kept for a day for the stale rung. Temperature above 0 without a seed bypasses; errors, answers of a
+rung above 0 and truncated or empty ones are never stored. Single-flight over all workers: a hundred same questions at
+once are one provider call. Within a worker waiters share the leader's answer (``flight.py``); across workers a lease
+of one second, renewed, names the leader, and a message wakes the others. Chapter, sections 4 and 6. Next:
+``rate_limit.py``.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+import orjson
+
+from ..clock import Clock
+from ..errors import CallerError, DeadlineExceeded, ProviderError, StoreUnavailable
+from ..settings import CacheSettings
+from ..store.guard import Store
+from ..store.replica import Replica
+from ..store.script import Script
+from ..store.settle import Settle
+from .ask import Ask, Delta, Event, Next, Outcome, Reply, Source
+from .flight import Flight, Flights
+
+CHANNEL = "gauntlet:flights"
+WAIT_SHARE = 0.6
+"""A waiter gives the leader this share of its own time, then asks for itself while there is time to."""
+
+
+@dataclass(slots=True, frozen=True)
+class CachedAnswer:
+    """An answer that others may have: as stored, and as shared between waiters."""
+
+    text: str
+    provider: str | None
+    model: str | None
+    finish_reason: str | None
+    source: Source = "live"
+    degraded: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    retry_after_s: float | None = None
+    age_s: float = 0.0
+
+    def reply(self, source: Source) -> Reply:
+        """A whole reply with this answer."""
+        reply = Reply(
+            source=source,
+            provider=self.provider,
+            model=self.model,
+            text=self.text,
+            finish_reason=self.finish_reason,
+            ignored=self.ignored,
+        )
+        reply.degraded.extend(self.degraded)
+        reply.retry_after_s = self.retry_after_s
+        return reply
+
+    def encode(self) -> bytes:
+        """JSON; the age is the store's business."""
+        return orjson.dumps(self, default=list)
+
+    @staticmethod
+    def decode(data: bytes, age_s: float = 0.0) -> "CachedAnswer":
+        """The inverse of ``encode``."""
+        given = orjson.loads(data)
+        given["degraded"], given["ignored"] = tuple(given["degraded"]), tuple(given["ignored"])
+        return CachedAnswer(**{**given, "age_s": age_s})
+
+
+def key_of(ask: Ask) -> str:
+    """Hex SHA-256 of everything that changes the answer, and of whose it is."""
+    parts = [
+        ask.tenant,
+        ask.route.alias,
+        ask.system,
+        ask.max_tokens,
+        ask.temperature,
+        ask.seed,
+        [[rung.provider, rung.model] for rung in ask.route.rungs],
+        ask.messages,
+    ]
+    return hashlib.sha256(orjson.dumps(parts, default=tuple)).hexdigest()
+
+
+class Cache:
+    """The stage."""
+
+    name = "cache"
+
+    def __init__(
+        self, settings: CacheSettings, *, store: Store, replica: Replica, settle: Settle, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._settle = settle
+        self._read = Script(store, __package__, "cache_read")
+        self._end = Script(store, __package__, "cache_end")
+        self._renew = Script(store, __package__, "cache_renew")
+        self._flights: Flights[CachedAnswer] = Flights()
+        self._leases: dict[str, str] = {}
+        self._looking: dict[str, asyncio.Event] = {}
+        self._renewing: asyncio.Task[None] | None = None
+        replica.listen(CHANNEL, self._woken)
+        self._messages: dict[str, CachedAnswer] = {}
+
+    async def __call__(self, ask: Ask, go_on: Next) -> Reply:
+        """A fresh answer, a shared one, or the one that this request brings for all who wait."""
+        if ask.temperature and ask.seed is None:
+            ask.report(self.name, "bypass", why="temperature without seed")
+            return await go_on(ask)
+        key = key_of(ask)
+        flight, waiter = self._flights.join(key, uuid.uuid4().hex)
+        if waiter is not None:
+            answer = await self._wait(ask, key, flight, waiter)
+            if answer is not None:
+                return self._shared(ask, answer)
+            if waiter.cancelled():  # it took too long: ask for ourselves, beside the flight
+                return await go_on(ask)
+        return await self._lead(ask, go_on, key, flight)
+
+    async def _wait(
+        self, ask: Ask, key: str, flight: Flight[CachedAnswer], waiter: "asyncio.Future[CachedAnswer | None]"
+    ) -> CachedAnswer | None:
+        """The leader's answer; None when we are to ask ourselves (the waiter is then cancelled, unless we lead)."""
+        ask.report(self.name, "wait", why="the same question is under way")
+        try:
+            async with self._clock.timeout_at(self._clock.monotonic() + ask.left_s * WAIT_SHARE):
+                return await waiter
+        except TimeoutError:
+            if waiter.done() and not waiter.cancelled():  # it came in the very turn in which we gave up
+                return waiter.result()
+            waiter.cancel()
+            ask.report(self.name, "bypass", why="the leader takes too long")
+            return None
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and not waiter.exception() and waiter.result() is None:
+                self._failed(key, flight, asyncio.CancelledError())  # we were just made the leader: pass it on
+            raise
+
+    def _shared(self, ask: Ask, answer: CachedAnswer) -> Reply:
+        source: Source = "shared" if answer.source == "live" else answer.source
+        ask.report(self.name, "shared", source=source)
+        return answer.reply(source)
+
+    async def _lead(self, ask: Ask, go_on: Next, key: str, flight: Flight[CachedAnswer]) -> Reply:
+        try:
+            cached = await self._look(ask, key, flight)
+            if cached is not None:
+                flight.land(cached)
+                self._flights.close(key, flight)
+                return cached.reply(cached.source)
+            reply = await go_on(ask)
+        except BaseException as error:
+            self._failed(key, flight, error)
+            raise
+        if reply.text is not None:
+            self._brought(ask, key, flight, reply, reply.text)
+            return reply
+        return self._recorded(ask, key, flight, reply)
+
+    def _recorded(self, ask: Ask, key: str, flight: Flight[CachedAnswer], reply: Reply) -> Reply:
+        """The same reply, its text written down as it passes; what is known at its end is shared then."""
+        outer = Reply(
+            source=reply.source,
+            provider=reply.provider,
+            model=reply.model,
+            events=_record(reply, lambda text: self._brought(ask, key, flight, reply, text), lambda: outer),
+            ignored=reply.ignored,
+        )
+        outer.degraded = reply.degraded
+
+        def ended(_: Reply, outcome: Outcome, error: BaseException | None) -> None:
+            if outcome != "whole":
+                self._failed(key, flight, error or asyncio.CancelledError())
+
+        outer.on_end(ended)
+        return outer
+
+    async def _look(self, ask: Ask, key: str, flight: Flight[CachedAnswer]) -> CachedAnswer | None:
+        """What the store or another worker has; None when it is ours to bring."""
+        settings = self._settings
+        give_up_s = self._clock.monotonic() + ask.left_s * WAIT_SHARE
+        fresh_left_ms = round((settings.keep_s - settings.fresh_s) * 1000)
+        names = _keys(key)
+        woken = self._looking.setdefault(key, asyncio.Event())
+        first = True
+        try:
+            while True:
+                woken.clear()
+                verdict, value, left_ms = await self._read(
+                    names, flight.owner, round(settings.lease_s * 1000), fresh_left_ms
+                )
+                if value is not None:
+                    age_s = max(settings.keep_s - int(left_ms) / 1000, 0.0)
+                    ask.stale = CachedAnswer.decode(value, age_s)
+                if verdict == b"fresh" and ask.stale is not None:
+                    ask.report(self.name, "hit", age_s=round(ask.stale.age_s, 1))
+                    return replace(ask.stale, source="cache" if first else "shared")
+                if verdict == b"lead":
+                    ask.report(self.name, "miss", stale=ask.stale is not None)
+                    self._hold(key, flight.owner)
+                    return None
+                if first:
+                    ask.report(self.name, "wait", why="another worker asks the same")
+                first = False
+                if self._clock.monotonic() >= give_up_s:
+                    ask.report(self.name, "bypass", why="the leader takes too long")
+                    return None
+                try:
+                    async with self._clock.timeout_at(self._clock.monotonic() + settings.poll_s):
+                        await woken.wait()
+                except TimeoutError:
+                    continue
+                message = self._messages.pop(key, None)
+                if message is not None:
+                    ask.report(self.name, "shared", source=message.source)
+                    return replace(message, source="shared" if message.source == "live" else message.source)
+        except StoreUnavailable as error:
+            ask.report(self.name, "miss", why=error.code)
+            return None
+        finally:
+            self._looking.pop(key, None)
+            self._messages.pop(key, None)
+
+    def _brought(self, ask: Ask, key: str, flight: Flight[CachedAnswer], reply: Reply, text: str) -> None:
+        """The leader has the whole answer: store it if it may be stored, share it, end the flight."""
+        answer = CachedAnswer(
+            text=text,
+            provider=reply.provider,
+            model=reply.model,
+            finish_reason=reply.finish_reason,
+            source=reply.source,
+            degraded=tuple(reply.degraded),
+            ignored=reply.ignored,
+            retry_after_s=reply.retry_after_s,
+        )
+        storable = reply.source == "live" and reply.finish_reason == "stop" and bool(text) and not reply.degraded
+        ask.report(self.name, "store" if storable else "not_stored", source=reply.source, finish=reply.finish_reason)
+        flight.land(answer)
+        self._flights.close(key, flight)
+        encoded = answer.encode()
+        self._release(key, flight.owner, encoded if storable else b"", b"" if storable else encoded)
+
+    def _failed(self, key: str, flight: Flight[CachedAnswer], error: BaseException) -> None:
+        """The leader failed: for itself alone, or for everybody who waits."""
+        own = isinstance(error, CallerError | DeadlineExceeded | ProviderError) or not isinstance(error, Exception)
+        if own and flight.hand_over():
+            return
+        if not own:
+            flight.fail(error)
+        self._flights.close(key, flight)
+        self._release(key, flight.owner, b"", b"")
+
+    def _hold(self, key: str, owner: str) -> None:
+        self._leases[key] = owner
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew_all())
+
+    async def _renew_all(self) -> None:
+        """Renew every lease of this worker until none is left."""
+        settings = self._settings
+        while self._leases:
+            await self._clock.sleep(settings.lease_s * 0.4)
+            lease_ms = round(settings.lease_s * 1000)
+            held = list(self._leases.items())
+            # An answer of "away" is no answer: the lease then runs out, and whoever comes next may lead.
+            await asyncio.gather(
+                *(self._renew((_keys(key)[1],), owner, lease_ms) for key, owner in held), return_exceptions=True
+            )
+
+    def _release(self, key: str, owner: str, value: bytes, message: bytes) -> None:
+        if self._leases.pop(key, None) is None and not value:
+            return
+        published = orjson.dumps([key, message.decode()])
+        keep_ms = round(self._settings.keep_s * 1000)
+        self._settle.post(self._end(_keys(key), owner, value, keep_ms, CHANNEL, published), self.name)
+
+    def _woken(self, data: bytes) -> None:
+        """Another worker is done with a key: who waits for it here looks again, or takes the answer sent along."""
+        key, message = orjson.loads(data)
+        waiting = self._looking.get(key)
+        if waiting is not None:
+            if message:
+                self._messages[key] = CachedAnswer.decode(message.encode())
+            waiting.set()
+
+
+async def _record(
+    reply: Reply, on_whole: Callable[[str], None], get_outer: Callable[[], Reply]
+) -> AsyncIterator[Event]:
+    """Pass events on; keep the text since the last restart; at the end say what the inner reply turned out to be."""
+    parts: list[str] = []
+    outer = get_outer()
+    async with aclosing(reply):
+        async for event in reply:
+            if isinstance(event, Delta):
+                parts.append(event.text)
+            else:
+                parts.clear()
+                outer.source, outer.provider, outer.model = reply.source, reply.provider, reply.model
+            yield event
+    outer.source, outer.provider, outer.model = reply.source, reply.provider, reply.model
+    outer.degraded, outer.ignored, outer.finish_reason = reply.degraded, reply.ignored, reply.finish_reason
+    outer.retry_after_s = reply.retry_after_s
+    on_whole("".join(parts))
+
+
+def _keys(key: str) -> tuple[str, str]:
+    return f"cache:{{{key}}}", f"cache:{{{key}}}:lease"

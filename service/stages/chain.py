@@ -1,0 +1,43 @@
+"""How the stages compose: a fold over a list, outermost first, around ``call``.
+
+The order is data (a setting fixed at start), and a stage that a request finds switched off is stepped over. Composed
+once, not per request. DESIGN, section 2: order and its measured alternatives. Next: ``cache.py``.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .ask import Ask, Next, Reply
+
+
+class Stage(Protocol):
+    """One stage of the gauntlet: decides, reports, and goes on or not."""
+
+    @property
+    def name(self) -> str:
+        """The stage's name: in the order, the switches and the path."""
+        ...
+
+    async def __call__(self, ask: Ask, go_on: Next) -> Reply:
+        """Return a committed reply, or raise an error of ``errors.py``."""
+        ...
+
+
+def compose(stages: Sequence[Stage], call: Next) -> Next:
+    """The chain: ``stages`` (outermost first) around ``call``."""
+    chain = call
+    for stage in reversed(stages):
+        chain = _around(stage, chain)
+    return chain
+
+
+def _around(stage: Stage, inner: Next) -> Next:
+    name = stage.name
+
+    async def step(ask: Ask) -> Reply:
+        if name in ask.off:
+            ask.report(name, "off")
+            return await inner(ask)
+        return await stage(ask, inner)
+
+    return step

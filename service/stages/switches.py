@@ -1,0 +1,87 @@
+"""Stage switches: turn a stage off and see what it was worth.
+
+A request snapshots the switches at entry. They live in Redis, are published to every worker, and each worker
+acknowledges the version it has with its heartbeat, so that ``PUT /admin/stages`` can say when all live workers have it.
+Next: ``chain.py``.
+"""
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from ..clock import Clock
+from ..settings import STAGES
+from ..store.guard import Store
+from ..store.replica import CHANNEL, Fields, Replica
+
+KEY = "switches"
+WORKERS = "workers"
+ALIVE_S = 3.0
+"""A worker that has not been heard of for three refreshes is not waited for."""
+
+
+class Switches:
+    """The worker's copy; ``off`` is replaced as a whole, never changed."""
+
+    def __init__(self, store: Store, replica: Replica, *, worker: str, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._worker = worker
+        self._version = 0
+        self._acknowledging: asyncio.Task[Any] | None = None
+        self.off: frozenset[str] = frozenset()
+        replica.follow(KEY, self._adopt)
+        replica.beat(lambda: [self._heartbeat()])
+
+    def _adopt(self, fields: Fields) -> None:
+        self._version = int(fields.get("version", 0))
+        self.off = frozenset(name for name in STAGES if fields.get(name) == "off")
+        if "now" in fields:  # published: somebody waits for the acknowledgement
+            self._acknowledging = asyncio.create_task(self._acknowledge())
+
+    def _heartbeat(self) -> tuple[str, str, str, str]:
+        return "HSET", WORKERS, self._worker, f"{self._clock.time():.3f} {self._version}"
+
+    async def _acknowledge(self) -> None:
+        await asyncio.gather(self._store.execute(*self._heartbeat()), return_exceptions=True)
+
+    async def put(self, wanted: dict[str, bool], *, wait_s: float = 1.0) -> list[str]:
+        """Switch stages on or off for the fleet; the live workers that have not acknowledged within ``wait_s``.
+
+        Raises StoreUnavailable.
+        """
+        version = int(await self._store.execute("HINCRBY", KEY, "version", 1))
+        pairs = [part for name, on in wanted.items() for part in (name, "on" if on else "off")]
+        if pairs:
+            await self._store.execute("HSET", KEY, *pairs)
+        flat = [part.decode() for part in await self._store.execute("HGETALL", KEY)]
+        await self._store.execute(
+            "PUBLISH", CHANNEL, orjson.dumps({"key": KEY, "fields": [*flat, "now", str(self._clock.time())]})
+        )
+        end_s = self._clock.monotonic() + wait_s
+        while missing := await self._missing(version):
+            if self._clock.monotonic() >= end_s:
+                break
+            await self._clock.sleep(0.02)
+        return missing
+
+    async def _missing(self, version: int) -> list[str]:
+        flat = await self._store.execute("HGETALL", WORKERS)
+        missing = []
+        for worker, beat in zip(flat[::2], flat[1::2], strict=True):
+            seen_s, has = beat.decode().split()
+            silent_s = self._clock.time() - float(seen_s)
+            if silent_s > 20 * ALIVE_S:
+                await self._store.execute("HDEL", WORKERS, worker)
+            elif silent_s <= ALIVE_S and int(has) < version:
+                missing.append(worker.decode())
+        return missing
+
+    def snapshot(self) -> dict[str, bool]:
+        """Each stage and whether it is on."""
+        return {name: name not in self.off for name in STAGES}
+
+    async def leave(self) -> None:
+        """This worker ends: nobody need wait for it."""
+        await asyncio.gather(self._store.execute("HDEL", WORKERS, self._worker), return_exceptions=True)

@@ -1,0 +1,196 @@
+"""The synchronous track: ``POST /chat`` and ``POST /chat/stream``.
+
+A turn in a thread, through the stages, answered within five seconds or honestly not. Chapter, section 3.
+Next: ``completions.py``.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from ..clock import Clock
+from ..errors import GauntletError, StoreUnavailable
+from ..gateway import problems
+from ..gateway.body import Strict, read
+from ..gateway.context import Context, context_of
+from ..gateway.document import json_response, takes
+from ..gateway.events import ClientLeft, Connected, EventStream, sse
+from ..llm.provider import Message
+from ..llm.routes import Route, route_named
+from ..sessions.threads import Threads, Turn
+from ..stages.ask import Ask, Delta, Next, Reply
+from ..stages.switches import Switches
+from ..store.settle import Settle
+from .answers import ask_of, facts, path
+
+CLIENT_LEFT = 499
+"""The status that is logged for a client who left; nobody reads it."""
+
+
+class ChatRequest(Strict):
+    """``text`` is what the user says; all else is optional."""
+
+    text: str = Field(min_length=1, max_length=100_000)
+    thread_id: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    route: str | None = Field(None, min_length=1, max_length=64)
+    temperature: float | None = Field(None, ge=0, le=2)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+
+
+class Chat:
+    """The two endpoints."""
+
+    def __init__(
+        self,
+        chain: Next,
+        *,
+        threads: Threads,
+        routes: Mapping[str, Route],
+        default_route: str,
+        switches: Switches,
+        settle: Settle,
+        clock: Clock,
+        body_max_bytes: int,
+    ) -> None:
+        self._chain = chain
+        self._threads = threads
+        self._routes = routes
+        self._default_route = default_route
+        self._switches = switches
+        self._settle = settle
+        self._clock = clock
+        self._body_max_bytes = body_max_bytes
+        self.router = APIRouter(tags=["chat"])
+        self.router.add_api_route("/chat", self.chat, methods=["POST"], openapi_extra=takes(ChatRequest))
+        self.router.add_api_route("/chat/stream", self.stream, methods=["POST"], openapi_extra=takes(ChatRequest))
+
+    async def chat(self, request: Request) -> Response:
+        """Answer as one JSON document."""
+        asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
+        context = context_of(request.scope)
+        turn, ask = await self._begin(context, asked, stream=False)
+        try:
+            with Connected(request.receive):
+                reply = await self._chain(ask)
+        except ClientLeft:
+            self._abandon(turn)
+            return Response(status_code=CLIENT_LEFT)
+        except BaseException:
+            self._abandon(turn)
+            raise
+        reply.end("whole")
+        return await self._whole(request, ask, turn, asked, reply)
+
+    async def stream(self, request: Request) -> Response:
+        """Answer as server-sent events: stage (with ``?explain=1``), delta, restart, done, error."""
+        asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
+        context = context_of(request.scope)
+        turn, ask = await self._begin(context, asked, stream=True)
+        try:
+            with Connected(request.receive):
+                reply = await self._chain(ask)
+        except ClientLeft:
+            self._abandon(turn)
+            return Response(status_code=CLIENT_LEFT)
+        except BaseException:
+            self._abandon(turn)
+            raise
+        if reply.source == "message":  # nothing was sent yet, so the status can still be honest
+            reply.end("whole")
+            return await self._whole(request, ask, turn, asked, reply)
+        return EventStream(self._events(ask, turn, asked, reply, explain=_explains(request)), ask.limits)
+
+    async def _begin(self, context: Context, asked: ChatRequest, *, stream: bool) -> tuple[Turn, Ask]:
+        caller = context.caller
+        if asked.route is not None:
+            route_named(self._routes, asked.route)
+        until_s = (
+            context.started_s + (context.deadline_ms or self._routes[self._default_route].deadline_s * 1000) / 1000
+        )
+        turn = await self._threads.begin(caller.tenant, caller.user, asked.thread_id, until_s=until_s)
+        preferred = turn.preferences.route
+        alias = asked.route or (preferred if preferred in self._routes else None) or self._default_route
+        ask = ask_of(
+            context,
+            self._routes[alias],
+            (*turn.history, Message("user", asked.text)),
+            clock=self._clock,
+            switches=self._switches,
+            system=turn.preferences.system(),
+            max_tokens=asked.max_tokens,
+            temperature=asked.temperature,
+            seed=asked.seed,
+            stream=stream,
+        )
+        return turn, ask
+
+    def _abandon(self, turn: Turn) -> None:
+        self._settle.post(self._threads.abandon(turn), "thread")
+
+    async def _commit(self, turn: Turn, said: str, reply: Reply, answer: str) -> None:
+        """Store the turn; a store that is away costs the memory of it, not the answer."""
+        if reply.source == "message":
+            self._abandon(turn)
+            return
+        if turn.stored:
+            try:
+                await self._threads.commit(turn, said, answer)
+            except StoreUnavailable:
+                turn.stored = False
+        if not turn.stored:
+            reply.degraded.append("session")
+
+    async def _whole(self, request: Request, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply) -> Response:
+        answer = reply.text or ""
+        await self._commit(turn, asked.text, reply, answer)
+        body = {"answer": answer, "thread_id": turn.thread_id, **facts(ask, reply)}
+        if _explains(request):
+            body["path"] = path(ask)
+        headers = dict(ask.limits)
+        if reply.retry_after_s is not None:
+            headers["Retry-After"] = problems.retry_after(reply.retry_after_s)
+        status = 503 if reply.source == "message" else 200
+        return json_response(body, status=status, headers=headers)
+
+    async def _events(
+        self, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply, *, explain: bool
+    ) -> AsyncGenerator[bytes, None]:
+        parts: list[str] = []
+        told, stored = 0, False
+        try:
+            try:
+                async for event in reply:
+                    if explain:
+                        for row in path(ask, told):
+                            yield sse("stage", orjson.dumps(row))
+                        told = len(ask.path)
+                    if isinstance(event, Delta):
+                        parts.append(event.text)
+                        yield sse("delta", orjson.dumps({"text": event.text}))
+                    else:
+                        parts.clear()
+                        yield sse("restart", orjson.dumps({"reason": event.reason}))
+                answer = "".join(parts)
+                await self._commit(turn, asked.text, reply, answer)
+                stored = True
+            except GauntletError as error:
+                yield sse("error", orjson.dumps(problems.document(ask.request_id, error)))
+                return
+            if explain:
+                for row in path(ask, told):
+                    yield sse("stage", orjson.dumps(row))
+            done: dict[str, Any] = {"answer": answer, "thread_id": turn.thread_id, **facts(ask, reply)}
+            yield sse("done", orjson.dumps(done))
+        finally:
+            await reply.aclose()
+            if not stored:
+                self._abandon(turn)
+
+
+def _explains(request: Request) -> bool:
+    return b"explain=1" in request.scope["query_string"]

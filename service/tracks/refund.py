@@ -1,0 +1,199 @@
+"""A side effect that must happen once: ``POST /refund``, through retry, breaker and bulkhead to the payments provider.
+
+The key that goes downstream is a hash of caller and Idempotency-Key, so that whoever repeats the call, after whatever
+crash, moves the money once. 2xx and final declines are stored; anything ambiguous frees the key. Chapter, section 5.
+Next: ``../sessions/idempotency.py``.
+"""
+
+from typing import Any
+
+import aiohttp
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from ..clock import Clock
+from ..errors import (
+    BadAnswer,
+    ConnectionFailed,
+    Declined,
+    InvalidRequest,
+    Misconfigured,
+    RateLimitedByProvider,
+    TimedOut,
+    Unavailable,
+)
+from ..gateway.body import Strict, read
+from ..gateway.context import context_of
+from ..gateway.document import takes
+from ..llm.routes import Route, Rung
+from ..llm.sdk import retry_hint_s
+from ..sessions.idempotency import Idempotency, Outcome
+from ..settings import PaymentsSettings
+from ..stages.ask import Ask, Attempt, Next, Reply
+from ..stages.switches import Switches
+
+PROVIDER = "payments"
+
+
+class RefundRequest(Strict):
+    """Amount in minor units (cents)."""
+
+    charge: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")
+    amount: int = Field(ge=1, le=100_000_000)
+    currency: str = Field("usd", pattern=r"^[a-z]{3}$")
+
+
+class Payments:
+    """The call to the payments provider: the innermost step of its chain."""
+
+    def __init__(self, settings: PaymentsSettings, *, api_key: str, hint_max_s: float, clock: Clock) -> None:
+        self._url = f"{settings.base_url}/v1/refunds"
+        self._connect_timeout_s = settings.connect_timeout_s
+        self._deadline_s = settings.deadline_s
+        self._authorization = f"Bearer {api_key}"
+        self._hint_max_s = hint_max_s
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __call__(self, ask: Ask) -> Reply:
+        """One attempt; ``ask.payload`` is the downstream key and the body. Raises errors of our tree."""
+        key, body = ask.payload
+        attempt = Attempt(PROVIDER, "refund", len(ask.attempts) + 1, self._clock.monotonic())
+        ask.attempts.append(attempt)
+        headers = {
+            "Authorization": self._authorization,
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+            "X-Request-ID": ask.request_id,
+            "X-Attempt": str(attempt.number),
+        }
+        # A rung's share of the deadline, so that a hang leaves time for another attempt with the same key.
+        limit_s = min(ask.deadline_s, self._clock.monotonic() + self._deadline_s / 3)
+        try:
+            async with (
+                self._clock.timeout_at(limit_s),
+                self._connected().post(self._url, data=body, headers=headers) as response,
+            ):
+                text = await response.read()
+        except TimeoutError:
+            raise TimedOut("the payments provider did not answer in time", provider=PROVIDER, phase="total") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionFailed(
+                f"the payments provider could not be reached: {error or type(error).__name__}", provider=PROVIDER
+            ) from error
+        finally:
+            attempt.duration_s = self._clock.monotonic() - attempt.started_s
+        attempt.upstream_status = response.status
+        return self._judge(response, text)
+
+    def _judge(self, response: aiohttp.ClientResponse, text: bytes) -> Reply:
+        status = response.status
+        try:
+            answer = orjson.loads(text)
+            detail = answer.get("error", {}).get("message", "") if isinstance(answer, dict) else ""
+        except (ValueError, AttributeError):
+            answer, detail = None, ""
+        said = f"the payments provider answered {status}{': ' + detail if detail else ''}"
+        if 200 <= status < 300:
+            if not isinstance(answer, dict) or "id" not in answer:
+                raise BadAnswer(f"{said} with a body that is no refund", provider=PROVIDER, upstream_status=status)
+            return Reply(source="live", provider=PROVIDER, model=None, text=text.decode())
+        if status == 402:
+            raise Declined(said)
+        if status == 429:
+            hint_s = retry_hint_s(response.headers, now_s=self._clock.time(), max_s=self._hint_max_s)
+            raise RateLimitedByProvider(said, provider=PROVIDER, upstream_status=status, retry_after_s=hint_s)
+        if status in (401, 403):
+            raise Misconfigured(said, provider=PROVIDER, upstream_status=status)
+        if status == 408 or status >= 500:
+            raise Unavailable(said, provider=PROVIDER, upstream_status=status)
+        raise InvalidRequest(said)
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s)
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), timeout=timeout)
+        return self._session
+
+    async def aclose(self) -> None:
+        """End the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+
+class Refund:
+    """The endpoint."""
+
+    def __init__(
+        self,
+        chain: Next,
+        *,
+        idempotency: Idempotency,
+        switches: Switches,
+        clock: Clock,
+        deadline_s: float,
+        body_max_bytes: int,
+    ) -> None:
+        self._chain = chain
+        self._idempotency = idempotency
+        self._switches = switches
+        self._clock = clock
+        self._body_max_bytes = body_max_bytes
+        self._route = Route(PROVIDER, (Rung(PROVIDER, "refund"),), "error", deadline_s, 1)
+        self.router = APIRouter(tags=["payments"])
+        self.router.add_api_route(
+            "/refund", self.refund, methods=["POST"], openapi_extra=takes(RefundRequest, "Idempotency-Key")
+        )
+
+    async def refund(self, request: Request) -> Response:
+        """Refund a charge once, however often this is asked with one Idempotency-Key."""
+        asked = await read(request, RefundRequest, most_bytes=self._body_max_bytes)
+        context = context_of(request.scope)
+        body = orjson.dumps(asked.model_dump(), option=orjson.OPT_SORT_KEYS)
+
+        async def effect(key: str) -> Outcome:
+            now = self._clock.monotonic()
+            ask = Ask(
+                request_id=context.request_id,
+                tenant=context.caller.tenant,
+                user=context.caller.user,
+                route=self._route,
+                messages=(),
+                clock=self._clock,
+                started_s=context.started_s,
+                deadline_s=now + self._route.deadline_s,
+                off=self._switches.off,
+                payload=(key, body),
+            )
+            return await self._settled(ask)
+
+        key = request.headers.get("idempotency-key")
+        caller = context.caller
+        outcome = await self._idempotency.once(caller.tenant, caller.user, key, body, effect)
+        headers = {"Idempotency-Replayed": "true"} if outcome.replayed else {}
+        kind = "application/json" if outcome.status < 400 else "application/problem+json"
+        return Response(outcome.body, status_code=outcome.status, media_type=kind, headers=headers)
+
+    async def _settled(self, ask: Ask) -> Outcome:
+        """The provider's word as we store it: a refund, or a final decline."""
+        try:
+            reply = await self._chain(ask)
+        except (Declined, InvalidRequest) as error:
+            return Outcome(error.status, orjson.dumps(_final(error)))
+        reply.end("whole")
+        answer: dict[str, Any] = orjson.loads(reply.text or "{}")
+        kept = {name: answer.get(name) for name in ("id", "charge", "amount", "currency", "status")}
+        return Outcome(200, orjson.dumps(kept))
+
+
+def _final(error: Declined | InvalidRequest) -> dict[str, Any]:
+    """A decline as it is stored: without a request id, since its replays belong to other requests."""
+    return {
+        "type": f"urn:gauntlet:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.message,
+    }
