@@ -16,10 +16,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from .app import providers_of
-from .clock import SystemClock
 from .observability import logs
-from .settings import ConfigurationError, Settings, load
+from .settings import ConfigurationError, Settings, load, provider_key
 
 BACKLOG = 8192
 START_WITHIN_S = 60.0
@@ -38,7 +36,8 @@ def main() -> None:
     }
     try:
         settings = load(**given)
-        providers_of(settings, SystemClock())
+        for provider in settings.providers.values():
+            provider_key(settings, provider.api_key_env)
     except ConfigurationError as error:
         _give_up(f"the configuration cannot be used:\n{error}")
     logs.set_up()

@@ -35,7 +35,7 @@ from .observability import logs
 from .sessions.endpoints import Sessions
 from .sessions.idempotency import Idempotency
 from .sessions.threads import Threads
-from .settings import ConfigurationError, Settings, load, secret
+from .settings import Settings, load, provider_key
 from .stages.breaker import Breaker
 from .stages.bulkhead import Bulkhead
 from .stages.cache import Cache
@@ -54,8 +54,6 @@ from .tracks.chat import Chat
 from .tracks.completions import Completions
 from .tracks.refund import Payments, Refund
 
-WORKBENCH_KEY = "workbench"
-"""What the simulator takes for a provider's key: anything but nothing."""
 KINDS: dict[str, type[AnthropicProvider] | type[OpenAIProvider]] = {
     "anthropic": AnthropicProvider,
     "openai": OpenAIProvider,
@@ -97,7 +95,7 @@ class Service:
         )
         self.payments = Payments(
             settings.payments,
-            api_key=_key(settings, settings.payments.api_key_env),
+            api_key=provider_key(settings, settings.payments.api_key_env),
             hint_max_s=settings.breaker.pause_max_s,
             clock=clock,
         )
@@ -121,29 +119,19 @@ class Service:
 
 
 def providers_of(settings: Settings, clock: Clock) -> dict[str, LLMProvider]:
-    """The configured providers; raises ConfigurationError where the live profile lacks a key."""
+    """The configured providers, each with the model that ``call`` uses."""
     first_model = {r.provider: r.model for route in settings.routes.values() for r in reversed(route.rungs)}
     return {
         name: KINDS[given.kind](
             name,
             given,
-            api_key=_key(settings, given.api_key_env),
+            api_key=provider_key(settings, given.api_key_env),
             model=first_model.get(name, ""),
             hint_max_s=settings.breaker.pause_max_s,
             clock=clock,
         )
         for name, given in settings.providers.items()
     }
-
-
-def _key(settings: Settings, variable: str) -> str:
-    """Only the live profile uses real keys; in the others they would reach a simulator's log."""
-    if settings.profile != "live":
-        return WORKBENCH_KEY
-    value = secret(variable)
-    if value is None:
-        raise ConfigurationError(f"{variable}: the live profile needs this provider key in the environment")
-    return value
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:

@@ -253,7 +253,7 @@ class Settings(BaseSettings):
     def _consistent(self) -> "Settings":
         if self.profile == "live" and self.demo_keys:
             raise ValueError(
-                "demo_keys: the live profile refuses to start with demo keys; unset it and list real ones under [[keys]]"
+                "demo_keys: the live profile refuses to start with them; unset it and list real keys under [[keys]]"
             )
         if self.profile == "live" and not self.keys:
             raise ValueError(
@@ -278,9 +278,21 @@ class Settings(BaseSettings):
         return self.profile != "live" if self.demo_keys is None else self.demo_keys
 
 
-def secret(variable: str) -> str | None:
-    """The value of an environment variable that a setting names (provider keys); None when unset or empty."""
-    return os.environ.get(variable) or None
+WORKBENCH_KEY = "workbench"
+"""What the simulator takes for a provider's key: anything but nothing."""
+
+
+def provider_key(settings: Settings, variable: str) -> str:
+    """The key that the setting names. Only the live profile uses real ones: elsewhere a simulator would see them.
+
+    Raises ConfigurationError where the live profile lacks it.
+    """
+    if settings.profile != "live":
+        return WORKBENCH_KEY
+    value = os.environ.get(variable)
+    if not value:
+        raise ConfigurationError(f"{variable}: the live profile needs this provider key in the environment")
+    return value
 
 
 def _config_path() -> Path:

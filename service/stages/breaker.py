@@ -158,8 +158,9 @@ class Breaker:
 
     def _adopt(self, provider: str, fields: Fields) -> None:
         """State that was published (with the server's time) or re-read (without)."""
-        if not fields:  # nothing is stored: nobody has failed yet, or the store lost its data
-            self.circuits[provider].version = 0
+        if not fields:  # nothing is stored: nobody has failed yet, or the store lost what it knew
+            if self.circuits[provider].version:
+                self.circuits[provider] = Circuit()
             return
         if "now" in fields:
             self._shift_ms = self._now() - int(fields["now"])

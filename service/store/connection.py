@@ -73,7 +73,7 @@ class Multiplexed:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             async with self._clock.timeout_at(self._clock.monotonic() + self._timeout_s):
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]
         except TimeoutError:
             await connection.disconnect(nowait=True)
             raise StoreTimeout(f"no connection within {self._timeout_s} s") from None

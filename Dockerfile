@@ -1,0 +1,9 @@
+# One image for the simulator and the service; docker-compose.yml says which process a container runs.
+FROM python:3.13-slim
+WORKDIR /app
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY . .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . \
+ && useradd --system --no-create-home gauntlet
+USER gauntlet

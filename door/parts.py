@@ -1,0 +1,69 @@
+"""The parts of the workbench as data for the supervisor: command lines, environment, order. Read `supervisor.py` next.
+
+The parts know nothing of the door: each takes what it needs as flags and environment variables (design section 1), and
+docker-compose.yml starts the same ones.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+
+from door import home, ports, valkey
+from door.plan import Plan
+from door.supervisor import Part
+
+VALKEY_READY = re.compile(rb"Ready to accept connections")
+
+
+def all_parts(plan: Plan) -> tuple[Part, ...]:
+    """The parts of one run, in the order in which they are started."""
+    started = [] if plan.redis_url else [valkey_part(plan)]
+    state = tuple(part.name for part in started)
+    return (*started, simulator_part(plan), service_part(plan, needs=state))
+
+
+def valkey_part(plan: Plan) -> Part:
+    """State that outlives the run, in `.gauntlet/valkey`."""
+    folder = plan.home / home.VALKEY
+    folder.mkdir(parents=True, exist_ok=True)
+    return Part("valkey", valkey.command(plan.ports["valkey"], folder), ready=VALKEY_READY)
+
+
+def simulator_part(plan: Plan) -> Part:
+    """The providers, on a listener each."""
+    flags = [
+        word
+        for port in ports.TABLE
+        if port.part == "simulator"
+        for word in (
+            "--control-port" if port.name == "simulator" else port.flag,
+            str(plan.ports[port.name]),
+        )
+    ]
+    return Part("simulator", (sys.executable, "-m", "loadtests.simulator", *flags))
+
+
+def service_part(plan: Plan, needs: tuple[str, ...]) -> Part:
+    """The system under test."""
+    argv = ("--host", ports.LOOPBACK, "--port", str(plan.ports["service"]), "--workers", str(plan.workers))
+    return Part("service", (sys.executable, "-m", "service", *argv), service_environment(plan), needs=needs)
+
+
+def service_environment(plan: Plan) -> dict[str, str]:
+    """What the service is told about the other parts.
+
+    An address that the person configured stays; the live profile keeps the providers' real ones.
+    """
+    addresses = upstreams(plan.url)
+    real = [variable for variable in addresses if plan.profile == "live" and "PROVIDERS" in variable]
+    told = {variable: url for variable, url in addresses.items() if variable not in (*plan.configured, *real)}
+    return {"REDIS_URL": plan.state_url, "GAUNTLET_PROFILE": plan.profile, **told}
+
+
+def upstreams(url: Callable[[str], str]) -> dict[str, str]:
+    """Variable -> base URL of what the service calls, from the URL of each port name."""
+    return {
+        "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": url("anthropic"),
+        "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": url("openai") + "/v1",
+        "GAUNTLET_PAYMENTS__BASE_URL": url("payments"),
+    }

@@ -1,0 +1,121 @@
+"""`gauntlet up`: plan, refuse if a port is held, start the parts, say how to use them, wait, end them.
+
+Design section 1. Everything that can be wrong is checked before the first process starts. Read `plan.py` next.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from door import detach, greeting, holders, home, plan, processes, state, valkey
+from door.console import command_name, console
+from door.errors import DoorError
+from door.parts import all_parts
+from door.supervisor import PartFailed, Running, Supervisor
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags of `gauntlet up`."""
+    flags = argparse.ArgumentParser(
+        prog="gauntlet up", allow_abbrev=False, description="Start Valkey, the simulator and the service."
+    )
+    plan.add_flags(flags)
+    flags.add_argument("--workers", type=int, metavar="N", help=f"service processes (default {plan.DEFAULT_WORKERS})")
+    flags.add_argument("--profile", choices=plan.PROFILES, help=f"default {plan.PROFILES[0]}, or GAUNTLET_PROFILE")
+    flags.add_argument("--detach", action="store_true", help="return when all is ready; `gauntlet down` ends it")
+    return flags
+
+
+def run(argv: Sequence[str]) -> int:
+    """Exit code 0 when ended by a person, 1 when something was in the way or a part died."""
+    args = parser().parse_args(argv)
+    chosen = plan.make(args, os.environ)
+    if args.detach:
+        return detach.run(argv, chosen.home)
+    try:
+        with home.hold(chosen.home):
+            _refuse_leftovers(chosen.home)
+            held = _held_ports(chosen)
+            if held:
+                move = f"{held[0].port.variable}={held[0].number % 60_000 + 1000} make up"
+                raise DoorError(
+                    "\n".join(["ports are held:", *_lines(held), f"end what holds them, or move ours: {move}"])
+                )
+            return _run_held(chosen)
+    except home.AlreadyUp as error:
+        raise DoorError("\n".join([str(error), *_lines(_held_ports(chosen))])) from None
+
+
+def _run_held(chosen: plan.Plan) -> int:
+    if chosen.redis_url:
+        valkey.ping(chosen.redis_url)
+    interrupted = _Interrupted()
+    me = state.UpState(processes.name_of("up", os.getpid()), urls=chosen.urls())
+    began = time.monotonic()
+
+    def changed(running: Running) -> None:
+        nonlocal me
+        if running.ready_after_s is None:
+            me = replace(me, parts=(*me.parts, running.name))
+            state.write(chosen.home, me)
+        else:
+            console().print(f"  {running.part.name:<10} ready after {running.ready_after_s:.1f} s")
+
+    supervisor = Supervisor(all_parts(chosen), chosen.home / home.LOGS, interrupted, changed)
+    console().print("[bold]Gauntlet[/bold] starts …")
+    try:
+        if supervisor.start():
+            greeting.say(chosen, time.monotonic() - began)
+            state.write(chosen.home, replace(me, ready=True))  # after the words: `--detach` prints what was said
+            supervisor.watch()
+    except PartFailed as failure:
+        print(f"gauntlet up: {failure}\nending the rest ...", file=sys.stderr)
+        return 1
+    else:
+        return 0
+    finally:
+        killed = supervisor.stop()
+        state.clear(chosen.home)
+        print("ended" + (f"; {', '.join(killed)} had to be killed" if killed else ""), file=sys.stderr)
+
+
+class _Interrupted:
+    """Whether a signal asked to end; once asked, the end is bounded by the parts' `stop_s`."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in ENDING_SIGNALS:
+            signal.signal(number, self._note)
+
+    def __call__(self) -> bool:
+        return self._asked
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if not self._asked:
+            with suppress(OSError):  # the terminal may be gone
+                os.write(sys.stderr.fileno(), b"\nending ...\n")
+        self._asked = True
+
+
+def _refuse_leftovers(folder: Path) -> None:
+    left = state.read(folder)
+    names = [part.name for part in left.parts if processes.group_members(part)] if left else []
+    if names:
+        raise DoorError(f"{', '.join(names)} of an earlier up still run; `{command_name()} down` ends them")
+
+
+def _held_ports(chosen: plan.Plan) -> list[holders.Holder]:
+    return holders.held(chosen.ports, state.read(chosen.home))
+
+
+def _lines(held: Sequence[holders.Holder]) -> list[str]:
+    return [f"  {holder}" for holder in held]

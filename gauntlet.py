@@ -1,0 +1,71 @@
+"""The door: one command whose verbs are looked up in a table and imported only when asked for.
+
+Design section 1. `gauntlet --help` must answer at once, so this file imports nothing but the standard library's
+smallest modules; what a verb does is in the module its line names. Read `door/up.py` next.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from door.errors import DoorError
+
+VERBS = {
+    "up": ("door.up", "start Valkey, the simulator and the service; Ctrl-C ends them"),
+    "down": ("door.down", "end what `up` started, leftovers of a killed `up` too"),
+    "ask": ("door.ask", "send one question; print the answer and the path it took"),
+    "doctor": ("door.doctor", "say what is missing, who holds which port, and what to do"),
+    "reset": ("door.reset", "delete the state and logs in .gauntlet"),
+}
+"""verb -> (module with `run(argv) -> exit code`, one line of help)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code: 0 done, 1 not done, 2 wrong usage, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verb = arguments.pop(0) if arguments else "--help"
+    if verb in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if verb in ("-V", "--version"):
+        print(f"gauntlet {version()}")
+        return 0
+    if verb not in VERBS:
+        print(f"gauntlet: there is no verb {verb!r}; there are {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    try:
+        return int(import_module(VERBS[verb][0]).run(arguments))
+    except DoorError as error:
+        print(f"gauntlet {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        print(f"gauntlet {verb}: {error.name} is not installed in {sys.prefix}; run `make up`", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def usage() -> str:
+    """The help text: one line per verb."""
+    width = max(map(len, VERBS))
+    lines = (f"  {verb:<{width}}  {purpose}" for verb, (_, purpose) in VERBS.items())
+    return "\n".join(
+        [
+            "usage: gauntlet VERB [options]",
+            "",
+            *lines,
+            "",
+            "gauntlet VERB --help tells the options; --version the version.",
+        ]
+    )
+
+
+def version() -> str:
+    """The installed version, from the package's metadata."""
+    from importlib.metadata import version as installed_version
+
+    return installed_version("gauntlet")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""`python -m loadtests.bench`: see `run.py`."""
+
+from loadtests.bench.run import main
+
+raise SystemExit(main())

@@ -1,0 +1,141 @@
+"""The ledger: one row for every call that reached the simulator, and every movement of money (DESIGN section 5).
+
+A row is visible from the start of its call, with `completed` false and `status` and `duration_s` null, and is final
+once `duration_s` is a number. A reader that polls with `since` therefore keeps asking from below its oldest open row.
+
+- `t` is the start of the call, Unix seconds; `duration_s` runs from there to the last byte or to the client's leaving.
+- `status` is the HTTP status that was sent, null when none was.
+- `completed`: a whole, well-formed response was sent, be it an answer or an error.
+- `cancelled`: the client left before the response was complete.
+- `fault` is the injected fault; a 429 with `fault` null comes from a quota, other 4xx from the request itself.
+
+Rows of finished calls are kept as JSON bytes in a ring of MAX_ROWS (about 0.4 kB each), older ones are forgotten.
+Read `exchange.py` next: it opens and closes the rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+import orjson
+
+MAX_ROWS = 500_000
+"""Calls kept; at 0.4 kB each this bounds the ledger to about 200 MB."""
+
+MAX_CHARGES = 100_000
+"""Money movements kept."""
+
+
+class Row:
+    """One call while it runs; the attributes are the fields of the ledger."""
+
+    __slots__ = (
+        "attempt",
+        "billed_nano_usd",
+        "cancelled",
+        "completed",
+        "duration_s",
+        "endpoint",
+        "fault",
+        "input_tokens",
+        "model",
+        "output_tokens",
+        "request_id",
+        "seq",
+        "status",
+        "stream",
+        "t",
+        "target",
+    )
+
+    def __init__(self, seq: int, t: float, target: str, endpoint: str, request_id: str | None, attempt: int) -> None:
+        self.seq = seq
+        self.t = t
+        self.target = target
+        self.endpoint = endpoint
+        self.request_id = request_id
+        self.attempt = attempt
+        self.model: str | None = None
+        self.stream = False
+        self.status: int | None = None
+        self.fault: str | None = None
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.billed_nano_usd = 0
+        self.completed = False
+        self.cancelled = False
+        self.duration_s: float | None = None
+
+    def encode(self) -> bytes:
+        """Return the row as JSON bytes, fields in the order of DESIGN section 5."""
+        return orjson.dumps(
+            {
+                "seq": self.seq,
+                "t": self.t,
+                "target": self.target,
+                "endpoint": self.endpoint,
+                "request_id": self.request_id,
+                "attempt": self.attempt,
+                "model": self.model,
+                "stream": self.stream,
+                "status": self.status,
+                "fault": self.fault,
+                "input_tokens": self.input_tokens,
+                "output_tokens": self.output_tokens,
+                "billed_nano_usd": self.billed_nano_usd,
+                "completed": self.completed,
+                "cancelled": self.cancelled,
+                "duration_s": self.duration_s,
+            }
+        )
+
+
+class Ledger:
+    """A ring of rows numbered by `seq`, which goes on counting over `clear`, and the list of charges."""
+
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        self._max_rows = max_rows
+        self._ring: list[Row | bytes] = []
+        self._first_seq = 1
+        self._charges: deque[bytes] = deque(maxlen=MAX_CHARGES)
+        self.last_seq = 0
+
+    def open(self, t: float, target: str, endpoint: str, request_id: str | None, attempt: int) -> Row:
+        """Start the row of a call that began at `t`."""
+        self.last_seq += 1
+        row = Row(self.last_seq, t, target, endpoint, request_id, attempt)
+        slot = (row.seq - self._first_seq) % self._max_rows
+        if slot == len(self._ring):
+            self._ring.append(row)
+        else:
+            self._ring[slot] = row
+        return row
+
+    def close(self, row: Row, duration_s: float) -> None:
+        """Make a row final; a row that was cleared or overwritten meanwhile stays forgotten."""
+        row.duration_s = duration_s
+        if row.seq >= self._oldest():
+            self._ring[(row.seq - self._first_seq) % self._max_rows] = row.encode()
+
+    def charge(self, idempotency_key: str | None, amount: int, currency: str) -> None:
+        """Record one movement of money, in minor units of `currency`."""
+        entry = {"t": time.time(), "idempotency_key": idempotency_key, "amount": amount, "currency": currency}
+        self._charges.append(orjson.dumps(entry))
+
+    def clear(self) -> None:
+        """Forget all rows and charges; numbering goes on."""
+        self._ring.clear()
+        self._charges.clear()
+        self._first_seq = self.last_seq + 1
+
+    def encode(self, since: int) -> bytes:
+        """Return `{"calls", "charges", "last_seq"}`: the rows after `since` in order of start, and all charges."""
+        first = max(since + 1, self._oldest())
+        rows = (self._ring[(seq - self._first_seq) % self._max_rows] for seq in range(first, self.last_seq + 1))
+        calls = b",".join(row if isinstance(row, bytes) else row.encode() for row in rows)
+        charges = b",".join(self._charges)
+        return b'{"calls":[%b],"charges":[%b],"last_seq":%d}' % (calls, charges, self.last_seq)
+
+    def _oldest(self) -> int:
+        return max(self._first_seq, self.last_seq - self._max_rows + 1)

@@ -1,0 +1,50 @@
+"""Embeddings without a model: hashed words and letter groups, normalised (DESIGN section 5).
+
+Texts that share words, or parts of words, get vectors that point the same way, which is what a retrieval layer needs
+to be exercised. Read `retrieval.py` next: it serves them.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from zlib import crc32
+
+from .wording import words
+
+_WORD_WEIGHT = 1.0
+_GROUP_WEIGHT = 0.4
+_GROUP = 3
+
+
+@lru_cache(maxsize=8192)
+def features(text: str) -> tuple[tuple[int, float], ...]:
+    """Return the hashed features of `text` as (hash, weight): its words, and groups of three letters in them."""
+    found: dict[int, float] = {}
+    for word in words(text):
+        key = crc32(word.encode())
+        found[key] = found.get(key, 0.0) + _WORD_WEIGHT
+        for i in range(len(word) - _GROUP + 1):
+            key = crc32(b"~" + word[i : i + _GROUP].encode())
+            found[key] = found.get(key, 0.0) + _GROUP_WEIGHT
+    return tuple(found.items())
+
+
+def embed(text: str, dimensions: int) -> list[float]:
+    """Return the unit vector of `text`; a text without words gets the first axis."""
+    vector = [0.0] * dimensions
+    for key, weight in features(text):
+        # A signed hash lets collisions cancel instead of adding up.
+        vector[key % dimensions] += math.sqrt(weight) if key & 0x80000000 else -math.sqrt(weight)
+    length = math.sqrt(sum(value * value for value in vector))
+    if length == 0.0:
+        return [1.0] + [0.0] * (dimensions - 1)
+    return [value / length for value in vector]
+
+
+def similarity(left: str, right: str) -> float:
+    """Return the cosine of the features of two texts, 0 to 1."""
+    a, b = dict(features(left)), dict(features(right))
+    dot = sum(weight * b.get(key, 0.0) for key, weight in a.items())
+    norm = math.sqrt(sum(w * w for w in a.values()) * sum(w * w for w in b.values()))
+    return dot / norm if norm else 0.0

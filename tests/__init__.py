@@ -1,0 +1,1 @@
+"""Tests mirror the folders; each test's name is a sentence."""

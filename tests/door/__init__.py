@@ -1,0 +1,1 @@
+"""The door: its pieces by themselves, then `gauntlet` as real processes."""

@@ -1,0 +1,123 @@
+"""The supervisor with small parts of its own: order, readiness, a part that dies, one that will not end."""
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from door.supervisor import Part, PartFailed, Running, Supervisor
+from tests.door.cli import lives
+
+SERVES = "import signal; print('{\"ready\": true}', flush=True); signal.pause()"
+STUBBORN = (
+    "import signal; signal.signal(15, signal.SIG_IGN); print('{\"ready\": true}', flush=True)\nwhile 1: signal.pause()"
+)
+WITH_CHILD = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}])\n{SERVES}"
+
+Make = Callable[..., Supervisor]
+
+
+def part(name: str, code: str, **more: object) -> Part:
+    return Part(name, (sys.executable, "-c", code), **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def supervise(tmp_path: Path) -> Iterator[Make]:
+    made: list[Supervisor] = []
+
+    def make(
+        *parts: Part, interrupted: Callable[[], bool] = lambda: False, **more: Callable[[Running], None]
+    ) -> Supervisor:
+        made.append(Supervisor(parts, tmp_path, interrupted, **more))
+        return made[-1]
+
+    yield make
+    for supervisor in made:
+        supervisor.stop()
+
+
+def test_a_part_starts_only_when_those_that_it_needs_are_ready(supervise: Make) -> None:
+    heard: list[tuple[str, bool]] = []
+    supervisor = supervise(
+        part("late", SERVES, needs=("early",)),
+        part("early", SERVES),
+        changed=lambda running: heard.append((running.part.name, running.ready_after_s is not None)),
+    )
+    assert supervisor.start()
+    assert heard == [("early", False), ("early", True), ("late", False), ("late", True)]
+
+
+def test_readiness_is_looked_for_in_the_log_of_this_run_only(supervise: Make, tmp_path: Path) -> None:
+    (tmp_path / "one.log").write_text('{"ready": true}\n')
+    supervisor = supervise(part("one", "import time; time.sleep(60)", start_s=0.3))
+    with pytest.raises(PartFailed, match=r"one was not ready within 0\.3 s; it wrote nothing"):
+        supervisor.start()
+    assert (tmp_path / "one.log.1").read_text() == '{"ready": true}\n'
+
+
+def test_a_part_may_say_in_its_own_words_that_it_is_ready(supervise: Make) -> None:
+    code = "import signal; print('open for business', flush=True); signal.pause()"
+    assert supervise(part("shop", code, ready=re.compile(rb"open for"))).start()
+
+
+def test_a_part_that_ends_before_it_is_ready_is_told_with_code_and_last_lines(supervise: Make) -> None:
+    supervisor = supervise(part("good", SERVES), part("bad", "import sys; print('no such key'); sys.exit(2)"))
+    with pytest.raises(PartFailed, match=r"bad ended with exit code 2 before it was ready(.|\n)*\| no such key"):
+        supervisor.start()
+
+
+def test_a_program_that_is_not_there_is_told(supervise: Make) -> None:
+    with pytest.raises(PartFailed, match=r"ghost cannot be started: .*No such file"):
+        supervise(Part("ghost", ("/nowhere/ghost",))).start()
+
+
+def test_a_part_that_dies_later_is_told_with_its_signal(supervise: Make) -> None:
+    supervisor = supervise(part("good", SERVES), part("bad", SERVES))
+    assert supervisor.start()
+    os.kill(supervisor.running[1].process.pid, signal.SIGSEGV)
+    with pytest.raises(PartFailed, match="bad was killed by SIGSEGV by itself"):
+        supervisor.watch()
+
+
+def test_an_interrupt_during_the_start_ends_what_was_started(supervise: Make) -> None:
+    heard: list[Running] = []
+    slow = part("slow", "import time; time.sleep(60)")
+    supervisor = supervise(slow, interrupted=lambda: bool(heard), changed=heard.append)
+    assert not supervisor.start()
+    assert supervisor.stop() == []
+    assert not lives(supervisor.running[0].process.pid)
+
+
+def test_a_part_that_ignores_term_is_killed_after_its_bound_and_named(supervise: Make) -> None:
+    supervisor = supervise(part("stubborn", STUBBORN, stop_s=0.3), part("good", SERVES))
+    assert supervisor.start()
+    assert supervisor.stop() == ["stubborn"]
+    assert not any(lives(running.process.pid) for running in supervisor.running)
+
+
+def test_the_children_of_a_part_that_died_are_ended_too(supervise: Make) -> None:
+    supervisor = supervise(part("parent", WITH_CHILD, stop_s=0.3))
+    assert supervisor.start()
+    leader = supervisor.running[0].name
+    (child,) = _children(leader.pid)
+    os.kill(leader.pid, signal.SIGKILL)
+    with pytest.raises(PartFailed, match="SIGKILL"):
+        supervisor.watch()
+    assert lives(child)
+    supervisor.stop()
+    assert not lives(child)
+
+
+def test_a_part_hears_nothing_of_the_terminals_ctrl_c(supervise: Make) -> None:
+    supervisor = supervise(part("one", SERVES))
+    assert supervisor.start()
+    assert os.getsid(supervisor.running[0].process.pid) != os.getsid(0)
+
+
+def _children(pid: int) -> list[int]:
+    return [child.pid for child in psutil.Process(pid).children()]

@@ -1,0 +1,76 @@
+"""docker-compose.yml and the Dockerfile against the code: ports, commands, environment, Valkey's options."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from door import parts, plan, ports, valkey
+from door.home import ROOT
+from door.supervisor import Part
+from door.up import parser
+from loadtests.simulator.__main__ import parse as parse_simulator
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+PLAN = plan.make(parser().parse_args([]), {})
+
+
+def flags(words: list[str]) -> dict[str, str]:
+    """`--name value` pairs after the program."""
+    start = next(place for place, word in enumerate(words) if word.startswith("--"))
+    return dict(zip(words[start::2], words[start + 1 :: 2], strict=True))
+
+
+def test_the_containers_are_the_parts_of_up() -> None:
+    assert list(SERVICES) == [part.name for part in parts.all_parts(PLAN)]
+
+
+@pytest.mark.parametrize("part", parts.all_parts(PLAN)[1:], ids=lambda part: part.name)
+def test_each_process_is_started_as_up_starts_it_but_listens_on_all_of_its_container(part: Part) -> None:
+    command = SERVICES[part.name]["command"]
+    assert command[:3] == ["python", *part.argv[1:3]]
+    assert flags(command) == {**flags(list(part.argv)), "--host": "0.0.0.0"}  # noqa: S104  - inside its container
+
+
+def test_the_simulator_understands_its_command() -> None:
+    understood = parse_simulator(SERVICES["simulator"]["command"][3:])
+    assert understood.host == "0.0.0.0"  # noqa: S104
+    assert understood.control_port == 8100
+
+
+def test_valkey_has_the_options_of_the_embedded_one() -> None:
+    command = SERVICES["valkey"]["command"]
+    assert flags(command) == {
+        **{f"--{name}": value for name, value in valkey.OPTIONS.items()},
+        "--protected-mode": "no",
+    }
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_port_of_the_table_is_published_on_loopback_only(name: str) -> None:
+    published = [entry.split(":") for entry in SERVICES[name]["ports"]]
+    wanted = [port for port in ports.TABLE if port.part == name]
+    inside = [6379] if name == "valkey" else [port.default for port in wanted]
+    assert published == [
+        [ports.LOOPBACK, str(port.default), str(number)] for port, number in zip(wanted, inside, strict=True)
+    ]
+
+
+def test_the_service_is_told_what_up_tells_it_with_the_containers_names() -> None:
+    told = parts.service_environment(PLAN)
+    host = {"6390": "valkey:6379", **{str(port.default): f"simulator:{port.default}" for port in ports.TABLE[1:-1]}}
+    for number, address in host.items():
+        told = {name: value.replace(f"{ports.LOOPBACK}:{number}", address) for name, value in told.items()}
+    assert SERVICES["service"]["environment"] == told
+
+
+def test_a_container_gets_the_time_that_up_gives_it_to_end() -> None:
+    assert SERVICES["service"]["stop_grace_period"] == f"{Part.stop_s:g}s"
+
+
+def test_the_image_installs_from_the_lock_by_hash_and_does_not_run_as_root() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert any("--require-hashes -r requirements.lock" in line for line in lines)
+    assert lines[-1].startswith("USER ")
+    assert {".git", ".venv", ".gauntlet"} <= set((ROOT / ".dockerignore").read_text().split())
