@@ -99,7 +99,7 @@ class Outcome:
 
     @property
     def failures(self) -> str:
-        """What went wrong, in words: `503 × 12, TimeoutError × 3, 200 with another answer × 1`; empty when nothing did."""
+        """What went wrong, in words, such as `503 × 12, TimeoutError × 3`; empty when nothing did."""
         counts: dict[str, int] = {str(status): count for status, count in self.statuses.items() if status != 200}
         counts |= dict(self.errors) | {"200 with another answer": self.wrong}
         return ", ".join(f"{name} × {count}" for name, count in counts.items() if count)
