@@ -18,7 +18,7 @@ STATE = (VALKEY, LOGS, UP_STATE)
 """What `reset` deletes. Only these names: GAUNTLET_HOME may point into a folder that holds other things."""
 
 
-class AlreadyUp(DoorError):  # noqa: N818  - a state of affairs, named as one
+class AlreadyUp(DoorError):
     """Another `gauntlet up` holds this home."""
 
 

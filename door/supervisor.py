@@ -43,7 +43,7 @@ class Part:
     stop_s: float = 12.0  # the service drains for up to 10 s
 
 
-class PartFailed(DoorError):  # noqa: N818  - an event, named as one
+class PartFailed(DoorError):
     """A part ended by itself, or was not ready in time; the message carries the end of its log."""
 
 

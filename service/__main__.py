@@ -85,6 +85,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         backlog=BACKLOG,
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=round(settings.drain_s),
         timeout_keep_alive=75,
     )

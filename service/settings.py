@@ -79,7 +79,6 @@ class CacheSettings(_Section):
 
     fresh_s: Seconds = 3600.0
     keep_s: Seconds = 86_400.0
-    lease_s: Seconds = 1.0
     poll_s: Seconds = Field(0.1, description="how often a waiter looks again when nobody wakes it")
 
 
@@ -179,7 +178,7 @@ DEFAULTS: dict[str, Any] = {
     },
 }
 _LIFTED = {"requests_per_min": 100_000_000, "burst": 100_000_000, "tokens_per_min": 100_000_000_000}
-_WIDE = {"bulkhead": 4096, "max_connections": 4096, "first_token_timeout_s": 29.0}
+_WIDE = {"bulkhead": 4096, "max_connections": 4096, "first_token_timeout_s": 29.0, "connect_timeout_s": 10.0}
 PROFILES: dict[str, dict[str, Any]] = {
     "workbench": {},
     # The live profile talks to the real APIs; nothing of the workbench is left over.

@@ -48,18 +48,16 @@ idempotency_lease_s = 1.5
 [payments]
 deadline_s = 6
 """
-_RUNGS = """
-[[routes.NAME.rungs]]
-provider = "anthropic"
-model = "claude-opus-4-7"
-[[routes.NAME.rungs]]
-provider = "openai"
-model = "gpt-5.5"
-"""
-ROUTES = "".join(
-    f'[routes.{policy}]\nbroken_stream = "{policy}"\n' + _RUNGS.replace("NAME", policy)
-    for policy in ("restart", "error", "buffer")
+_RUNGS = (
+    '[[routes.NAME.rungs]]\nprovider = "anthropic"\nmodel = "claude-opus-4-7"\n',
+    '[[routes.NAME.rungs]]\nprovider = "openai"\nmodel = "gpt-5.5"\n',
 )
+ROUTES = "".join(
+    f'[routes.{alias}]\nbroken_stream = "{policy}"\n' + "".join(rungs).replace("NAME", alias)
+    for policy in ("restart", "error", "buffer")
+    for alias, rungs in ((policy, _RUNGS), (f"{policy}_openai_first", _RUNGS[::-1]))
+)
+"""A route per policy for broken streams, and each again with the providers the other way round."""
 
 
 class Process:

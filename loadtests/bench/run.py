@@ -40,8 +40,8 @@ class Benchmark:
 BENCHMARKS = {
     benchmark.layout.name: benchmark
     for benchmark in (
-        Benchmark(paired.CEILINGS, paired.ceilings, rounds=3, seconds=1.0),
-        Benchmark(paired.THROUGHPUT, paired.throughput, rounds=5, seconds=3.0),
+        Benchmark(paired.CEILINGS, paired.ceilings, rounds=2, seconds=1.0),
+        Benchmark(paired.THROUGHPUT, paired.throughput, rounds=5, seconds=2.5),
         Benchmark(paired.HITS, paired.hits, rounds=4, seconds=2.5),
         Benchmark(paired.LATENCY, paired.latency, rounds=4, seconds=2.5),
         Benchmark(slow.SLOW, slow.slow, rounds=1),

@@ -1,6 +1,6 @@
 """Who is asking: bearer API keys, stored hashed, each naming a user and a tenant.
 
-The workbench accepts ``demo-TENANT-USER`` and three short forms; the live profile never does. Next: ``body.py``.
+The workbench accepts ``demo-TENANT-USER`` and three short forms; the live profile never does. Next: ``direct.py``.
 """
 
 import hashlib

@@ -121,6 +121,6 @@ def _traceparent(given: str | None) -> str:
 def _deadline_ms(given: str | None) -> float | None:
     if given is None:
         return None
-    if not given.isdecimal() or not 1 <= int(given) <= 600_000:
+    if not given.isdecimal() or len(given) > 6 or not 1 <= int(given) <= 600_000:
         raise BadRequest(f"X-Deadline-Ms must be a whole number of milliseconds from 1 to 600000, given {given[:40]!r}")
     return float(given)

@@ -47,7 +47,7 @@ class AnthropicProvider:
             text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
             reason, usage = str(answer["stop_reason"]), _usage(answer["usage"])
             model, response_id = str(answer["model"]), str(answer["id"])
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError, ValueError):
             raise self._wire.bad_answer("200 without the fields of a message") from None
         if reason == "refusal":
             raise ContentFiltered(f"refused by the content policy of {self.name}")
@@ -91,7 +91,7 @@ class _Stream:
                 raise self._wire.translate(error, in_stream=True) from error
             try:
                 text = self._take(event)
-            except (KeyError, TypeError, AttributeError):
+            except (KeyError, TypeError, AttributeError, ValueError):
                 raise self._wire.broken("had an event without its fields") from None
             if text:
                 return text

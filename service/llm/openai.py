@@ -43,7 +43,7 @@ class OpenAIProvider:
                 raise self._wire.bad_answer("200 with no choices")
             text, reason = choices[0]["message"]["content"], choices[0]["finish_reason"]
             model, response_id = str(answer["model"]), str(answer["id"])
-        except (KeyError, TypeError, IndexError):
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError):
             raise self._wire.bad_answer("200 without the fields of a completion") from None
         if reason == "content_filter":
             raise ContentFiltered(f"refused by the content policy of {self.name}")
@@ -87,7 +87,7 @@ class _Stream:
                 raise self._wire.translate(error, in_stream=True) from error
             try:
                 text = self._take(chunk)
-            except (KeyError, TypeError, AttributeError):
+            except (KeyError, TypeError, AttributeError, ValueError):
                 raise self._wire.broken("had a chunk without its fields") from None
             if text:
                 return text

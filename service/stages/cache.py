@@ -4,8 +4,8 @@ The key is the SHA-256 of canonical JSON of tenant, route, every parameter that 
 Fresh for an hour, kept for a day for the stale rung. Temperature above 0 without a seed bypasses; errors, answers of a
 rung above 0 and truncated or empty ones are never stored. Single-flight over all workers: a hundred same questions at
 once are one provider call. Within a worker waiters share the leader's answer (``flight.py``); across workers a lease
-of one second, renewed, names the leader, and a message wakes the others. Chapter, sections 4 and 6. Next:
-``rate_limit.py``.
+names the leader and holds while its worker lives (``../store/liveness.py``), and a message wakes the others. Chapter,
+sections 4 and 6. Next: ``rate_limit.py``.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from ..clock import Clock
 from ..errors import CallerError, DeadlineExceeded, ProviderError, StoreUnavailable
 from ..settings import CacheSettings
 from ..store.guard import Store
+from ..store.liveness import Liveness
 from ..store.replica import Replica
 from ..store.script import Script
 from ..store.settle import Settle
@@ -28,6 +29,8 @@ from .ask import Ask, Delta, Event, Next, Outcome, Reply, Source
 from .flight import Flight, Flights
 
 CHANNEL = "gauntlet:flights"
+LEASE_MS = 65_000
+"""Longer than the longest stream; a lease usually ends with its call, or with the life of its worker."""
 WAIT_SHARE = 0.6
 """A waiter gives the leader this share of its own time, then asks for itself while there is time to."""
 
@@ -93,18 +96,26 @@ class Cache:
     name = "cache"
 
     def __init__(
-        self, settings: CacheSettings, *, store: Store, replica: Replica, settle: Settle, clock: Clock
+        self,
+        settings: CacheSettings,
+        *,
+        store: Store,
+        replica: Replica,
+        liveness: Liveness,
+        settle: Settle,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._store = store
         self._settle = settle
         self._read = Script(store, __package__, "cache_read")
         self._end = Script(store, __package__, "cache_end")
-        self._renew = Script(store, __package__, "cache_renew")
         self._flights: Flights[CachedAnswer] = Flights()
-        self._leases: dict[str, str] = {}
         self._looking: dict[str, asyncio.Event] = {}
-        self._renewing: asyncio.Task[None] | None = None
+        self._unreleased: dict[str, str] = {}
+        self._liveness = liveness
+        liveness.on_beat(self._release_again)
         replica.listen(CHANNEL, self._woken)
         self._messages: dict[str, CachedAnswer] = {}
 
@@ -188,13 +199,15 @@ class Cache:
         fresh_left_ms = round((settings.keep_s - settings.fresh_s) * 1000)
         names = _keys(key)
         woken = self._looking.setdefault(key, asyncio.Event())
-        first = True
+        first, dead = True, ""
         try:
             while True:
                 woken.clear()
-                verdict, value, left_ms = await self._read(
-                    names, flight.owner, round(settings.lease_s * 1000), fresh_left_ms
+                flight.leased = not self._store.away  # an unanswered read may have taken the lease all the same
+                verdict, value, left_ms, worker = await self._read(
+                    names, flight.owner, self._liveness.worker, LEASE_MS, fresh_left_ms, dead
                 )
+                flight.leased = verdict == b"lead"
                 if value is not None:
                     age_s = max(settings.keep_s - int(left_ms) / 1000, 0.0)
                     ask.stale = CachedAnswer.decode(value, age_s)
@@ -203,7 +216,6 @@ class Cache:
                     return replace(ask.stale, source="cache" if first else "shared")
                 if verdict == b"lead":
                     ask.report(self.name, "miss", stale=ask.stale is not None)
-                    self._hold(key, flight.owner)
                     return None
                 if first:
                     ask.report(self.name, "wait", why="another worker asks the same")
@@ -211,6 +223,9 @@ class Cache:
                 if self._clock.monotonic() >= give_up_s:
                     ask.report(self.name, "bypass", why="the leader takes too long")
                     return None
+                if not await self._liveness.lives(worker.decode()):
+                    dead = worker.decode()
+                    continue
                 try:
                     async with self._clock.timeout_at(self._clock.monotonic() + settings.poll_s):
                         await woken.wait()
@@ -244,7 +259,7 @@ class Cache:
         flight.land(answer)
         self._flights.close(key, flight)
         encoded = answer.encode()
-        self._release(key, flight.owner, encoded if storable else b"", b"" if storable else encoded)
+        self._release(key, flight, encoded if storable else b"", b"" if storable else encoded)
 
     def _failed(self, key: str, flight: Flight[CachedAnswer], error: BaseException) -> None:
         """The leader failed: for itself alone, or for everybody who waits."""
@@ -254,31 +269,27 @@ class Cache:
         if not own:
             flight.fail(error)
         self._flights.close(key, flight)
-        self._release(key, flight.owner, b"", b"")
+        self._release(key, flight, b"", b"")
 
-    def _hold(self, key: str, owner: str) -> None:
-        self._leases[key] = owner
-        if self._renewing is None or self._renewing.done():
-            self._renewing = asyncio.create_task(self._renew_all())
+    def _release(self, key: str, flight: Flight[CachedAnswer], value: bytes, message: bytes) -> None:
+        """Store ``value`` if there is one, and give the lease back, now or as soon as the store is back."""
+        if flight.leased or value:
+            self._settle.post(self._end_flight(key, flight.owner, value, message), self.name)
 
-    async def _renew_all(self) -> None:
-        """Renew every lease of this worker until none is left."""
-        settings = self._settings
-        while self._leases:
-            await self._clock.sleep(settings.lease_s * 0.4)
-            lease_ms = round(settings.lease_s * 1000)
-            held = list(self._leases.items())
-            # An answer of "away" is no answer: the lease then runs out, and whoever comes next may lead.
-            await asyncio.gather(
-                *(self._renew((_keys(key)[1],), owner, lease_ms) for key, owner in held), return_exceptions=True
-            )
-
-    def _release(self, key: str, owner: str, value: bytes, message: bytes) -> None:
-        if self._leases.pop(key, None) is None and not value:
-            return
+    async def _end_flight(self, key: str, owner: str, value: bytes, message: bytes) -> None:
         published = orjson.dumps([key, message.decode()])
         keep_ms = round(self._settings.keep_s * 1000)
-        self._settle.post(self._end(_keys(key), owner, value, keep_ms, CHANNEL, published), self.name)
+        try:
+            await self._end(_keys(key), owner, value, keep_ms, CHANNEL, published)
+        except StoreUnavailable:
+            self._unreleased[key] = owner
+            raise
+
+    def _release_again(self) -> None:
+        """A lease that the store may hold for us although nobody leads must not keep others waiting."""
+        unreleased, self._unreleased = self._unreleased, {}
+        for key, owner in unreleased.items():
+            self._settle.post(self._end_flight(key, owner, b"", b""), self.name)
 
     def _woken(self, data: bytes) -> None:
         """Another worker is done with a key: who waits for it here looks again, or takes the answer sent along."""

@@ -95,6 +95,7 @@ class Call:
         try:
             first = await anext(stream)
         except StopAsyncIteration:
+            attempt.usage = stream.usage
             await stream.aclose()
             raise StreamBroken(
                 f"the stream of {provider.name} had no text", provider=provider.name, upstream_status=200

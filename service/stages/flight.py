@@ -14,9 +14,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Flight(Generic[T]):
-    """One answer under way. ``owner`` names it on the fleet's lease, whoever in this worker leads."""
+    """One answer under way. ``owner`` names it on the fleet's lease, whoever in this worker leads.
+
+    ``leased``: the store may hold that lease, so it must be given back.
+    """
 
     owner: str
+    leased: bool = False
     waiters: deque["asyncio.Future[T | None]"] = field(default_factory=deque)
 
     def land(self, answer: T) -> None:

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from typing import Any
 
+import hiredis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -20,6 +21,8 @@ from redis.exceptions import RedisError, ResponseError
 from ..clock import Clock
 
 Argument = bytes | str | int | float
+TURNS_TO_READ = 4
+"""Turns of the event loop in which bytes that have arrived become answers: poll, feed, wake the reader, answer."""
 
 
 class StoreTimeout(Exception):
@@ -47,18 +50,18 @@ class Multiplexed:
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._out: list[bytes] = []
         self._wake = asyncio.Event()
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()  # with the time of sending
+        self._heard_s = 0.0
 
     async def execute(self, *arguments: Argument) -> Any:
         """Send one command and wait for its answer (bytes, int, list or None)."""
         if self._connection is None:
             await self._connect()
-        connection = self._connection
-        if connection is None:  # lost again between the handshake and this turn
-            raise ConnectionError("the store's connection was lost")
+            if self._connection is None:  # lost again between the handshake and this turn
+                raise ConnectionError("the store's connection was lost")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._out.extend(connection.pack_command(*arguments))
-        self._waiting.append((future, self._clock.monotonic() + self._timeout_s))
+        self._out.append(hiredis.pack_command(arguments))  # type: ignore[arg-type]  # its stub says a 1-tuple
+        self._waiting.append((future, self._clock.monotonic()))
         self._wake.set()
         return await future
 
@@ -106,6 +109,7 @@ class Multiplexed:
             except (RedisError, OSError) as error:
                 self._lost(connection, error)
                 return
+            self._heard_s = self._clock.monotonic()
             future, _ = self._waiting.popleft()
             if not future.done():
                 if isinstance(answer, ResponseError):
@@ -114,11 +118,22 @@ class Multiplexed:
                     future.set_result(answer)
 
     async def _watch(self, connection: AbstractConnection) -> None:
+        """Tell a store that hangs from a worker that is late: answers that are there already get their turn first."""
         while True:
             await self._clock.sleep(self._timeout_s / 8)
-            if self._waiting and self._waiting[0][1] < self._clock.monotonic():
+            if not self._overdue():
+                continue
+            for _ in range(TURNS_TO_READ):
+                await asyncio.sleep(0)
+            if self._overdue():
                 self._lost(connection, StoreTimeout(f"no answer within {self._timeout_s} s"))
                 return
+
+    def _overdue(self) -> bool:
+        """Whether the oldest command has waited too long, and nothing at all was heard meanwhile."""
+        if not self._waiting:
+            return False
+        return self._clock.monotonic() - max(self._waiting[0][1], self._heard_s) > self._timeout_s
 
     def _lost(self, connection: AbstractConnection, error: Exception) -> None:
         """Fail everything that waits; the next command connects anew."""

@@ -22,7 +22,7 @@ class Settle:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def post(self, work: Coroutine[Any, Any, Any], what: str) -> None:
-        """Start ``work``; a store that is away loses it with a line in the log, other errors are logged as errors."""
+        """Start ``work``; a store that is away loses it (the guard said so in the log already)."""
         task = asyncio.create_task(self._run(work, what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -31,7 +31,7 @@ class Settle:
         try:
             await work
         except StoreUnavailable as error:
-            log.warning("not_settled", what=what, reason=error.message)
+            log.debug("not_settled", what=what, reason=error.message)
 
     async def drain(self) -> None:
         """Wait for everything that was posted."""

@@ -1,0 +1,65 @@
+"""Bad input that nobody thought of: generated from the service's own OpenAPI description, and never a server error.
+
+Valid and invalid examples for every operation, few of each and from a fixed seed, so that the run is short and
+repeats. Next: ``test_openai_surface.py``.
+"""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+
+from tests.stack import Stack
+
+EXAMPLES = 15
+"""Per operation and mode."""
+
+
+@pytest.fixture
+def fuzzed(stack: Stack) -> Iterator[Stack]:
+    """The stack; every stage is on again afterwards, whatever the fuzzing switched."""
+    yield stack
+    admin = {"Authorization": "Bearer demo-admin"}
+    every = requests.get(f"{stack.url}/admin/stages", headers=admin, timeout=10).json()["stages"]
+    put = requests.put(f"{stack.url}/admin/stages", json=dict.fromkeys(every, True), headers=admin, timeout=10)
+    assert put.json()["not_acknowledged"] == []
+
+
+def headers_for(case: Case) -> dict[str, str]:
+    """An admin where one is needed, else a user whose buckets are full."""
+    admin = case.path.startswith("/admin")
+    return {"Authorization": f"Bearer {'demo-admin' if admin else f'demo-t{uuid.uuid4().hex}-fuzz'}"}
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_no_generated_request_is_a_server_error(fuzzed: Stack, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_url(f"{fuzzed.url}/openapi.json")
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert {"/chat", "/chat/stream", "/v1/chat/completions", "/refund"} <= {op.path for op in operations}
+    statuses: dict[str, set[int]] = {}
+    for operation in operations:
+
+        @seed(7)
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(mode))
+        def send(case: Case) -> None:
+            response = case.call(headers=headers_for(case))
+            case.validate_response(response, checks=[not_a_server_error])
+            statuses.setdefault(case.path, set()).add(response.status_code)
+            assert "Traceback" not in response.text
+            assert response.headers["x-request-id"]
+
+        send()
+    assert 200 in statuses["/chat"] if mode is GenerationMode.POSITIVE else 422 in statuses["/chat"]
+    assert fuzzed.service.lines(event="unexpected") == []

@@ -1,0 +1,106 @@
+"""``Reply``: hooks run once, innermost first, with how it ended."""
+
+from typing import Any
+
+import pytest
+
+from service.errors import StreamBroken
+from service.llm.provider import Usage
+from service.stages.ask import Attempt, Delta, Outcome, Reply
+
+from ..fakes import FakeClock, ask, live, streaming
+
+BROKEN = StreamBroken("cut", provider="anthropic")
+
+
+def recorded(reply: Reply) -> list[tuple[str, Outcome, BaseException | None]]:
+    ends: list[tuple[str, Outcome, BaseException | None]] = []
+    reply.on_end(lambda _, outcome, error: ends.append(("inner", outcome, error)))
+    reply.on_end(lambda _, outcome, error: ends.append(("outer", outcome, error)))
+    return ends
+
+
+async def test_a_stream_that_is_read_to_its_end_ends_whole_innermost_first() -> None:
+    reply = streaming("4", "2")
+    ends = recorded(reply)
+    assert [event async for event in reply] == [Delta("4"), Delta("2")]
+    assert ends == [("inner", "whole", None), ("outer", "whole", None)]
+
+
+async def test_closing_an_ended_reply_runs_no_hook_again() -> None:
+    reply = streaming("42")
+    ends = recorded(reply)
+    async for _ in reply:
+        pass
+    await reply.aclose()
+    reply.end("error", BROKEN)
+    assert len(ends) == 2
+
+
+async def test_a_stream_that_breaks_ends_with_its_error() -> None:
+    reply = streaming("4", BROKEN)
+    ends = recorded(reply)
+    with pytest.raises(StreamBroken):
+        async for _ in reply:
+            pass
+    await reply.aclose()
+    assert ends == [("inner", "error", BROKEN), ("outer", "error", BROKEN)]
+
+
+async def test_a_stream_that_is_closed_early_ends_cancelled_and_closes_what_it_reads() -> None:
+    closed = False
+
+    async def events() -> Any:
+        nonlocal closed
+        try:
+            yield Delta("4")
+            yield Delta("2")
+        finally:
+            closed = True
+
+    reply = Reply(source="live", provider="anthropic", model="m", events=events())
+    ends = recorded(reply)
+    assert await anext(reply) == Delta("4")
+    await reply.aclose()
+    assert closed
+    assert ends == [("inner", "cancelled", None), ("outer", "cancelled", None)]
+
+
+async def test_a_whole_reply_yields_its_text_once_and_ends_whole() -> None:
+    reply = live("42")
+    ends = recorded(reply)
+    assert [event async for event in reply] == [Delta("42")]
+    assert [event async for event in reply] == []
+    await reply.aclose()
+    assert [outcome for _, outcome, _ in ends] == ["whole", "whole"]
+
+
+async def test_a_whole_reply_that_nobody_reads_still_ends_whole() -> None:
+    reply = live()
+    ends = recorded(reply)
+    await reply.aclose()
+    assert [outcome for _, outcome, _ in ends] == ["whole", "whole"]
+
+
+def test_usage_and_cost_are_those_of_all_attempts(clock: FakeClock) -> None:
+    asked = ask(clock)
+    asked.attempts = [
+        Attempt("anthropic", "a", 1, 0, usage=Usage(10, 5, 2), cost_nano_usd=100),
+        Attempt("openai", "b", 2, 0, usage=Usage(1, 1, 0), cost_nano_usd=7),
+    ]
+    assert asked.usage == (11, 6, 2)
+    assert asked.cost_nano_usd == 107
+
+
+def test_one_attempt_without_a_price_leaves_the_request_without_one(clock: FakeClock) -> None:
+    asked = ask(clock)
+    asked.attempts = [Attempt("a", "a", 1, 0, cost_nano_usd=1), Attempt("a", "new", 2, 0, cost_nano_usd=None)]
+    assert asked.cost_nano_usd is None
+
+
+def test_a_decision_is_reported_with_the_time_since_the_request_began(clock: FakeClock) -> None:
+    asked = ask(clock)
+    clock.advance(0.25)
+    asked.report("retry", "wait", wait_s=1)
+    assert asked.path == [("retry", "wait", 0.25, {"wait_s": 1})]
+    assert asked.left_s == 4.75
