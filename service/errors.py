@@ -30,7 +30,8 @@ class GauntletError(Exception):
     """Root. ``message`` says what was wrong, what was expected and what to do.
 
     ``code`` is the stable machine name (used in ``degraded``, decisions and problem types); ``status`` the HTTP
-    status; ``retry_after_s`` becomes ``Retry-After``; ``extra`` goes into the problem document.
+    status; ``retry_after_s`` becomes ``Retry-After``; ``extra`` goes into the problem document; ``headers``, set by who
+    raises, go out with it.
     """
 
     status: ClassVar[int] = 500
@@ -42,6 +43,7 @@ class GauntletError(Exception):
         self.message = message
         self.retry_after_s = retry_after_s
         self.extra = extra
+        self.headers: dict[str, str] = {}
 
 
 class CallerError(GauntletError):

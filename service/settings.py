@@ -36,22 +36,22 @@ class _Section(BaseModel):
 class ProviderSettings(_Section):
     """One LLM provider: an Anthropic or OpenAI API, or any server that speaks one of the two."""
 
-    kind: Literal["anthropic", "openai"]
-    base_url: str
+    kind: Literal["anthropic", "openai"] = Field(description="the wire format: `anthropic` or `openai`")
+    base_url: str = Field(description="where the API is; for `openai` with its `/v1`")
     api_key_env: str = Field(description="the environment variable that holds the key")
-    connect_timeout_s: Seconds = 1.0
+    connect_timeout_s: Seconds = Field(1.0, description="for a connection")
     first_token_timeout_s: Seconds = Field(4.0, description="bounds a stream's first token, under the deadline")
     idle_timeout_s: Seconds = Field(2.0, description="longest silence in a stream; pings do not count")
-    stream_total_timeout_s: Seconds = 60.0
-    max_connections: Count = 1024
+    stream_total_timeout_s: Seconds = Field(60.0, description="longest stream")
+    max_connections: Count = Field(1024, description="per worker; above the bulkhead")
     bulkhead: Count = Field(256, description="calls at once per worker")
 
 
 class RungSettings(_Section):
     """One step of a route's ladder."""
 
-    provider: str
-    model: str
+    provider: str = Field(description="a name under `providers`")
+    model: str = Field(description="the model there")
     smaller: bool = Field(False, description="a smaller model: for another provider's outage or too little time")
     context_tokens: Count | None = Field(None, description="takes a context-length error of a rung with fewer")
 
@@ -59,35 +59,35 @@ class RungSettings(_Section):
 class RouteSettings(_Section):
     """An alias that clients name, and the ladder behind it."""
 
-    rungs: tuple[RungSettings, ...] = Field(min_length=1)
-    broken_stream: BrokenStream = "restart"
-    deadline_s: Seconds = 5.0
-    max_tokens: Count = 1024
+    rungs: tuple[RungSettings, ...] = Field(min_length=1, description="the ladder, first rung first")
+    broken_stream: BrokenStream = Field("restart", description="`restart`, `error` or `buffer`")
+    deadline_s: Seconds = Field(5.0, description="for an answer, or for the first token of a stream")
+    max_tokens: Count = Field(1024, description="longest answer")
 
 
 class KeySettings(_Section):
     """One API key, stored as the SHA-256 of its text in hex."""
 
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    tenant: str
-    user: str
-    admin: bool = False
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the key, in hex")
+    tenant: str = Field(description="whose buckets, cache and budget it uses")
+    user: str = Field(description="whose threads it sees")
+    admin: bool = Field(False, description="may use `/admin`")
 
 
 class CacheSettings(_Section):
     """Chapter, section 4: an hour fresh; kept a day for the stale rung."""
 
-    fresh_s: Seconds = 3600.0
-    keep_s: Seconds = 86_400.0
+    fresh_s: Seconds = Field(3600.0, description="an answer is served from the cache this long")
+    keep_s: Seconds = Field(86_400.0, description="and kept this long for the stale rung")
     poll_s: Seconds = Field(0.1, description="how often a waiter looks again when nobody wakes it")
 
 
 class BucketSettings(_Section):
     """Token bucket: refill per minute, burst = capacity."""
 
-    requests_per_min: Count
-    burst: Count
-    tokens_per_min: Count
+    requests_per_min: Count = Field(description="refill of the request bucket")
+    burst: Count = Field(description="size of the request bucket")
+    tokens_per_min: Count = Field(description="refill and size of the token bucket")
 
 
 class RateLimitSettings(_Section):
@@ -100,22 +100,22 @@ class RateLimitSettings(_Section):
 class RetrySettings(_Section):
     """Full jitter U(0, min(cap, base * 2^n)); the budget is per worker."""
 
-    attempts: Count = 4
-    base_s: Seconds = 0.2
-    cap_s: Seconds = 2.0
+    attempts: Count = Field(4, description="calls per rung, the first one included")
+    base_s: Seconds = Field(0.2, description="full jitter: U(0, min(cap, base * 2^n))")
+    cap_s: Seconds = Field(2.0, description="longest back-off")
     retry_after_wait_s: float = Field(0.5, ge=0, description="longest Retry-After to wait for while a rung is left")
     wake_spread_s: float = Field(0.25, ge=0, description="after a pause, spread the wake-ups by U(0, this)")
-    budget_capacity: float = Field(10.0, gt=0)
-    budget_per_request: float = Field(0.2, ge=0)
-    budget_per_s: float = Field(1.0, ge=0)
+    budget_capacity: float = Field(10.0, gt=0, description="retries that a worker may have in hand; it starts full")
+    budget_per_request: float = Field(0.2, ge=0, description="earned with each request")
+    budget_per_s: float = Field(1.0, ge=0, description="earned with time")
 
 
 class BreakerSettings(_Section):
     """Chapter, section 5: five consecutive failures, thirty seconds; here for the whole fleet."""
 
-    failures: Count = 5
-    cooldown_s: Seconds = 30.0
-    probe_lease_s: Seconds = 10.0
+    failures: Count = Field(5, description="consecutive failures, over all workers, that open the circuit")
+    cooldown_s: Seconds = Field(30.0, description="time before the one probe")
+    probe_lease_s: Seconds = Field(10.0, description="a probe that is not heard of for this long is given up")
     pause_max_s: Seconds = Field(60.0, description="a longer Retry-After counts as absent")
 
 
@@ -130,30 +130,30 @@ class FallbackSettings(_Section):
 class StoreSettings(_Section):
     """The guard around Redis."""
 
-    timeout_s: float = Field(0.2, gt=0, le=0.25)
-    failures: Count = 2
-    skip_s: Seconds = 0.5
+    timeout_s: float = Field(0.2, gt=0, le=0.25, description="longest wait for an answer of Redis")
+    failures: Count = Field(2, description="failures in a row after which Redis is not asked")
+    skip_s: Seconds = Field(0.5, description="how often it is looked for then")
     refresh_s: Seconds = Field(1.0, description="how often the local copy of shared state is re-read")
 
 
 class SessionSettings(_Section):
     """Threads and idempotency."""
 
-    thread_ttl_s: float = Field(7 * 86_400.0, gt=0)
-    history_tokens: Count = 8_000
-    turn_lease_s: Seconds = 2.0
-    idempotency_ttl_s: Seconds = 86_400.0
-    idempotency_lease_s: Seconds = 5.0
+    thread_ttl_s: float = Field(7 * 86_400.0, gt=0, description="life of a thread after its last turn")
+    history_tokens: Count = Field(8_000, description="what of a thread is sent to a model")
+    turn_lease_s: Seconds = Field(2.0, description="a turn that is not heard of for this long is given up")
+    idempotency_ttl_s: Seconds = Field(86_400.0, description="how long a response is replayed")
+    idempotency_lease_s: Seconds = Field(5.0, description="an operation not heard of for this long may be taken over")
 
 
 class PaymentsSettings(_Section):
     """The payments provider behind /refund."""
 
-    base_url: str = "http://127.0.0.1:8103"
-    api_key_env: str = "PAYMENTS_API_KEY"
-    deadline_s: Seconds = 10.0
-    connect_timeout_s: Seconds = 1.0
-    bulkhead: Count = 64
+    base_url: str = Field("http://127.0.0.1:8103", description="the payments provider")
+    api_key_env: str = Field("PAYMENTS_API_KEY", description="the environment variable that holds its key")
+    deadline_s: Seconds = Field(10.0, description="for a refund with all its attempts")
+    connect_timeout_s: Seconds = Field(1.0, description="for a connection")
+    bulkhead: Count = Field(64, description="calls at once per worker")
 
 
 DEFAULTS: dict[str, Any] = {
@@ -205,24 +205,27 @@ class Settings(BaseSettings):
         env_prefix="GAUNTLET_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
     )
 
-    profile: Literal["workbench", "live", "bench"] = "workbench"
+    profile: Literal["workbench", "live", "bench"] = Field(
+        "workbench", description="`live` talks to the real APIs, `bench` lifts the limits"
+    )
     service_host: str = Field("127.0.0.1", description="address to bind")
-    service_port: int = Field(8000, ge=0, le=65_535)
-    workers: int = Field(2, ge=1, le=64)
+    service_port: int = Field(8000, ge=0, le=65_535, description="port; 0 takes a free one")
+    workers: int = Field(2, ge=1, le=64, description="worker processes")
     redis_url: str = Field(
         "redis://127.0.0.1:6390/0",
         validation_alias=AliasChoices("REDIS_URL", "GAUNTLET_REDIS_URL", "redis_url"),
         pattern=r"^(redis|rediss|unix)://",
+        description="the store; from the environment as `REDIS_URL`",
     )
     admission: Count = Field(512, description="requests in flight per worker; beyond it 503")
-    body_max_bytes: Count = 256 * 1024
-    drain_s: Seconds = 10.0
+    body_max_bytes: Count = Field(256 * 1024, description="largest request body")
+    drain_s: Seconds = Field(10.0, description="time for requests in flight after SIGTERM")
     demo_keys: bool | None = Field(None, description="accept demo-TENANT-USER keys; default: not in the live profile")
-    keys: tuple[KeySettings, ...] = ()
-    order: tuple[str, ...] = STAGES
+    keys: tuple[KeySettings, ...] = Field((), description="API keys, as `[[keys]]`")
+    order: tuple[str, ...] = Field(STAGES, description="the stages, outermost first")
     providers: dict[str, ProviderSettings]
     routes: dict[str, RouteSettings]
-    default_route: str = "default"
+    default_route: str = Field("default", description="the route of a chat that names none")
     cache: CacheSettings = CacheSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
     retry: RetrySettings = RetrySettings()

@@ -58,6 +58,7 @@ ROUTES = "".join(
     for alias, rungs in ((policy, _RUNGS), (f"{policy}_openai_first", _RUNGS[::-1]))
 )
 """A route per policy for broken streams, and each again with the providers the other way round."""
+ROUTES += "[routes.brief]\ndeadline_s = 1\n" + "".join(_RUNGS).replace("NAME", "brief")
 
 
 class Process:

@@ -51,7 +51,7 @@ def response(path: str, request_id: str, error: GauntletError) -> Response:
     """The whole response, with Retry-After where it helps."""
     openai = path.startswith(OPENAI_SURFACE)
     make = openai_document if openai else document
-    headers = {}
+    headers = dict(error.headers)
     if error.retry_after_s is not None:
         headers["Retry-After"] = retry_after(error.retry_after_s)
     if error.status == 401:

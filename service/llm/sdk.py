@@ -130,7 +130,11 @@ class Wire:
         name = self.name
         if status == 429:
             inner = details.get("details")  # an object from Anthropic, a list from others
-            codes = [details.get("code"), details.get("type"), inner.get("error_code") if isinstance(inner, dict) else ""]
+            codes = [
+                details.get("code"),
+                details.get("type"),
+                inner.get("error_code") if isinstance(inner, dict) else "",
+            ]
             if _NO_MONEY.intersection(map(str, codes)):
                 return Misconfigured(f"{name}: {message}", provider=name, upstream_status=status)
             hint_s = retry_hint_s(error.response.headers, now_s=self._clock.time(), max_s=self._hint_max_s)

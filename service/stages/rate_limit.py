@@ -54,12 +54,14 @@ class RateLimit:
             **({} if verdict.allowed else {"short": verdict.which, "wait_s": round(verdict.wait_s, 3)}),
         )
         if not verdict.allowed:
-            raise RateLimited(
+            refusal = RateLimited(
                 f"the {verdict.which.replace('_', ' bucket for ')} is empty; wait {verdict.wait_s:.1f} s "
                 "or send less at once",
                 retry_after_s=verdict.wait_s,
                 bucket=verdict.which,
             )
+            refusal.headers = ask.limits
+            raise refusal
         try:
             reply = await go_on(ask)
         except BaseException:

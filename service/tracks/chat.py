@@ -109,10 +109,12 @@ class Chat:
         caller = context.caller
         if asked.route is not None:
             route_named(self._routes, asked.route)
-        until_s = (
-            context.started_s + (context.deadline_ms or self._routes[self._default_route].deadline_s * 1000) / 1000
+        wait_s = self._routes[asked.route or self._default_route].deadline_s
+        if context.deadline_ms is not None:
+            wait_s = min(wait_s, context.deadline_ms / 1000)
+        turn = await self._threads.begin(
+            caller.tenant, caller.user, asked.thread_id, until_s=context.started_s + wait_s
         )
-        turn = await self._threads.begin(caller.tenant, caller.user, asked.thread_id, until_s=until_s)
         preferred = turn.preferences.route
         alias = asked.route or (preferred if preferred in self._routes else None) or self._default_route
         ask = ask_of(

@@ -6,11 +6,13 @@ repeats. Next: ``test_openai_surface.py``.
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 
@@ -60,6 +62,7 @@ def test_no_generated_request_is_a_server_error(fuzzed: Stack, mode: GenerationM
             assert "Traceback" not in response.text
             assert response.headers["x-request-id"]
 
-        send()
+        with suppress(Unsatisfiable):  # what takes nothing cannot be given anything wrong
+            send()
     assert 200 in statuses["/chat"] if mode is GenerationMode.POSITIVE else 422 in statuses["/chat"]
     assert fuzzed.service.lines(event="unexpected") == []

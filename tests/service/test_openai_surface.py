@@ -77,7 +77,10 @@ async def test_the_conversation_that_the_client_sends_reaches_the_model(sdk: ope
             {"role": "developer", "content": "The office cat is called Ada."},
             {"role": "user", "content": "My parrot is called Bix."},
             {"role": "assistant", "content": "Noted."},
-            {"role": "user", "content": [{"type": "text", "text": "What is the "}, {"type": "text", "text": "cat called?"}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "What is the "}, {"type": "text", "text": "cat called?"}],
+            },
         ],
     )
     assert "Ada" in (done.choices[0].message.content or "")

@@ -299,7 +299,10 @@ def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     return {"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
-START = {"type": "message_start", "message": {"id": "x", "model": "m", "usage": {"input_tokens": 10, "output_tokens": 1}}}
+START = {
+    "type": "message_start",
+    "message": {"id": "x", "model": "m", "usage": {"input_tokens": 10, "output_tokens": 1}},
+}
 END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}
 STOP = {"type": "message_stop"}
 USED = {"id": "c", "model": "m", "choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
@@ -352,9 +355,7 @@ async def test_a_stream_that_fails_or_ends_early_is_broken_never_whole(provider:
         ("openai", chunk({}, "content_filter")),
     ],
 )
-async def test_a_refusal_at_the_end_of_a_stream_is_the_callers(
-    provider: Open, kind: str, last: dict[str, Any]
-) -> None:
+async def test_a_refusal_at_the_end_of_a_stream_is_the_callers(provider: Open, kind: str, last: dict[str, Any]) -> None:
     events = (*(ANTHROPIC if kind == "anthropic" else OPENAI)[:3], last)
     assert type(await raised(provider(kind, streamed(sse(*events))), stream=True)) is ContentFiltered
 

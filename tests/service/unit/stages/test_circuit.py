@@ -165,7 +165,9 @@ class Server:
         self.redis = Redis(port=port, decode_responses=True)
         self.run = self.redis.register_script(resources.files("service.stages").joinpath("circuit.lua").read_text())
 
-    def step(self, op: str, generation: int, token: str, number: int, cooldown_ms: int) -> tuple[bool, int, dict[str, str]]:
+    def step(
+        self, op: str, generation: int, token: str, number: int, cooldown_ms: int
+    ) -> tuple[bool, int, dict[str, str]]:
         """Whether it was allowed, the server's time in ms, and the circuit after it."""
         allowed, now, *flat = self.run(["breaker:{x}"], [op, generation, token, number, cooldown_ms, "channel"])
         return bool(allowed), now, dict(zip(flat[::2], flat[1::2], strict=True))

@@ -51,9 +51,7 @@ async def answered() -> Reply:
     return live()
 
 
-async def test_a_tenant_is_admitted_its_own_burst_however_many_users_it_has(
-    stage: RateLimit, clock: FakeClock
-) -> None:
+async def test_a_tenant_is_admitted_its_own_burst_however_many_users_it_has(stage: RateLimit, clock: FakeClock) -> None:
     answers = await asyncio.gather(
         *(stage(ask(clock, user=f"u{n}", max_tokens=1), Scripted(live())) for n in range(250)), return_exceptions=True
     )
