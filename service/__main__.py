@@ -6,6 +6,7 @@ Exit code 2 for a configuration that cannot be used or a port that is taken. Nex
 import argparse
 import errno
 import json
+import multiprocessing
 import os
 import socket
 import sys
@@ -13,6 +14,7 @@ import threading
 from typing import Any
 
 import uvicorn
+import uvicorn._subprocess
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
@@ -36,8 +38,8 @@ def main() -> None:
     }
     try:
         settings = load(**given)
-        for provider in settings.providers.values():
-            provider_key(settings, provider.api_key_env)
+        for given_by in (*settings.providers.values(), settings.payments):
+            provider_key(settings, given_by.api_key_env)
     except ConfigurationError as error:
         _give_up(f"the configuration cannot be used:\n{error}")
     logs.set_up()
@@ -89,12 +91,23 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=round(settings.drain_s),
         timeout_keep_alive=75,
     )
+    _import_once()
     supervisor = Multiprocess(config, sockets=[listener])
     threading.Thread(target=_announce, args=(supervisor, ready), daemon=True).start()
     supervisor.run()
     listener.close()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         _give_up("a worker could not start; its log lines above say why")
+
+
+def _import_once() -> None:
+    """Fork the workers from a server that has the application imported (the SDKs alone take seconds to import).
+
+    uvicorn has no setting for its start method; a test holds that this still reaches it.
+    """
+    forkserver = multiprocessing.get_context("forkserver")
+    forkserver.set_forkserver_preload(["service.app"])
+    uvicorn._subprocess.spawn = forkserver  # type: ignore[assignment]  # noqa: SLF001 - see above
 
 
 def _announce(supervisor: Multiprocess, ready: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@
     │   ├── BadAnswer               a 200 that is no answer
     │   ├── StreamBroken            failed after the stream was opened
     │   └── NotCalled               we did not call: CircuitOpen, Paused, BulkheadFull
-    ├── AllRungsFailed 503, DeadlineExceeded 504
+    ├── AllRungsFailed 503, AllMisconfigured 502, DeadlineExceeded 504
     ├── Overloaded 503              back-pressure
     └── StoreUnavailable 503        Redis is away and the endpoint may not go on without it
 

@@ -6,6 +6,7 @@ Next: ``app.py``, which builds everything from these.
 """
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -315,7 +316,9 @@ def load(**given: Any) -> Settings:
         raise ConfigurationError(_explain(error)) from None
     except ConfigurationError:
         raise
-    except ValueError as error:  # TOML that cannot be read, or JSON in an environment variable
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{_config_path()}: this is not TOML: {error}") from None
+    except ValueError as error:  # JSON in an environment variable that cannot be read
         raise ConfigurationError(str(error)) from None
 
 

@@ -370,8 +370,13 @@ class Stack:
 
     def workers(self) -> list[int]:
         """The worker processes' ids."""
-        children = psutil.Process(self.service.popen.pid).children()
-        return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+        # The workers are forked from a server that has the application imported (service/__main__.py).
+        (forkserver,) = (
+            child
+            for child in psutil.Process(self.service.popen.pid).children()
+            if "forkserver" in " ".join(child.cmdline())
+        )
+        return [child.pid for child in forkserver.children()]
 
     async def breakers(self) -> dict[str, str]:
         """Each provider's state, as one worker knows it."""

@@ -62,7 +62,6 @@ def test_another_form_is_told_which_form_it_should_have(workbench: Auth, header:
     "key",
     [
         "sk-other",
-        "demo-",
         "demo-carol",
         "demo-acme-",
         "demo--alice",
@@ -70,14 +69,12 @@ def test_another_form_is_told_which_form_it_should_have(workbench: Auth, header:
         "demo-acme-al ice",
         "demo-acme-ali{ce}",
         f"demo-acme-{'x' * 65}",
-        "demo-acme-alice\n",
+        "demo-acme-alice\nx",
         REAL["sha256"],
         "\udcff",
     ],
 )
 def test_an_unknown_key_is_refused_and_never_repeated_to_the_caller(workbench: Auth, key: str) -> None:
-    if key.endswith("\n"):
-        key = key[:-1] + "\nx"
     with pytest.raises(Unauthorized, match="not known") as caught:
         workbench.caller(f"Bearer {key}")
     assert key not in caught.value.message

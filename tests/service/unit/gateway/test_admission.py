@@ -1,0 +1,94 @@
+"""Admission and health: a bound on what is in flight, and a liveness answer that nothing can hold up."""
+
+import asyncio
+
+import orjson
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from service.errors import Overloaded
+from service.gateway.admission import Admission
+from service.gateway.health import Health, Readiness
+from service.store.guard import Store
+
+from ..fakes import AwayStore
+from .asgi import get
+
+
+class Gate:
+    """An application that answers when the gate opens."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.open.wait()
+        await PlainTextResponse("ok")(scope, receive, send)
+
+
+async def test_beyond_the_bound_a_request_is_refused_at_once_and_below_it_served() -> None:
+    gate = Gate()
+    app = Admission(gate, limit=3)
+    served = [asyncio.create_task(get(app, "/chat")) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert app.in_flight == 3
+    with pytest.raises(Overloaded) as refused:
+        await get(app, "/chat")
+    assert (refused.value.status, refused.value.retry_after_s) == (503, 1.0)
+    gate.open.set()
+    assert [(await one).status for one in served] == [200] * 3
+    assert app.in_flight == 0
+    assert (await get(app, "/chat")).status == 200
+
+
+async def test_a_cancelled_or_failed_request_gives_its_place_back() -> None:
+    gate = Gate()
+    app = Admission(gate, limit=1)
+    left = asyncio.create_task(get(app, "/chat"))
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    assert app.in_flight == 0
+
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ValueError("a defect")
+
+    failing = Admission(fail, limit=1)
+    with pytest.raises(ValueError, match="defect"):
+        await get(failing, "/chat")
+    assert failing.in_flight == 0
+
+
+async def test_health_is_answered_without_touching_anything() -> None:
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("touched")
+
+    answer = await get(Health(fail), "/health")
+    assert (answer.status, orjson.loads(answer.body)) == (200, {"status": "ok"})
+    head = await get(Health(fail), "/health", method="HEAD")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(answer.body)))
+
+
+@pytest.mark.parametrize(("path", "method"), [("/health", "POST"), ("/healthy", "GET"), ("/", "GET")])
+async def test_everything_else_passes_through_health(path: str, method: str) -> None:
+    assert (await get(Health(PlainTextResponse("inside")), path, method=method)).body == b"inside"
+
+
+ROWS = [{"provider": "anthropic", "state": "open"}]
+
+
+async def test_ready_is_503_only_for_the_store_or_while_draining(store: Store) -> None:
+    ready = Readiness(store, lambda: ROWS)
+    answer = await ready()
+    assert answer.status_code == 200, "an open circuit is not our outage"
+    assert orjson.loads(answer.body) == {"status": "ready", "redis": "ok", "providers": ROWS}
+    ready.draining.set()
+    answer = await ready()
+    assert (answer.status_code, orjson.loads(answer.body)["status"]) == (503, "draining")
+
+
+async def test_ready_says_what_is_wrong_with_the_store() -> None:
+    answer = await Readiness(AwayStore(), lambda: ROWS)()
+    assert answer.status_code == 503
+    assert orjson.loads(answer.body) == {"status": "not ready", "redis": "Redis is away", "providers": ROWS}
