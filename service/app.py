@@ -57,6 +57,8 @@ from .tracks.chat import Chat
 from .tracks.completions import Completions
 from .tracks.refund import Payments, Refund
 
+GC_THRESHOLDS = (50_000, 20, 50)
+"""Net new containers before a collection of the young, and how many of those before an older generation's turn."""
 KINDS: dict[str, type[AnthropicProvider] | type[OpenAIProvider]] = {
     "anthropic": AnthropicProvider,
     "openai": OpenAIProvider,
@@ -114,9 +116,11 @@ class Service:
     async def start(self) -> None:
         """Follow the fleet's state; a store that is away is no reason not to start."""
         await asyncio.gather(self.replica.start(), self.liveness.start())
-        # What start-up made stays for good: without it in the way, a full collection is short (p99).
+        # What start-up made stays for good, and thousands of requests in flight are no garbage: look through them less
+        # often (with 2,000 waiting, collections took a fifth of the CPU) and not through the modules at all.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
 
     async def stop(self) -> None:
         """Settle what was posted, then end every connection."""

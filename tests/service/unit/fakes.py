@@ -187,6 +187,15 @@ async def read(reply: Reply) -> list[Event]:
         await reply.aclose()
 
 
+async def until(condition: Callable[[], bool], *, pause_s: float = 0.0) -> None:
+    """Let others run until ``condition`` holds; ``pause_s`` where they wait for something outside the process."""
+    for _ in range(20_000):
+        if condition():
+            return
+        await asyncio.sleep(pause_s)
+    raise AssertionError("what the test waits for did not happen")
+
+
 HANG = object()
 """A piece of a scripted stream that never comes."""
 
@@ -221,6 +230,9 @@ class ScriptedStream:
         self.closed = True
 
 
+USED = Usage(100, 50, 0)
+
+
 class ScriptedProvider:
     """An ``LLMProvider`` whose one answer is a script; ``requests`` lists what it was asked."""
 
@@ -229,7 +241,7 @@ class ScriptedProvider:
         clock: FakeClock,
         *pieces: object,
         name: str = "anthropic",
-        usage: Usage = Usage(100, 50, 0),
+        usage: Usage = USED,
         lacks: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
@@ -262,6 +274,10 @@ class AwayStore(Store):
 
     def __init__(self) -> None:
         self._on_return: list[Callable[[], None]] = []
+
+    @property
+    def away(self) -> bool:
+        return True
 
     async def execute(self, *arguments: object) -> Any:
         raise StoreUnavailable("Redis is away", retry_after_s=1.0)

@@ -45,7 +45,7 @@ def test_the_scheme_has_no_case_and_spaces_do_not_matter(workbench: Auth, header
 
 @pytest.mark.parametrize("header", [None, ""])
 def test_no_key_is_told_how_to_send_one(workbench: Auth, live: Auth, header: str | None) -> None:
-    with pytest.raises(Unauthorized, match="Authorization: Bearer KEY.*demo-alice"):
+    with pytest.raises(Unauthorized, match=r"Authorization: Bearer KEY.*demo-alice"):
         workbench.caller(header)
     with pytest.raises(Unauthorized) as caught:
         live.caller(header)

@@ -1,7 +1,7 @@
 """From what a provider sends to an error of our tree, through the real SDKs on a mock transport."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -27,7 +27,6 @@ from service.errors import (
     TimedOut,
     Unavailable,
 )
-from service.llm import sdk
 from service.llm.anthropic import AnthropicProvider
 from service.llm.openai import OpenAIProvider
 from service.llm.provider import LLMRequest, Message, Usage
@@ -50,27 +49,34 @@ REQUEST = LLMRequest(
 )
 
 
+@pytest.fixture(scope="module")
+def providers() -> Iterator[tuple[dict[str, Provider], list[Handler]]]:
+    """One provider of each kind, because an SDK's client is slow to build; the last handler answers their HTTP."""
+    handlers: list[Handler] = []
+    transport = httpx2.MockTransport(lambda request: handlers[-1](request))
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in KINDS:
+            patch.setattr(f"service.llm.{kind}.aiohttp_client", lambda *_: httpx2.AsyncClient(transport=transport))
+        given: dict[str, Any] = {"api_key": "k", "model": "m", "hint_max_s": 60.0, "clock": FakeClock()}
+        yield (
+            {
+                "anthropic": AnthropicProvider("anthropic", PROVIDERS["anthropic"], **given),
+                "openai": OpenAIProvider("openai", PROVIDERS["openai"], **given),
+            },
+            handlers,
+        )
+
+
 @pytest.fixture
-async def provider(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> AsyncIterator[Open]:
+def provider(providers: tuple[dict[str, Provider], list[Handler]]) -> Open:
     """A provider of a kind whose HTTP is answered by a handler."""
-    opened: list[Provider] = []
+    by_kind, handlers = providers
 
     def make(kind: str, handler: Handler) -> Provider:
-        monkeypatch.setattr(
-            sdk, "aiohttp_client", lambda *_: httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
-        )
-        for module in ("anthropic", "openai"):
-            monkeypatch.setattr(
-                f"service.llm.{module}.aiohttp_client",
-                lambda *_: httpx2.AsyncClient(transport=httpx2.MockTransport(handler)),
-            )
-        cls: type[Provider] = AnthropicProvider if kind == "anthropic" else OpenAIProvider
-        opened.append(cls(kind, PROVIDERS[kind], api_key="k", model="m", hint_max_s=60.0, clock=clock))
-        return opened[-1]
+        handlers.append(handler)
+        return by_kind[kind]
 
-    yield make
-    for one in opened:
-        await one.aclose()
+    return make
 
 
 def answering(status: int, body: Any = None, headers: dict[str, str] | None = None) -> Handler:
@@ -92,12 +98,13 @@ def error_body(kind: str, given: dict[str, Any]) -> dict[str, Any]:
 
 async def raised(provider: Provider, *, stream: bool = False) -> GauntletError:
     with pytest.raises(GauntletError) as caught:
-        if stream:
-            async for _ in await provider.stream(REQUEST):
-                pass
-        else:
-            await provider.complete(REQUEST)
+        await (drained(provider) if stream else provider.complete(REQUEST))
     return caught.value
+
+
+async def drained(provider: Provider) -> None:
+    async for _ in await provider.stream(REQUEST):
+        pass
 
 
 STATUSES = [
@@ -167,8 +174,8 @@ async def test_x_should_retry_false_makes_a_5xx_final(
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_429_carries_its_hint_and_an_absurd_one_counts_as_absent(provider: Open, kind: str) -> None:
-    for given, hint_s in (({"retry-after": "7"}, 7.0), ({"retry-after": "3600"}, None), ({}, None)):
-        error = await raised(provider(kind, answering(429, error_body(kind, {"message": "slow"}), given)))
+    for headers, hint_s in (({"retry-after": "7"}, 7.0), ({"retry-after": "3600"}, None), ({}, None)):
+        error = await raised(provider(kind, answering(429, error_body(kind, {"message": "slow"}), headers)))
         assert error.retry_after_s == hint_s
 
 
@@ -307,8 +314,14 @@ END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {
 STOP = {"type": "message_stop"}
 USED = {"id": "c", "model": "m", "choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
 ANTHROPIC = (START, {"type": "ping"}, text("4"), text("2"), {"type": "ping"}, END, STOP)
-OPENAI = (chunk({"role": "assistant", "content": ""}), chunk({"content": "4"}), chunk({"content": "2"}))
-OPENAI = (*OPENAI, chunk({}, "stop"), USED, "[DONE]")
+OPENAI = (
+    chunk({"role": "assistant", "content": ""}),
+    chunk({"content": "4"}),
+    chunk({"content": "2"}),
+    chunk({}, "stop"),
+    USED,
+    "[DONE]",
+)
 
 
 def streamed(body: bytes) -> Handler:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -24,7 +25,20 @@ from service.stages.breaker import Breaker
 from service.store.guard import Store
 from service.store.settle import Settle
 
-from ..fakes import GPT, AwayStore, FakeClock, Scripted, Step, ask, decisions, idle_replica, live, read, streaming
+from ..fakes import (
+    GPT,
+    AwayStore,
+    FakeClock,
+    Scripted,
+    Step,
+    ask,
+    decisions,
+    idle_replica,
+    live,
+    read,
+    streaming,
+    until,
+)
 
 P = "anthropic"
 DOWN = Unavailable("down", provider=P)
@@ -50,10 +64,8 @@ class Subject:
         """Call through with these steps, read the answer to its end, and let everything settle."""
         for step in steps:
             asked = ask(self.clock)
-            try:
+            with suppress(Exception):  # the tests look at what the breaker made of it
                 await read(await self.breaker(asked, Scripted(step)))
-            except Exception:  # noqa: BLE001 - the tests look at what the breaker made of it
-                pass
             await self.settle.drain()
         return asked
 
@@ -188,7 +200,9 @@ async def test_a_cancelled_probe_is_given_back(local: Subject, how: str) -> None
     else:
 
         async def hang(_: Ask) -> Reply:
-            return await asyncio.get_running_loop().create_future()
+            await asyncio.Event().wait()
+
+        raise AssertionError
 
         probe = asyncio.create_task(local.breaker(ask(local.clock), Scripted(hang)))
         await asyncio.sleep(0)
@@ -204,8 +218,7 @@ async def test_a_probe_that_streams_long_keeps_its_lease(local: Subject) -> None
     await local.open_and_wait()
     reply = await local.breaker(ask(local.clock), Scripted(streaming("a", "b")))
     began_s = local.clock.now
-    while local.clock.now < began_s + 60:
-        await asyncio.sleep(0)
+    await until(lambda: local.clock.now >= began_s + 60)
     assert local.circuit.probe_until > local.clock.now * 1000
     with pytest.raises(CircuitOpen):
         await local.breaker(ask(local.clock), Scripted(live()))

@@ -72,7 +72,8 @@ async def test_a_failed_call_gives_its_slot_back(clock: FakeClock, bulkhead: Bul
 
 async def test_a_cancelled_call_gives_its_slot_back(clock: FakeClock, bulkhead: Bulkhead) -> None:
     async def hang(_: Ask) -> Reply:
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        raise AssertionError
 
     task = asyncio.create_task(bulkhead(ask(clock), Scripted(hang)))
     await asyncio.sleep(0)

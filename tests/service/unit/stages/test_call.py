@@ -68,11 +68,12 @@ async def test_an_answer_that_takes_too_long_is_timed_out_at_the_deadline_of_the
     asked = ask(clock)
     asked.rung_deadline_s = clock.now + 2.5
     began_s = clock.now
-    with pytest.raises(TimedOut, match="no answer in 2.50 s") as raised:
+    with pytest.raises(TimedOut, match=r"no answer in 2\.50 s") as raised:
         await call(asked)
     assert raised.value.phase == "total"
     assert clock.now - began_s == pytest.approx(2.5)
-    assert (asked.attempts[0].status, asked.attempts[0].duration_s) == ("timed_out", pytest.approx(2.5))
+    assert asked.attempts[0].status == "timed_out"
+    assert asked.attempts[0].duration_s == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize(("left_s", "bound_s"), [(2.0, 2.0), (30.0, 4.0)])

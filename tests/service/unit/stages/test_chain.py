@@ -17,9 +17,9 @@ class Named:
         self.name = name
         self._seen = seen
 
-    async def __call__(self, asked: Ask, go_on: Next) -> Reply:
+    async def __call__(self, ask: Ask, go_on: Next) -> Reply:
         self._seen.append(f"+{self.name}")
-        reply = await go_on(asked)
+        reply = await go_on(ask)
         self._seen.append(f"-{self.name}")
         return reply
 

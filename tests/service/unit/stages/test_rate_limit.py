@@ -129,13 +129,13 @@ class Server:
         self.fresh = itertools.count()
 
     def now_s(self) -> float:
-        seconds, micros = self.redis.time()  # type: ignore[misc]
+        seconds, micros = self.redis.time()
         return float(seconds) + float(micros) / 1e6
 
     def step(self, name: str, op: str, tokens: int, limits: RateLimitSettings) -> Verdict:
         arguments: list[Any] = [op, tokens]
-        for given in (limits.tenant, limits.user):
-            arguments += [given.requests_per_min, given.burst, given.tokens_per_min]
+        for bucket in (limits.tenant, limits.user):
+            arguments += [bucket.requests_per_min, bucket.burst, bucket.tokens_per_min]
         allowed, which, wait_ms, requests, left, _ = self.run([f"{{{name}}}", f"{{{name}}}:u"], arguments)
         return Verdict(bool(allowed), which, wait_ms / 1000, requests, left)
 
@@ -186,5 +186,5 @@ def test_the_script_and_the_buckets_in_memory_agree(
 
 def test_the_buckets_expire_once_they_would_be_full_again(server: Server) -> None:
     server.step("expiry", "take", 10, RateLimitSettings())
-    assert 0 < server.redis.pttl("{expiry}") <= 120_000  # type: ignore[operator]
-    assert 0 < server.redis.pttl("{expiry}:u") <= 120_000  # type: ignore[operator]
+    assert 0 < server.redis.pttl("{expiry}") <= 120_000
+    assert 0 < server.redis.pttl("{expiry}:u") <= 120_000
