@@ -38,8 +38,8 @@ def main() -> None:
     }
     try:
         settings = load(**given)
-        for given_by in (*settings.providers.values(), settings.payments):
-            provider_key(settings, given_by.api_key_env)
+        for variable in [p.api_key_env for p in settings.providers.values()] + [settings.payments.api_key_env]:
+            provider_key(settings, variable)
     except ConfigurationError as error:
         _give_up(f"the configuration cannot be used:\n{error}")
     logs.set_up()
@@ -92,12 +92,26 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=75,
     )
     _import_once()
-    supervisor = Multiprocess(config, sockets=[listener])
+    supervisor = _Supervisor(config, sockets=[listener])
     threading.Thread(target=_announce, args=(supervisor, ready), daemon=True).start()
     supervisor.run()
-    listener.close()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         _give_up("a worker could not start; its log lines above say why")
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's, which on SIGTERM also closes its own copy of the socket.
+
+    Otherwise connections that come while the workers drain would wait in the backlog for nobody; so they are refused.
+    """
+
+    def handle_term(self) -> None:
+        self.sockets[0].close()
+        super().handle_term()
+
+    def handle_int(self) -> None:
+        self.sockets[0].close()
+        super().handle_int()
 
 
 def _import_once() -> None:

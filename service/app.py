@@ -124,7 +124,6 @@ class Service:
 
     async def stop(self) -> None:
         """Settle what was posted, then end every connection."""
-        self.ready.draining.set()
         await self.settle.drain()
         await self.switches.leave()
         await asyncio.gather(self.replica.aclose(), self.liveness.aclose())

@@ -75,7 +75,7 @@ class Process:
         """The ready line; fails with the end of the log when there is none."""
         assert self.popen.stdout is not None
         line = self.popen.stdout.readline()
-        assert line, f"{self.popen.args} ended before it was ready:\n{self.log.read_text()[-3000:]}"
+        assert line, f"{self.log.stem} ended before it was ready:\n{self.log.read_text()[-3000:]}"
         ready: dict[str, Any] = json.loads(line)
         return ready
 

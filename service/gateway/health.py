@@ -1,11 +1,10 @@
 """Liveness, which touches nothing, and readiness, which looks at what the service cannot do without.
 
-``/health`` is answered before any other layer. ``/ready`` is 503 only for Redis or while draining; providers are shown
-by their breaker and never called: their outage is not ours. Chapter, section 6 (health check calls the LLM). Next:
-``context.py``.
+``/health`` is answered before any other layer. ``/ready`` is 503 only for Redis; providers are shown by their breaker
+and never called: their outage is not ours. A service that ends refuses connections instead (``../__main__.py``).
+Chapter, section 6 (health check calls the LLM). Next: ``context.py``.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -37,12 +36,11 @@ class Health:
 
 
 class Readiness:
-    """``GET /ready``. ``draining`` is set when the worker is told to end."""
+    """``GET /ready``."""
 
     def __init__(self, store: Store, providers: Callable[[], list[dict[str, Any]]]) -> None:
         self._store = store
         self._providers = providers
-        self.draining = asyncio.Event()
 
     async def __call__(self) -> Response:
         """200 or 503, with what was looked at."""
@@ -51,11 +49,6 @@ class Readiness:
             redis = "ok"
         except StoreUnavailable as error:
             redis = error.message
-        draining = self.draining.is_set()
-        ready = redis == "ok" and not draining
-        body = {
-            "status": "ready" if ready else "draining" if draining else "not ready",
-            "redis": redis,
-            "providers": self._providers(),
-        }
+        ready = redis == "ok"
+        body = {"status": "ready" if ready else "not ready", "redis": redis, "providers": self._providers()}
         return json_response(body, status=200 if ready else 503)

@@ -83,7 +83,7 @@ class Breaker:
             if renewing:
                 renewing.cancel()
             if outcome == "whole":
-                if token or circuit.failures:
+                if token or self.circuits[provider].failures:
                     self._settle.post(self._do(provider, "success", generation, token), "breaker")
             elif outcome == "error" and error is not None:
                 self._settle.post(self._judge(provider, error, generation, token), "breaker")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -42,7 +43,7 @@ async def test_an_outage_is_survived_probed_once_per_cooldown_and_left_behind(st
     callers = [stack.caller() for _ in range(4)]
 
     async def probes(count: int) -> bool:
-        await at_once(4, lambda n: callers[n].chat(user_limit_is_per_caller()))
+        await at_once(4, lambda n: callers[n].chat())
         return len(await stack.sim.calls("anthropic")) >= before + count
 
     await eventually(lambda: probes(2), "two probes", within_s=4 * COOLDOWN_S)
@@ -62,11 +63,6 @@ async def test_an_outage_is_survived_probed_once_per_cooldown_and_left_behind(st
     assert {tuple(b["degraded"]) for b in bodies} == {()}  # type: ignore[arg-type]
 
 
-def user_limit_is_per_caller() -> str:
-    """A question of its own."""
-    return f"What happens at {time.monotonic_ns()}?"
-
-
 async def test_half_open_admits_one_of_two_hundred(stack: Stack) -> None:
     await stack.sim.fault("anthropic", "status", status=503)
     await chats(stack, 40)
@@ -75,8 +71,7 @@ async def test_half_open_admits_one_of_two_hundred(stack: Stack) -> None:
     await stack.sim.heal()
     await stack.sim.latency("anthropic", first_token_ms=400)
     callers = [stack.caller() for _ in range(20)]
-    while time.monotonic() < opened + COOLDOWN_S + 0.2:
-        await asyncio.sleep(0.05)
+    await asyncio.sleep(opened + COOLDOWN_S + 0.2 - time.monotonic())
     answers = await at_once(200, lambda n: callers[n % 20].chat(headers={"X-Deadline-Ms": "5000"}))
     assert {a.status for a in answers} <= {200, 429}
     calls = (await stack.sim.calls("anthropic"))[before:]
@@ -157,8 +152,10 @@ async def test_a_refused_connection_fails_over_and_the_sdk_does_not_retry_by_its
     assert body["degraded"] == ["anthropic:connection_failed"]
 
 
-async def test_all_providers_out_gives_the_stale_answer_else_the_honest_message(start_stack: object) -> None:
-    stack: Stack = start_stack(  # type: ignore[operator]
+async def test_all_providers_out_gives_the_stale_answer_else_the_honest_message(
+    start_stack: Callable[..., Stack],
+) -> None:
+    stack = start_stack(
         toml="[cache]\nfresh_s = 0.2\n[breaker]\ncooldown_s = 30\n[retry]\nbase_s = 0.05\nbudget_capacity = 1000\n"
     )
     async with stack:

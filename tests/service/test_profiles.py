@@ -137,4 +137,3 @@ async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> 
         said = await ends_with_2(tmp_path, "", "--port", str(port))
     assert f"127.0.0.1:{port} is taken" in said
     assert "GAUNTLET_SERVICE_PORT" in said
-

@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 from service.settings import KeySettings, ProviderSettings, RouteSettings, RungSettings, Settings
 
 README = Path(__file__).parents[2] / "README.md"
-REPEATED = {
+REPEATED: dict[str, type[BaseModel]] = {
     "providers.NAME.": ProviderSettings,
     "routes.ALIAS.": RouteSettings,
     "routes.ALIAS.rungs.": RungSettings,

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.stack import Stack, at_once
+from tests.stack import Stack, at_once, eventually
 
 QUESTION = "Why does a herd of same questions need a single flight?"
 
@@ -53,8 +53,6 @@ async def test_a_leader_that_leaves_hands_over_to_a_waiter(stack: Stack) -> None
 
     async def called() -> bool:
         return bool(await stack.sim.calls())
-
-    from tests.stack import eventually
 
     await eventually(called, "the leader's call")
     waiters = [asyncio.create_task(alice.chat(QUESTION)) for _ in range(20)]

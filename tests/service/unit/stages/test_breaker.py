@@ -201,8 +201,7 @@ async def test_a_cancelled_probe_is_given_back(local: Subject, how: str) -> None
 
         async def hang(_: Ask) -> Reply:
             await asyncio.Event().wait()
-
-        raise AssertionError
+            raise AssertionError
 
         probe = asyncio.create_task(local.breaker(ask(local.clock), Scripted(hang)))
         await asyncio.sleep(0)
@@ -281,6 +280,16 @@ async def test_a_store_that_lost_everything_closes_every_circuit(local: Subject)
     local.circuit.adopt({"state": "open", "version": "9", "generation": "9", "open_until": "1e15"}, 0)
     local.breaker._adopt(P, {})
     assert local.breaker.circuits[P].state == "closed"
+
+
+async def test_a_success_after_the_store_lost_everything_still_ends_the_row_of_failures(local: Subject) -> None:
+    local.circuit.adopt({"state": "closed", "version": "9"}, 0)
+    reply = await local.breaker(ask(local.clock), Scripted(streaming("a")))
+    local.breaker._adopt(P, {})
+    await local.call(*[DOWN] * 4)
+    await read(reply)
+    await local.settle.drain()
+    assert local.breaker.circuits[P].failures == 0
 
 
 Fleet = Callable[[], Subject]

@@ -220,7 +220,7 @@ def test_the_script_and_the_model_agree_on_every_sequence(
 
 def test_a_change_is_published_with_the_servers_time_and_nothing_else_is(server: Server) -> None:
     server.redis.delete("breaker:{x}")
-    with server.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+    with server.redis.pubsub(ignore_subscribe_messages=True) as pubsub:  # type: ignore[no-untyped-call]
         pubsub.subscribe("channel")
         pubsub.get_message(timeout=5)
         server.step("success", 0, "", 0, 0)
