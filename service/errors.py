@@ -38,6 +38,9 @@ class GauntletError(Exception):
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
 
+    usage: Any = None
+    """Tokens (``llm.provider.Usage``) that a provider stated, and so bills, although the call failed."""
+
     def __init__(self, message: str, *, retry_after_s: float | None = None, **extra: Any) -> None:
         super().__init__(message)
         self.message = message

@@ -389,12 +389,13 @@ class Stack:
         answer = await self.admin.request("POST", "/admin/breakers/reset", {})
         assert answer.status == 200, answer.body
         seen: set[str] = set()
+        workers = self.workers()
 
         async def all_closed() -> bool:
-            answer = await self.admin.request("GET", "/admin/breakers")
-            if all(row["state"] == "closed" and not row["paused_for_s"] for row in answer.json()["breakers"]):
-                seen.add(answer.worker)
-            return len(seen) == len(self.workers())
+            for answer in await at_once(4, lambda _: self.admin.request("GET", "/admin/breakers")):
+                if all(row["state"] == "closed" and not row["paused_for_s"] for row in answer.json()["breakers"]):
+                    seen.add(answer.worker)
+            return len(seen) == len(workers)
 
         await eventually(all_closed, "all workers to know that the breakers are closed")
 

@@ -55,7 +55,7 @@ class Auth:
                 return Caller(named[1], named[2])
         found = self._by_hash.get(hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest())
         if found is None:
-            raise Unauthorized(f"this API key is not known; check it, or use one{self._hint}")
+            raise Unauthorized(f"this API key is not known; check it and send one that is{self._hint}")
         return found
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import anthropic
 
 from ..clock import Clock
-from ..errors import ContentFiltered
 from ..settings import ProviderSettings
 from .provider import Completion, LLMRequest, LLMStream, Message, Usage
 from .sdk import Json, Wire, aiohttp_client
@@ -50,11 +49,11 @@ class AnthropicProvider:
         except (KeyError, TypeError, AttributeError, ValueError):
             raise self._wire.bad_answer("200 without the fields of a message") from None
         if reason == "refusal":
-            raise ContentFiltered(f"refused by the content policy of {self.name}")
+            raise self._wire.filtered(usage)
         if not text:
-            raise self._wire.bad_answer("200 with empty content")
+            raise self._wire.bad_answer("200 with empty content", usage)
         if answer["stop_reason"] is None:
-            raise self._wire.bad_answer("200 with an answer that was not finished")
+            raise self._wire.bad_answer("200 with an answer that was not finished", usage)
         return Completion(text, model, _FINISH.get(reason, reason), usage, response_id)
 
     async def stream(self, request: LLMRequest) -> LLMStream:
@@ -105,7 +104,7 @@ class _Stream:
         elif kind == "message_delta":
             reason = event["delta"].get("stop_reason")
             if reason == "refusal":
-                raise ContentFiltered(f"refused by the content policy of {self._wire.name}")
+                raise self._wire.filtered()
             self.finish_reason = _FINISH.get(reason, reason)
             self.usage = self.usage._replace(output_tokens=int(event["usage"]["output_tokens"]))
         elif kind == "message_stop":

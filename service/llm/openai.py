@@ -9,7 +9,6 @@ from typing import Any
 import openai
 
 from ..clock import Clock
-from ..errors import ContentFiltered
 from ..settings import ProviderSettings
 from .provider import Completion, LLMRequest, LLMStream, Message, Usage
 from .sdk import Json, Wire, aiohttp_client
@@ -40,17 +39,17 @@ class OpenAIProvider:
         try:
             choices, usage = answer["choices"], _usage(answer["usage"])
             if not choices:
-                raise self._wire.bad_answer("200 with no choices")
+                raise self._wire.bad_answer("200 with no choices", usage)
             text, reason = choices[0]["message"]["content"], choices[0]["finish_reason"]
             model, response_id = str(answer["model"]), str(answer["id"])
         except (KeyError, TypeError, AttributeError, ValueError, IndexError):
             raise self._wire.bad_answer("200 without the fields of a completion") from None
         if reason == "content_filter":
-            raise ContentFiltered(f"refused by the content policy of {self.name}")
+            raise self._wire.filtered(usage)
         if not text:
-            raise self._wire.bad_answer("200 with empty content")
+            raise self._wire.bad_answer("200 with empty content", usage)
         if reason is None:
-            raise self._wire.bad_answer("200 with an answer that was not finished")
+            raise self._wire.bad_answer("200 with an answer that was not finished", usage)
         return Completion(str(text), model, str(reason), usage, response_id)
 
     async def stream(self, request: LLMRequest) -> LLMStream:
@@ -99,7 +98,7 @@ class _Stream:
             return ""
         choice = chunk["choices"][0]
         if choice.get("finish_reason") == "content_filter":
-            raise ContentFiltered(f"refused by the content policy of {self._wire.name}")
+            raise self._wire.filtered()
         if choice.get("finish_reason"):
             self.finish_reason = str(choice["finish_reason"])
         return str(choice["delta"].get("content") or "")

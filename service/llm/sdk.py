@@ -30,6 +30,7 @@ from ..errors import (
     Unavailable,
 )
 from ..settings import ProviderSettings
+from .provider import Usage
 
 Json = dict[str, Any]
 _NO_MONEY = frozenset({"insufficient_quota", "enforced_spend_limit_reached", "billing_hard_limit_reached"})
@@ -95,9 +96,17 @@ class Wire:
         """End the connections."""
         await self._client.close()
 
-    def bad_answer(self, what: str) -> BadAnswer:
-        """A 200 that is no answer."""
-        return BadAnswer(f"{self.name} answered {what}", provider=self.name, upstream_status=200)
+    def bad_answer(self, what: str, usage: Usage | None = None) -> BadAnswer:
+        """A 200 that is no answer, though ``usage`` may be billed for it."""
+        error = BadAnswer(f"{self.name} answered {what}", provider=self.name, upstream_status=200)
+        error.usage = usage
+        return error
+
+    def filtered(self, usage: Usage | None = None) -> ContentFiltered:
+        """A 200 whose finish reason is the content policy."""
+        error = ContentFiltered(f"refused by the content policy of {self.name}")
+        error.usage = usage
+        return error
 
     def broken(self, what: str) -> StreamBroken:
         """A stream that will not become an answer."""

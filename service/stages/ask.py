@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import structlog
+
 from ..clock import Clock
 from ..llm.provider import Message, Usage
 from ..llm.routes import Route, Rung
@@ -16,6 +18,7 @@ from ..llm.routes import Route, Rung
 if TYPE_CHECKING:
     from .cache import CachedAnswer
 
+log = structlog.get_logger(__name__)
 Source = Literal["live", "cache", "shared", "provider", "smaller_model", "stale", "message", "later"]
 Outcome = Literal["whole", "cancelled", "error"]
 
@@ -199,7 +202,11 @@ class Reply:
             return
         self._ended = True
         for hook in self._hooks:
-            hook(self, outcome, error)
+            try:
+                hook(self, outcome, error)
+            except Exception:
+                # One stage's defect must not keep another's slot or budget for ever.
+                log.exception("end_hook_failed", outcome=outcome)
 
     async def aclose(self) -> None:
         """End the reply: ``whole`` when its text is, else ``cancelled``, which also cancels the upstream call."""

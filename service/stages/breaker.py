@@ -94,14 +94,20 @@ class Breaker:
         return reply
 
     async def _claim(self, ask: Ask, provider: str, circuit: Circuit) -> str:
-        now = self._now()
-        due = max(circuit.open_until, circuit.probe_until if circuit.state == "half_open" else 0)
         token = uuid.uuid4().hex
-        if now < due or not await self._do(provider, "claim", 0, token, self._settings.probe_lease_s * 1000):
-            left_s = max(due - self._now(), 0) / 1000
+        if self._now() < self._due(circuit) or not await self._do(
+            provider, "claim", 0, token, self._settings.probe_lease_s * 1000
+        ):
+            circuit = self.circuits[provider]
+            left_s = max(self._due(circuit) - self._now(), 0) / 1000
             ask.report(self.name, circuit.state, provider=provider, probe_in_s=round(left_s, 3))
             raise CircuitOpen(f"the circuit of {provider} is open", provider=provider, retry_after_s=left_s)
         return token
+
+    @staticmethod
+    def _due(circuit: Circuit) -> float:
+        """When the next probe may be claimed: after the cool-down, or when the one under way is given up."""
+        return max(circuit.open_until, circuit.probe_until if circuit.state == "half_open" else 0)
 
     async def _judge(self, provider: str, error: BaseException, generation: int, token: str) -> None:
         if isinstance(error, ProviderError) and error.counts:

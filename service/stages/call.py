@@ -69,6 +69,7 @@ class Call:
             raise error from None
         except (ProviderError, CallerError) as error:
             attempt.upstream_status = getattr(error, "upstream_status", None)
+            attempt.usage = error.usage or attempt.usage
             self._ended(ask, attempt, error.code)
             raise
         except BaseException:

@@ -8,6 +8,7 @@ breaks after its first token gets the policy of its route: ``restart``, ``error`
 exercise 4; DESIGN, section 2. Next: ``retry.py``.
 """
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from http import HTTPStatus
@@ -90,7 +91,7 @@ class Fallback:
             raise DeadlineExceeded(
                 "no time was left to ask a provider; give the request a longer X-Deadline-Ms", retry_after_s=1.0
             )
-        seconds = max(1, round(min(self._returns_in_s(rung.provider) for rung in ask.route.rungs) + 0.5))
+        seconds = max(1, math.ceil(min(self._returns_in_s(rung.provider) for rung in ask.route.rungs)))
         ask.report(self.name, "message", retry_after_s=seconds, reasons=reasons)
         reply = Reply(source="message", provider=None, model=None, text=HONEST_MESSAGE.format(seconds=seconds))
         reply.retry_after_s = seconds

@@ -86,7 +86,9 @@ class Retry:
             ask.report(self.name, "not_retryable", **about)
         elif attempt >= settings.attempts:
             ask.report(self.name, "attempts_used", **about)
-        elif isinstance(error, TimedOut) and not ask.last_rung:
+        elif not ask.last_rung and (
+            isinstance(error, TimedOut) or (hint_s is None and isinstance(error, RateLimitedByProvider))
+        ):
             ask.report(self.name, "next_rung_instead", **about)
         elif waits_for_pause and hint_s is not None:
             if hint_s > settings.retry_after_wait_s and not ask.last_rung:

@@ -28,6 +28,7 @@ class Store:
         self._skip_s = skip_s
         self._clock = clock
         self._failures = 0
+        self._last_error: Exception | None = None
         self._prober: asyncio.Task[None] | None = None
         self._on_return: list[Callable[[], None]] = []
 
@@ -60,6 +61,9 @@ class Store:
         return answer
 
     def _failed(self, error: Exception) -> None:
+        if error is self._last_error:  # one lost connection fails all its commands, and is one failure
+            return
+        self._last_error = error
         self._failures += 1
         if self._failures >= self._limit and self._prober is None:
             log.error("store_away", error=str(error) or type(error).__name__, skipped_for_s=self._skip_s)

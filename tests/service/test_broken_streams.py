@@ -54,7 +54,7 @@ def text(events: Events) -> str:
 async def whole(stack: Stack, asked: str, route: str) -> str:
     """The answer of a healthy run: the same for every tenant."""
     answer: str = (await stack.caller().stream(asked, route=route))[-1][1]["answer"]
-    await stack.reset()
+    await stack.sim.reset()
     return answer
 
 
@@ -103,7 +103,7 @@ async def test_error_ends_the_stream_with_a_clear_error_and_forgets_the_turn(
 ) -> None:
     route, alice = "error" + PRIMARIES[primary], stack.caller()
     thread_id = await begin_thread(alice)
-    await stack.reset()
+    await stack.sim.reset()
     await stack.sim.fault(primary, fault, match={"stream": True})
     events = await alice.stream(route=route, thread_id=thread_id)
     assert names(events) == ["delta", "error"]

@@ -120,10 +120,12 @@ async def test_a_429_pauses_the_provider_for_the_whole_fleet(stack: Stack) -> No
 
 
 @pytest.mark.parametrize("hint", [{"retry_after": "7200"}, {"retry_after": "-5"}, {"retry_after_ms": "soon"}])
-async def test_an_absurd_retry_after_is_no_pause(stack: Stack, hint: dict[str, str]) -> None:
+async def test_an_absurd_retry_after_fails_over_at_once_and_pauses_nobody(stack: Stack, hint: dict[str, str]) -> None:
     await stack.sim.fault("anthropic", "status", status=429, times=1, **hint)
-    answer = await stack.caller().chat()
-    assert answer.json()["source"] == "live"
+    alice = stack.caller()
+    refused, after = await alice.chat(), await alice.chat()
+    assert (refused.json()["source"], refused.json()["degraded"]) == ("provider", ["anthropic:provider_rate_limited"])
+    assert after.json()["source"] == "live"
     assert [c["status"] for c in await stack.sim.calls("anthropic")] == [429, 200]
 
 

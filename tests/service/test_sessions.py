@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack import Answer, Caller, Stack, at_once
+from tests.stack import Answer, Caller, Stack, at_once, eventually
 
 from .refusals import problem
 
@@ -19,6 +19,15 @@ async def begin(caller: Caller, text: str = "") -> str:
     assert answer.status == 200, answer.body
     thread_id: str = answer.json()["thread_id"]
     return thread_id
+
+
+async def called(stack: Stack, count: int) -> None:
+    """Wait until the ledger has ``count`` calls."""
+
+    async def enough() -> bool:
+        return len(await stack.sim.calls()) >= count
+
+    await eventually(enough, f"{count} calls")
 
 
 async def messages(caller: Caller, thread_id: str) -> list[dict[str, str]]:
@@ -114,8 +123,7 @@ async def test_a_message_that_waits_beyond_its_deadline_for_its_turn_is_409(stac
     await stack.sim.reset()
     await stack.sim.latency("anthropic", first_token_ms=1800)
     slow = asyncio.create_task(alice.chat("The slow one?", thread_id=thread_id))
-    while not await stack.sim.calls():
-        await asyncio.sleep(0.01)
+    await called(stack, 1)
     late = await alice.chat("The second one?", thread_id=thread_id, headers={"X-Deadline-Ms": "500"})
     assert "still being answered" in problem(late, 409)["detail"]
     assert int(late.headers["retry-after"]) >= 1
@@ -131,8 +139,7 @@ async def test_a_deadline_in_the_header_lowers_the_wait_for_a_turn_and_never_rai
     thread_id = await begin(alice)
     await stack.sim.latency("anthropic", per_token_ms=300)
     slow = asyncio.create_task(alice.stream("What is a half-open circuit breaker for?", thread_id=thread_id))
-    while len(await stack.sim.calls()) < 2:
-        await asyncio.sleep(0.01)
+    await called(stack, 2)
     late = await alice.chat("Next?", thread_id=thread_id, route="brief", headers={"X-Deadline-Ms": "60000"})
     problem(late, 409)
     assert late.took_s < 3

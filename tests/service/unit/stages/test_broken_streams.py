@@ -67,7 +67,7 @@ async def test_a_restart_whose_ladder_ends_gives_the_honest_message(clock: FakeC
     assert events[:2] == [Delta("a"), Restart("stream_broken")]
     assert isinstance(events[2], Delta)
     assert "I cannot answer right now" in events[2].text
-    assert (reply.source, reply.provider, reply.retry_after_s) == ("message", None, 4)
+    assert (reply.source, reply.provider, reply.retry_after_s) == ("message", None, 3)
     assert reply.degraded == ["anthropic:stream_broken", "openai:unavailable"]
 
 

@@ -28,7 +28,8 @@ class Server(Multiplexed):
         self.commands.append(str(arguments[0]))
         await asyncio.sleep(0)
         if self.error is not None:
-            raise self.error
+            # A failure of its own for each command, as from connections that fail one after the other.
+            raise type(self.error)(*self.error.args)
         return b"PONG"
 
     async def aclose(self) -> None:
@@ -67,6 +68,18 @@ async def test_every_way_of_being_away_counts(server: Server, guarded: Store, er
     server.error = error
     await fail(guarded, 2)
     assert guarded.away
+
+
+async def test_one_lost_connection_is_one_failure_however_many_commands_it_fails(clock: FakeClock) -> None:
+    lost = StoreTimeout("no answer")
+
+    class Lost(Server):
+        async def execute(self, *arguments: Any) -> Any:
+            raise lost
+
+    store = Store(Lost(), failures=2, skip_s=0.5, clock=clock)
+    await fail(store, 50)
+    assert not store.away
 
 
 async def test_a_success_between_failures_begins_the_count_anew(server: Server, guarded: Store) -> None:
