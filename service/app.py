@@ -159,7 +159,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         await service.stop()
 
     # FastAPI's own telemetry would double what the stages report.
-    app = FastAPI(title="Gauntlet", version="0.1.0", lifespan=lifespan, telemetry={"tracing": False, "metrics": False})
+    app = FastAPI(
+        title="Gauntlet",
+        version="0.1.0",
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False},
+        redirect_slashes=False,  # a redirect would be built from the client's own Host header
+    )
     most_bytes, switches = settings.body_max_bytes, service.switches
     chat = Chat(
         service.chain,

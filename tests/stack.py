@@ -17,6 +17,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -295,14 +296,24 @@ class Stack:
         cls, folder: Path, *, workers: int = 2, toml: str = QUICK + ROUTES, env: dict[str, str] | None = None
     ) -> Self:
         """Start all; each process on a free port."""
+        with ExitStack() as started:
+            stack = cls._start(folder, workers, toml, env or {}, started)
+            started.pop_all()
+            return stack
+
+    @classmethod
+    def _start(cls, folder: Path, workers: int, toml: str, env: dict[str, str], started: ExitStack) -> Self:
+        """Start all; what was started is ended again when something does not come up."""
         folder.mkdir(parents=True, exist_ok=True)
         valkey = Valkey(folder)
+        started.callback(valkey.end)
         ports = [
             part
             for name in ("control", "anthropic", "openai", "payments", "retrieval")
             for part in (f"--{name}-port", "0")
         ]
         simulator = Process("simulator", [sys.executable, "-m", "loadtests.simulator", *ports], {}, folder)
+        started.callback(simulator.end)
         sim_ports = simulator.ready()["ports"]
         config = folder / "gauntlet.toml"
         config.write_text(toml)
@@ -312,10 +323,11 @@ class Stack:
             "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": f"http://127.0.0.1:{sim_ports['anthropic']}",
             "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": f"http://127.0.0.1:{sim_ports['openai']}/v1",
             "GAUNTLET_PAYMENTS__BASE_URL": f"http://127.0.0.1:{sim_ports['payments']}",
-            **(env or {}),
+            **env,
         }
         command = [sys.executable, "-m", "service", "--port", "0", "--workers", str(workers)]
         service = Process("service", command, service_env, folder)
+        started.callback(service.end)
         url = service.ready()["url"]
         return cls(folder, valkey, simulator, service, url, sim_ports)
 

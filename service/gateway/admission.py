@@ -9,6 +9,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..errors import Overloaded
 
 
+READY = "/ready"
+"""Not counted: a full worker is busy, not unready."""
+
+
 class Admission:
     """ASGI middleware. ``in_flight`` counts the requests now being served by this worker."""
 
@@ -19,7 +23,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or raise Overloaded at once."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] == READY:
             await self._app(scope, receive, send)
             return
         if self.in_flight >= self._limit:

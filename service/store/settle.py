@@ -35,5 +35,6 @@ class Settle:
 
     async def drain(self) -> None:
         """Wait for everything that was posted."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        while posted := list(self._tasks):
+            await asyncio.gather(*posted)
+            self._tasks.difference_update(posted)

@@ -195,4 +195,4 @@ class Chat:
 
 
 def _explains(request: Request) -> bool:
-    return b"explain=1" in request.scope["query_string"]
+    return b"explain=1" in request.scope["query_string"].split(b"&")
