@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import Overloaded
 
-
 READY = "/ready"
 """Not counted: a full worker is busy, not unready."""
 
