@@ -3,7 +3,7 @@
     GauntletError
     ├── CallerError                 the caller's: passes through at once, once
     │   ├── BadRequest 400, Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405
-    │   ├── Conflict 409, BodyTooLarge 413, Unprocessable 422
+    │   ├── SentTooSlowly 408, Conflict 409, BodyTooLarge 413, Unprocessable 422
     │   ├── RateLimited 429         our own token buckets
     │   └── Rejected                a provider refused this very request
     │       └── InvalidRequest 400, ContextTooLong 400, ContentFiltered 400, RequestTooLarge 413, Declined 402
@@ -81,6 +81,12 @@ class MethodNotAllowed(CallerError):
     """The path exists, the method does not."""
 
     status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class SentTooSlowly(CallerError):
+    """The body did not arrive in time."""
+
+    status, code, title = 408, "sent_too_slowly", "Request timeout"
 
 
 class Conflict(CallerError):

@@ -23,6 +23,8 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 BrokenStream = Literal["restart", "error", "buffer"]
+NAME = r"^[A-Za-z0-9_.@-]{1,64}$"
+"""Tenants and users: no character that separates the parts of a key in Redis."""
 STAGES = ("cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead")
 
 
@@ -70,8 +72,8 @@ class KeySettings(_Section):
     """One API key, stored as the SHA-256 of its text in hex."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the key, in hex")
-    tenant: str = Field(description="whose buckets, cache and budget it uses")
-    user: str = Field(description="whose threads it sees")
+    tenant: str = Field(pattern=NAME, description="whose buckets, cache and budget it uses")
+    user: str = Field(pattern=NAME, description="whose threads it sees")
     admin: bool = Field(False, description="may use `/admin`")
 
 

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import Overloaded
 
-READY = "/ready"
-"""Not counted: a full worker is busy, not unready."""
+NOT_COUNTED = ("/ready", "/admin/")
+"""A full worker is busy, not unready; and whoever must mend it must get in."""
 
 
 class Admission:
@@ -22,7 +22,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or raise Overloaded at once."""
-        if scope["type"] != "http" or scope["path"] == READY:
+        if scope["type"] != "http" or scope["path"].startswith(NOT_COUNTED):
             await self._app(scope, receive, send)
             return
         if self.in_flight >= self._limit:

@@ -4,16 +4,21 @@ Unreadable bodies are 400, readable ones that do not fit are 422 with a line per
 strict and without unknown fields. Next: a track.
 """
 
+import asyncio
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
-from ..errors import BadRequest, BodyTooLarge, Unprocessable
+from ..errors import BadRequest, BodyTooLarge, SentTooSlowly, Unprocessable
 
 DRAIN_TIMES = 16
 """An oversized body is read and dropped up to so many times the bound: a connection that is closed under a client who
 still sends is reset, and the refusal lost with it."""
+
+
+SENT_WITHIN_S = 10.0
+"""A body that takes longer would hold a place among the requests in flight for nothing."""
 
 
 class Strict(BaseModel):
@@ -27,17 +32,21 @@ B = TypeVar("B", bound=BaseModel)
 
 async def read(request: Request, model: type[B], *, most_bytes: int) -> B:
     """The validated body. Whatever its content type says, it is read as JSON. Raises BadRequest, BodyTooLarge,
-    Unprocessable."""
+    SentTooSlowly, Unprocessable."""
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > DRAIN_TIMES * most_bytes:
         raise _too_large(most_bytes)
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size <= most_bytes:
-            parts.append(part)
-        elif size > DRAIN_TIMES * most_bytes:
-            break
+    try:
+        async with asyncio.timeout(SENT_WITHIN_S):
+            async for part in request.stream():
+                size += len(part)
+                if size <= most_bytes:
+                    parts.append(part)
+                elif size > DRAIN_TIMES * most_bytes:
+                    break
+    except TimeoutError:
+        raise SentTooSlowly(f"the body did not arrive within {SENT_WITHIN_S:.0f} s; send it faster") from None
     if size > most_bytes:
         raise _too_large(most_bytes)
     try:

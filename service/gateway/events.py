@@ -17,6 +17,9 @@ from starlette.types import Receive, Scope, Send
 WATCH_AFTER_S = 0.25
 """Answers quicker than this are not watched for a client that leaves: the watch would cost more than they do."""
 
+READ_WITHIN_S = 30.0
+"""A client that reads nothing of a stream for this long has left."""
+
 
 class ClientLeft(Exception):
     """The client closed the connection; nobody reads the answer."""
@@ -71,11 +74,15 @@ class EventStream(Response):
         try:
             with Connected(receive):
                 async with aclosing(self._events) as events:
+                    # Begun before the head is sent: a generator that never ran would not clean up after itself.
+                    event: bytes | None = await anext(events)
                     await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                    async for event in events:
-                        await send({"type": "http.response.body", "body": event, "more_body": True})
+                    while event is not None:
+                        async with asyncio.timeout(READ_WITHIN_S):
+                            await send({"type": "http.response.body", "body": event, "more_body": True})
+                        event = await anext(events, None)
                 await send({"type": "http.response.body", "body": b""})
-        except ClientLeft:
+        except (ClientLeft, TimeoutError):
             return
 
 

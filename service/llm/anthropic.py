@@ -83,8 +83,8 @@ class _Stream:
             try:
                 event = await anext(self._events)
             except StopAsyncIteration:
-                if not self._stopped:
-                    raise self._wire.broken("ended before message_stop") from None
+                if not self._stopped or self.finish_reason is None:
+                    raise self._wire.broken("ended before message_stop, or without a stop reason") from None
                 raise
             except Exception as error:
                 raise self._wire.translate(error, in_stream=True) from error

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from ..errors import Unprocessable
+from ..errors import NotFound, Unprocessable
 from ..gateway.body import Strict, read
 from ..gateway.context import context_of
 from ..gateway.document import json_response, takes
 from ..llm.routes import Route
 from .preferences import Preferences
-from .threads import Threads
+from .threads import THREAD_ID, Threads
 
 
 class PreferencesBody(Strict):
@@ -46,13 +46,13 @@ class Sessions:
     async def read_thread(self, request: Request, thread_id: str) -> Response:
         """One thread's messages, oldest first."""
         caller = context_of(request.scope).caller
-        messages = await self._threads.read(caller.tenant, caller.user, thread_id)
+        messages = await self._threads.read(caller.tenant, caller.user, _known_form(thread_id))
         return json_response({"thread_id": thread_id, "messages": [m._asdict() for m in messages]})
 
     async def delete_thread(self, request: Request, thread_id: str) -> Response:
         """Forget a thread."""
         caller = context_of(request.scope).caller
-        await self._threads.delete(caller.tenant, caller.user, thread_id)
+        await self._threads.delete(caller.tenant, caller.user, _known_form(thread_id))
         return Response(status_code=204)
 
     async def read_preferences(self, request: Request) -> Response:
@@ -69,6 +69,13 @@ class Sessions:
         preferences = Preferences(given.route, given.style)
         await self._threads.set_preferences(caller.tenant, caller.user, preferences)
         return _preferences(preferences)
+
+
+def _known_form(thread_id: str) -> str:
+    """The id, if a thread can have it at all; raises NotFound."""
+    if not THREAD_ID.fullmatch(thread_id):
+        raise NotFound("no thread of yours has an id like this")
+    return thread_id
 
 
 def _preferences(preferences: Preferences) -> Response:

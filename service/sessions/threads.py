@@ -7,6 +7,7 @@ section 6 (session in a memory dict). Next: ``preferences.py``.
 """
 
 import asyncio
+import re
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,13 @@ from ..store.guard import Store
 from ..store.script import Script
 from .preferences import Preferences
 
+THREAD_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+MOST_WAITING = 32
+"""Messages of one thread that may wait for their turn in one worker."""
+MOST_READ = 1000
+"""Messages of a thread that are read back at once, the newest."""
+BYTES_PER_TOKEN = 16
+"""More than any text has: what is read for the history is trimmed to its tokens here."""
 POLL_S = 0.025
 """How often a second message looks whether the first one's turn is over."""
 
@@ -38,7 +46,16 @@ class Turn:
     preferences: Preferences
     owner: str
     stored: bool = True
+    queue: "_Queue | None" = None
     renewing: asyncio.Task[None] | None = None
+
+
+class _Queue:
+    """The messages of one thread in this worker, in the order of their arrival."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.waiting = 0
 
 
 class Threads:
@@ -51,38 +68,80 @@ class Threads:
         self._open = Script(store, __package__, "open")
         self._append = Script(store, __package__, "append")
         self._renew = Script(store, __package__, "renew")
+        self._queues: dict[str, _Queue] = {}
 
     async def begin(self, tenant: str, user: str, thread_id: str | None, *, until_s: float) -> Turn:
         """Take the turn in ``thread_id`` (None: a new thread), waiting until ``until_s`` (monotonic) for it.
 
         Raises Conflict when another message holds the thread until then, NotFound for an unknown thread.
         """
-        owner = uuid.uuid4().hex if thread_id else ""
         name = thread_id or uuid.uuid4().hex
-        lease_ms = round(self._settings.turn_lease_s * 1000)
-        keys = (_preferences(tenant, user), _thread(tenant, user, name), _lease(tenant, user, name))
-        while True:
-            try:
-                taken, flat, raw = await self._open(keys, owner, lease_ms)
-            except StoreUnavailable:
-                return Turn(tenant, user, name, (), 0, Preferences(), owner, stored=False)
-            if taken:
-                break
-            if self._clock.monotonic() + POLL_S >= until_s:
-                raise Conflict(
-                    "another message of this thread is still being answered; wait for its answer, then send again",
-                    retry_after_s=1.0,
-                )
-            await self._clock.sleep(POLL_S)
-        turn = Turn(tenant, user, name, (), len(raw), Preferences.of(flat), owner)
-        if thread_id is None:
-            return turn
-        if not raw:
+        turn = Turn(tenant, user, name, (), 0, Preferences(), uuid.uuid4().hex if thread_id else "")
+        if thread_id is not None:
+            turn.queue = await self._enter(_thread(tenant, user, name), until_s)
+        try:
+            raw = await self._take(turn, until_s)
+        except BaseException:
+            self._leave(turn)
+            raise
+        if thread_id is not None and turn.stored and not turn.length:
             await self.abandon(turn)
             raise NotFound(f"no thread {thread_id!r} of yours; leave thread_id out to begin one")
         turn.history = self._trimmed([_message(data) for data in raw])
-        turn.renewing = asyncio.create_task(self._keep(turn))
+        if thread_id is not None and turn.stored:
+            turn.renewing = asyncio.create_task(self._keep(turn))
         return turn
+
+    async def _enter(self, key: str, until_s: float) -> _Queue:
+        """Wait behind this worker's earlier messages of the thread."""
+        queue = self._queues.setdefault(key, _Queue())
+        if queue.waiting >= MOST_WAITING:
+            raise Conflict(
+                f"{MOST_WAITING} messages of this thread wait already; wait for an answer", retry_after_s=1.0
+            )
+        queue.waiting += 1
+        try:
+            async with self._clock.timeout_at(until_s):
+                await queue.lock.acquire()
+        except BaseException as error:
+            self._forget(key, queue)
+            if isinstance(error, TimeoutError):
+                raise _still_answered() from None
+            raise
+        return queue
+
+    def _forget(self, key: str, queue: _Queue) -> None:
+        queue.waiting -= 1
+        if not queue.waiting:
+            self._queues.pop(key, None)
+
+    def _leave(self, turn: Turn) -> None:
+        """The turn is over in this worker; once."""
+        queue, turn.queue = turn.queue, None
+        if turn.renewing is not None:
+            turn.renewing.cancel()
+        if queue is not None:
+            queue.lock.release()
+            self._forget(_thread(turn.tenant, turn.user, turn.thread_id), queue)
+
+    async def _take(self, turn: Turn, until_s: float) -> list[bytes]:
+        """Preferences, length and newest messages, under the thread's lease; a store that is away has none."""
+        tenant, user, name = turn.tenant, turn.user, turn.thread_id
+        keys = (_preferences(tenant, user), _thread(tenant, user, name), _lease(tenant, user, name))
+        lease_ms = round(self._settings.turn_lease_s * 1000)
+        most_bytes = self._settings.history_tokens * BYTES_PER_TOKEN
+        while True:
+            try:
+                taken, flat, raw, length = await self._open(keys, turn.owner, lease_ms, most_bytes)
+            except StoreUnavailable:
+                turn.stored = False
+                return []
+            if taken:
+                turn.preferences, turn.length = Preferences.of(flat), int(length)
+                return list(raw)
+            if self._clock.monotonic() + POLL_S >= until_s:
+                raise _still_answered()
+            await self._clock.sleep(POLL_S)
 
     async def _keep(self, turn: Turn) -> None:
         """Renew the lease while the turn goes on."""
@@ -95,17 +154,22 @@ class Threads:
     async def commit(self, turn: Turn, said: str, answer: str) -> None:
         """Append both sides of the turn. Raises Conflict when the thread grew in between, StoreUnavailable."""
         turns = (_encode("user", said), _encode("assistant", answer))
-        if await self._end(turn, *turns) < 0:
+        try:
+            length = await self._end(turn, *turns)
+        finally:
+            self._leave(turn)
+        if length < 0:
             raise Conflict("the thread changed while this message was answered; read it and send again")
 
     async def abandon(self, turn: Turn) -> None:
         """Give the thread back unchanged. Raises StoreUnavailable."""
-        if turn.stored and turn.owner:
-            await self._end(turn)
+        try:
+            if turn.stored and turn.owner:
+                await self._end(turn)
+        finally:
+            self._leave(turn)
 
     async def _end(self, turn: Turn, *turns: bytes) -> int:
-        if turn.renewing is not None:
-            turn.renewing.cancel()
         tenant, user, name = turn.tenant, turn.user, turn.thread_id
         keys = (_thread(tenant, user, name), _lease(tenant, user, name), _index(tenant, user))
         ttl_ms = round(self._settings.thread_ttl_s * 1000)
@@ -132,8 +196,8 @@ class Threads:
         ]
 
     async def read(self, tenant: str, user: str, thread_id: str) -> list[Message]:
-        """All messages, oldest first. Raises NotFound, StoreUnavailable."""
-        raw = await self._store.execute("LRANGE", _thread(tenant, user, thread_id), 0, -1)
+        """The newest messages, oldest first. Raises NotFound, StoreUnavailable."""
+        raw = await self._store.execute("LRANGE", _thread(tenant, user, thread_id), -MOST_READ, -1)
         if not raw:
             raise NotFound(f"no thread {thread_id!r} of yours")
         return [_message(data) for data in raw]
@@ -156,6 +220,13 @@ class Threads:
         await self._store.execute("HSET", _preferences(tenant, user), *preferences.pairs())
 
 
+def _still_answered() -> Conflict:
+    return Conflict(
+        "another message of this thread is still being answered; wait for its answer, then send again",
+        retry_after_s=1.0,
+    )
+
+
 def _encode(role: str, content: str) -> bytes:
     return orjson.dumps({"role": role, "content": content})
 
@@ -170,7 +241,7 @@ def _thread(tenant: str, user: str, name: str) -> str:
 
 
 def _lease(tenant: str, user: str, name: str) -> str:
-    return f"thread:{{{tenant}:{user}}}:{name}:lease"
+    return f"thread-lease:{{{tenant}:{user}}}:{name}"
 
 
 def _index(tenant: str, user: str) -> str:

@@ -86,6 +86,7 @@ class Ask:
     payload: Any = None
     rung: Rung = field(init=False)
     rung_deadline_s: float = field(init=False)
+    allowed_s: float = field(init=False)
     last_rung: bool = True
     stale: "CachedAnswer | None" = None
     limits: dict[str, str] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class Ask:
     def __post_init__(self) -> None:
         self.rung = self.route.rungs[0]
         self.rung_deadline_s = self.deadline_s
+        self.allowed_s = self.deadline_s - self.started_s
 
     def report(self, stage: str, decision: str, **inputs: Any) -> None:
         """Record what a stage decided, and from what: shown by ``?explain=1`` and by the traces."""
@@ -117,6 +119,11 @@ class Ask:
                 return None
             total += attempt.cost_nano_usd
         return total
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the caller allowed less time than the route does: what comes of that is the caller's own."""
+        return self.allowed_s < self.route.deadline_s
 
     @property
     def left_s(self) -> float:

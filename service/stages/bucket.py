@@ -62,11 +62,11 @@ class Buckets:
                 bucket.tokens -= min(tokens, limits.tokens_per_min)
         return Verdict(not which, which, wait_s, int(both[1].requests), int(both[1].tokens))
 
-    def settle(self, tenant: str, user: str, tokens: int, now_s: float) -> None:
-        """Give back ``tokens`` that were not used; a negative number takes what was used beyond the estimate."""
+    def settle(self, tenant: str, user: str, estimate: int, used: int, now_s: float) -> None:
+        """Turn what was reserved for ``estimate`` tokens into what was ``used``, which may be more."""
         for (_, limits), bucket in zip(self._limits, self._both(tenant, user, now_s), strict=True):
             most = limits.tokens_per_min
-            bucket.tokens = max(min(most, bucket.tokens + tokens), -most)
+            bucket.tokens = max(min(most, bucket.tokens + min(estimate, most) - used), -most)
 
     def _both(self, tenant: str, user: str, now_s: float) -> tuple[_Bucket, _Bucket]:
         tenants, users = self._limits

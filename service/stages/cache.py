@@ -29,8 +29,13 @@ from .ask import Ask, Delta, Event, Next, Outcome, Reply, Source
 from .flight import Flight, Flights
 
 CHANNEL = "gauntlet:flights"
+MOST_UNRELEASED = 10_000
+"""Leases remembered for a store that is away; the others run out by themselves."""
+RELEASED_PER_BEAT = 200
 LEASE_MS = 65_000
 """Longer than the longest stream; a lease usually ends with its call, or with the life of its worker."""
+OWN_WHEN_HURRIED = ("message", "smaller_model", "stale")
+"""Answers that a leader may owe to a deadline of its own: those who wait have more time, so one of them leads."""
 WAIT_SHARE = 0.6
 """A waiter gives the leader this share of its own time, then asks for itself while there is time to."""
 
@@ -203,7 +208,8 @@ class Cache:
         try:
             while True:
                 woken.clear()
-                flight.leased = not self._store.away  # an unanswered read may have taken the lease all the same
+                # An unanswered read may have taken the lease all the same.
+                flight.leased = flight.leased or not self._store.away
                 verdict, value, left_ms, worker = await self._read(
                     names, flight.owner, self._liveness.worker, LEASE_MS, fresh_left_ms, dead
                 )
@@ -256,6 +262,9 @@ class Cache:
         )
         storable = reply.source == "live" and reply.finish_reason == "stop" and bool(text) and not reply.degraded
         ask.report(self.name, "store" if storable else "not_stored", source=reply.source, finish=reply.finish_reason)
+        if ask.hurried and reply.source in OWN_WHEN_HURRIED:
+            self._failed(key, flight, DeadlineExceeded("the leader's own deadline was too short"))
+            return
         flight.land(answer)
         self._flights.close(key, flight)
         encoded = answer.encode()
@@ -273,23 +282,24 @@ class Cache:
 
     def _release(self, key: str, flight: Flight[CachedAnswer], value: bytes, message: bytes) -> None:
         """Store ``value`` if there is one, and give the lease back, now or as soon as the store is back."""
-        if flight.leased or value:
-            self._settle.post(self._end_flight(key, flight.owner, value, message), self.name)
+        if flight.leased or (value and not self._store.away):
+            self._settle.post(self._end_flight(key, flight.owner, value, message, leased=flight.leased), self.name)
 
-    async def _end_flight(self, key: str, owner: str, value: bytes, message: bytes) -> None:
+    async def _end_flight(self, key: str, owner: str, value: bytes, message: bytes, *, leased: bool) -> None:
         published = orjson.dumps([key, message.decode()])
         keep_ms = round(self._settings.keep_s * 1000)
         try:
             await self._end(_keys(key), owner, value, keep_ms, CHANNEL, published)
         except StoreUnavailable:
-            self._unreleased[key] = owner
+            if leased and len(self._unreleased) < MOST_UNRELEASED:
+                self._unreleased[key] = owner
             raise
 
     def _release_again(self) -> None:
         """A lease that the store may hold for us although nobody leads must not keep others waiting."""
-        unreleased, self._unreleased = self._unreleased, {}
-        for key, owner in unreleased.items():
-            self._settle.post(self._end_flight(key, owner, b"", b""), self.name)
+        for key in list(self._unreleased)[:RELEASED_PER_BEAT]:
+            owner = self._unreleased.pop(key)
+            self._settle.post(self._end_flight(key, owner, b"", b"", leased=True), self.name)
 
     def _woken(self, data: bytes) -> None:
         """Another worker is done with a key: who waits for it here looks again, or takes the answer sent along."""

@@ -16,6 +16,9 @@ from .ask import Ask, Attempt, Delta, Event, Outcome, Reply
 CHARACTERS_PER_TOKEN = 4
 """Rule of thumb for English text; used only for estimates, never for what a provider stated."""
 
+FAIR_SHARE = 0.25
+"""Of its route's deadline: a provider that had less time than this is not judged by a timeout."""
+
 
 def estimated_tokens(characters: int) -> int:
     """Tokens in so many characters, rounded up."""
@@ -65,6 +68,8 @@ class Call:
                 provider=rung.provider,
                 phase=phase,
             )
+            # With too little time (the caller's own deadline, a wait before the call) nobody is found failing.
+            error.counts = limit_s - now >= FAIR_SHARE * ask.route.deadline_s
             self._ended(ask, attempt, error.code)
             raise error from None
         except (ProviderError, CallerError) as error:
@@ -106,7 +111,7 @@ class Call:
             await stream.aclose()
             raise
         attempt.first_token_s = self._clock.monotonic() - attempt.started_s
-        tokens = _Tokens(stream, first, provider.name, self._settings[provider.name], self._clock, attempt.started_s)
+        tokens = _Tokens(stream, first, provider.name, self._settings[provider.name], self._clock)
         reply = Reply(
             source="live",
             provider=provider.name,
@@ -117,7 +122,8 @@ class Call:
 
         def ended(reply: Reply, outcome: Outcome, error: BaseException | None) -> None:
             reply.finish_reason = stream.finish_reason
-            attempt.usage = tokens.usage(request) if outcome != "whole" else stream.usage
+            stated = outcome == "whole" and stream.usage != Usage()
+            attempt.usage = stream.usage if stated else tokens.usage(request)
             code = getattr(error, "code", "error") if outcome == "error" else outcome
             self._ended(ask, attempt, "ok" if outcome == "whole" else code)
 
@@ -139,18 +145,19 @@ class Call:
 
 
 class _Tokens:
-    """The pieces of a stream as events, each awaited under the silence and the total timeout."""
+    """The pieces of a stream as events, each awaited under the silence and the total timeout.
 
-    def __init__(
-        self, stream: LLMStream, first: str, provider: str, settings: ProviderSettings, clock: Clock, started_s: float
-    ) -> None:
+    Only time spent waiting for the provider counts: a client that reads slowly is not the provider's failure.
+    """
+
+    def __init__(self, stream: LLMStream, first: str, provider: str, settings: ProviderSettings, clock: Clock) -> None:
         self._stream = stream
         self._first: str | None = first
         self._characters = len(first)
         self._provider = provider
         self._clock = clock
         self._idle_s = settings.idle_timeout_s
-        self._end_s = started_s + settings.stream_total_timeout_s
+        self._total_left_s = settings.stream_total_timeout_s
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -159,17 +166,18 @@ class _Tokens:
         if self._first is not None:
             text, self._first = self._first, None
             return Delta(text)
-        silence_ends_s = self._clock.monotonic() + self._idle_s
+        begun_s = self._clock.monotonic()
         try:
-            async with self._clock.timeout_at(min(silence_ends_s, self._end_s)):
+            async with self._clock.timeout_at(begun_s + min(self._idle_s, self._total_left_s)):
                 text = await anext(self._stream)
         except (StopAsyncIteration, ProviderError, CallerError):
             await self._stream.aclose()
             raise
         except TimeoutError:
             await self._stream.aclose()
-            phase = "idle" if silence_ends_s < self._end_s else "total"
+            phase = "idle" if self._idle_s < self._total_left_s else "total"
             raise TimedOut(f"{self._provider} fell silent ({phase})", provider=self._provider, phase=phase) from None
+        self._total_left_s -= self._clock.monotonic() - begun_s
         self._characters += len(text)
         return Delta(text)
 

@@ -135,7 +135,13 @@ class _Walk:
             ask.report(stage.name, "rung", rung=index, provider=rung.provider, model=rung.model, last=last)
             try:
                 reply = await self._go_on(ask)
-                return await self._hold(reply) if self._buffers(reply) else reply
+                if not self._buffers(reply):
+                    return reply
+                try:
+                    return await self._hold(reply)
+                except ProviderError:
+                    self._begin_anew()
+                    raise
             except ContextTooLong as error:
                 later = [r.context_tokens or 0 for r in self._rungs[self._index :]]
                 needed_context = rung.context_tokens or 0
@@ -158,6 +164,10 @@ class _Walk:
                 reason=error.message,
                 request_id=self._ask.request_id,
             )
+
+    def _begin_anew(self) -> None:
+        """A stream that broke had met the deadline for its first token: the rest of the ladder gets a fresh one."""
+        self._ask.deadline_s = self._stage.clock.monotonic() + self._ask.allowed_s
 
     def _buffers(self, reply: Reply) -> bool:
         return reply.text is None and self._ask.route.broken_stream == "buffer"
@@ -202,25 +212,26 @@ class _Walk:
 
     async def _events(self, first: Reply, get_outer: Callable[[], Reply]) -> AsyncIterator[Event]:
         outer, current = get_outer(), first
+        restart: Restart | None = None
         while True:
             try:
                 async with aclosing(current):
+                    if restart is not None:
+                        yield restart
                     async for event in current:
                         yield event
             except ProviderError as error:
-                reason = error.code
+                restart = Restart(error.code)
                 self._failed(self._ask.rung, error)
             else:
                 outer.finish_reason = current.finish_reason
                 return
-            # The first token is out: the deadline for it is met, the rest of the ladder gets a fresh one.
-            self._ask.deadline_s = self._stage.clock.monotonic() + self._ask.route.deadline_s
+            self._begin_anew()
             following = await self.next_reply()
             if following is None:
                 following = self._stage.without_provider(self._ask, self.failures)
             else:
                 self.label(following)
-            yield Restart(reason)
             outer.source, outer.provider, outer.model = following.source, following.provider, following.model
             outer.degraded, outer.retry_after_s = following.degraded, following.retry_after_s
             outer.ignored = following.ignored

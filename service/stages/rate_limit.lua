@@ -1,7 +1,7 @@
 -- Token buckets of one tenant and one of its users: requests and tokens, taken together or not at all.
 -- KEYS: the tenant's bucket, the user's (one hash slot).
--- ARGV: operation, tokens, then per bucket: requests per minute, burst, tokens per minute.
--- 'take' reserves one request and so many tokens; 'settle' gives back (or takes further) tokens.
+-- ARGV: operation, estimate, then per bucket: requests per minute, burst, tokens per minute; for 'settle' the tokens used.
+-- 'take' reserves one request and the estimate; 'settle' turns what was reserved into what was used.
 -- Answers {allowed, which, wait in ms, requests left (user), tokens left (user), requests left (tenant)}.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + clock[2] / 1000
@@ -33,7 +33,7 @@ local allowed = 1
 if op == 'settle' then
   for i = 1, 2 do
     local b = buckets[i]
-    b.tokens = math.max(math.min(b.limit, b.tokens + tokens), -b.limit)
+    b.tokens = math.max(math.min(b.limit, b.tokens + b.asked - tonumber(ARGV[9])), -b.limit)
   end
 elseif wait > 0 then
   allowed = 0

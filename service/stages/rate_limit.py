@@ -89,11 +89,11 @@ class RateLimit:
         return Verdict(bool(allowed), which.decode(), int(wait_ms) / 1000, int(requests), int(tokens)), True
 
     def _give_back(self, ask: Ask, estimate: int, fleet: bool) -> None:
-        unused = estimate - ask.usage.input_tokens - ask.usage.output_tokens
+        used = ask.usage.input_tokens + ask.usage.output_tokens
         if fleet:
-            self._settle.post(self._script(_keys(ask), "settle", unused, *self._limits), self.name)
+            self._settle.post(self._script(_keys(ask), "settle", estimate, *self._limits, used), self.name)
         else:
-            self._local.settle(ask.tenant, ask.user, unused, self._clock.monotonic())
+            self._local.settle(ask.tenant, ask.user, estimate, used, self._clock.monotonic())
 
 
 def _keys(ask: Ask) -> tuple[str, str]:

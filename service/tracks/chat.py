@@ -21,7 +21,7 @@ from ..gateway.document import json_response, takes
 from ..gateway.events import ClientLeft, Connected, EventStream, sse
 from ..llm.provider import Message
 from ..llm.routes import Route, route_named
-from ..sessions.threads import Threads, Turn
+from ..sessions.threads import THREAD_ID, Threads, Turn
 from ..stages.ask import Ask, Delta, Next, Reply
 from ..stages.switches import Switches
 from ..store.settle import Settle
@@ -35,7 +35,7 @@ class ChatRequest(Strict):
     """``text`` is what the user says; all else is optional."""
 
     text: str = Field(min_length=1, max_length=100_000)
-    thread_id: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    thread_id: str | None = Field(None, pattern=THREAD_ID.pattern)
     route: str | None = Field(None, min_length=1, max_length=64)
     temperature: float | None = Field(None, ge=0, le=2)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
@@ -145,6 +145,7 @@ class Chat:
             except StoreUnavailable:
                 turn.stored = False
         if not turn.stored:
+            self._abandon(turn)
             reply.degraded.append("session")
 
     async def _whole(self, request: Request, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply) -> Response:

@@ -139,7 +139,6 @@ class Completions:
         if reply.source == "message":
             reply.end("whole")
             raise AllRungsFailed(reply.text or "", retry_after_s=reply.retry_after_s)
-        reply.ignored = (*reply.ignored, *ignored)
         head = {
             "id": f"chatcmpl-{ask.request_id}",
             "created": int(self._clock.time()),
@@ -147,8 +146,9 @@ class Completions:
         }
         if asked.stream:
             with_usage = asked.stream_options is not None and asked.stream_options.include_usage
-            return EventStream(_events(ask, reply, head, with_usage=with_usage), ask.limits)
+            return EventStream(_events(ask, reply, head, ignored, with_usage=with_usage), ask.limits)
         reply.end("whole")
+        reply.ignored = (*reply.ignored, *ignored)
         body = {
             **head,
             "object": "chat.completion",
@@ -194,7 +194,9 @@ class Completions:
         return ask, tuple(sorted(name for name, value in extra.items() if value is not None))
 
 
-async def _events(ask: Ask, reply: Reply, head: dict[str, Any], *, with_usage: bool) -> AsyncGenerator[bytes, None]:
+async def _events(
+    ask: Ask, reply: Reply, head: dict[str, Any], ignored: tuple[str, ...], *, with_usage: bool
+) -> AsyncGenerator[bytes, None]:
     head = {**head, "object": "chat.completion.chunk"}
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
@@ -208,6 +210,7 @@ async def _events(ask: Ask, reply: Reply, head: dict[str, Any], *, with_usage: b
                 yield chunk({"content": event.text})
         yield chunk({}, reply.finish_reason or "stop")
         if with_usage:
+            reply.ignored = (*reply.ignored, *ignored)
             yield sse(None, orjson.dumps({**head, "choices": [], "usage": _usage(ask), "gauntlet": facts(ask, reply)}))
         yield b"data: [DONE]\n\n"
     except GauntletError as error:

@@ -107,6 +107,10 @@ class Payments:
             raise RateLimitedByProvider(said, provider=PROVIDER, upstream_status=status, retry_after_s=hint_s)
         if status in (401, 403):
             raise Misconfigured(said, provider=PROVIDER, upstream_status=status)
+        if status in (409, 423, 425):  # another attempt with this key is under way: it may yet move the money
+            busy = Unavailable(said, provider=PROVIDER, upstream_status=status)
+            busy.counts = False
+            raise busy
         if status == 408 or status >= 500:
             raise Unavailable(said, provider=PROVIDER, upstream_status=status)
         raise InvalidRequest(said)

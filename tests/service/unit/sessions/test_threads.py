@@ -8,7 +8,7 @@ from service.clock import SystemClock
 from service.errors import Conflict, NotFound
 from service.llm.provider import Message
 from service.sessions.preferences import SYSTEM, Preferences
-from service.sessions.threads import Threads, Turn
+from service.sessions.threads import MOST_WAITING, Threads, Turn
 from service.settings import SessionSettings
 from service.store.guard import Store
 
@@ -19,6 +19,12 @@ CLOCK = SystemClock()
 
 @pytest.fixture
 def threads(store: Store) -> Threads:
+    return Threads(SessionSettings(), store=store, clock=CLOCK)
+
+
+@pytest.fixture
+def elsewhere(store: Store) -> Threads:
+    """Another worker's."""
     return Threads(SessionSettings(), store=store, clock=CLOCK)
 
 
@@ -71,25 +77,56 @@ async def test_an_abandoned_turn_leaves_the_thread_as_it_was(threads: Threads) -
     await said(threads, "two", name)
 
 
-async def test_even_a_lost_lease_cannot_interleave_turns(threads: Threads, store: Store) -> None:
+async def test_even_a_lost_lease_cannot_interleave_turns(threads: Threads, elsewhere: Threads, store: Store) -> None:
     name = await said(threads, "one")
     turn = await threads.begin("acme", "alice", name, until_s=soon())
-    await store.execute("DEL", f"thread:{{acme:alice}}:{name}:lease")
-    await said(threads, "quick", name)
+    await store.execute("DEL", f"thread-lease:{{acme:alice}}:{name}")
+    await said(elsewhere, "quick", name)
     with pytest.raises(Conflict, match="changed while"):
         await threads.commit(turn, "slow", "re: slow")
     assert contents(await threads.read("acme", "alice", name)) == ["one", "re: one", "quick", "re: quick"]
 
 
-async def test_a_late_turn_does_not_take_the_lease_of_who_came_after(threads: Threads, store: Store) -> None:
+async def test_a_late_turn_does_not_take_the_lease_of_who_came_after(
+    threads: Threads, elsewhere: Threads, store: Store
+) -> None:
     name = await said(threads, "one")
     late = await threads.begin("acme", "alice", name, until_s=soon())
-    await store.execute("DEL", f"thread:{{acme:alice}}:{name}:lease")
-    current = await threads.begin("acme", "alice", name, until_s=soon())
+    await store.execute("DEL", f"thread-lease:{{acme:alice}}:{name}")
+    current = await elsewhere.begin("acme", "alice", name, until_s=soon())
     await threads.abandon(late)
     with pytest.raises(Conflict):
         await threads.begin("acme", "alice", name, until_s=CLOCK.monotonic())
-    await threads.abandon(current)
+    await elsewhere.abandon(current)
+
+
+async def test_messages_of_one_thread_take_their_turns_in_the_order_of_arrival(threads: Threads) -> None:
+    name = await said(threads, "first")
+    await asyncio.gather(*(said(threads, f"n{number}", name) for number in range(20)))
+    asked = contents(await threads.read("acme", "alice", name))[2::2]
+    assert asked == [f"n{number}" for number in range(20)]
+
+
+async def test_a_crowd_at_one_thread_is_refused_at_once(threads: Threads) -> None:
+    name = await said(threads, "first")
+    turn = await threads.begin("acme", "alice", name, until_s=soon())
+    waiting = [asyncio.create_task(said(threads, "more", name)) for _ in range(MOST_WAITING - 1)]
+    await asyncio.sleep(0)
+    with pytest.raises(Conflict, match="wait already"):
+        await threads.begin("acme", "alice", name, until_s=soon())
+    await threads.abandon(turn)
+    await asyncio.gather(*waiting)
+
+
+async def test_a_long_thread_is_read_from_its_end_only(threads: Threads, store: Store) -> None:
+    name = await said(threads, "first")
+    for _ in range(40):
+        await said(threads, "x" * 5_000, name)
+    turn = await threads.begin("acme", "alice", name, until_s=soon())
+    assert turn.length == 82
+    assert 0 < sum(len(m.content) for m in turn.history) <= 32_000
+    await threads.commit(turn, "last", "re: last")
+    assert contents(await threads.read("acme", "alice", name))[-1] == "re: last"
 
 
 @pytest.mark.parametrize("user", ["bob", "alice2"])

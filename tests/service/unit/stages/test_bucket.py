@@ -54,17 +54,23 @@ def test_a_request_larger_than_the_bucket_needs_a_full_one_and_no_more(buckets: 
 
 def test_unused_tokens_come_back_but_never_more_than_the_bucket_holds(buckets: Buckets) -> None:
     buckets.take("acme", "alice", 500, 0.0)
-    buckets.settle("acme", "alice", 450, 0.0)
+    buckets.settle("acme", "alice", 500, 50, 0.0)
     assert buckets.take("acme", "alice", 0, 0.0).tokens_left == 950
-    buckets.settle("acme", "alice", 10_000, 0.0)
+    buckets.settle("acme", "alice", 700, 0, 0.0)
     assert buckets.take("acme", "alice", 0, 0.0).tokens_left == 1000
 
 
 def test_use_beyond_the_estimate_is_a_debt_of_at_most_one_bucket(buckets: Buckets) -> None:
-    buckets.settle("acme", "alice", -1_000_000, 0.0)
+    buckets.settle("acme", "alice", 0, 1_000_000, 0.0)
     refused = buckets.take("acme", "alice", 1, 0.0)
     assert refused.tokens_left == -1000
     assert refused.wait_s == pytest.approx(60.06)
+
+
+def test_an_estimate_beyond_the_bucket_is_no_discount(buckets: Buckets) -> None:
+    buckets.take("acme", "alice", 60_000, 0.0)
+    buckets.settle("acme", "alice", 60_000, 900, 0.0)
+    assert buckets.take("acme", "alice", 0, 0.0).tokens_left == 100
 
 
 def test_users_of_the_same_name_in_other_tenants_are_others(buckets: Buckets) -> None:

@@ -132,10 +132,11 @@ class Server:
         seconds, micros = self.redis.time()
         return float(seconds) + float(micros) / 1e6
 
-    def step(self, name: str, op: str, tokens: int, limits: RateLimitSettings) -> Verdict:
+    def step(self, name: str, op: str, tokens: int, limits: RateLimitSettings, used: int = 0) -> Verdict:
         arguments: list[Any] = [op, tokens]
         for bucket in (limits.tenant, limits.user):
             arguments += [bucket.requests_per_min, bucket.burst, bucket.tokens_per_min]
+        arguments.append(used)
         allowed, which, wait_ms, requests, left, _ = self.run([f"{{{name}}}", f"{{{name}}}:u"], arguments)
         return Verdict(bool(allowed), which, wait_ms / 1000, requests, left)
 
@@ -154,22 +155,23 @@ BUCKET = st.builds(
     tokens_per_min=st.integers(1, 2000),
 )
 STEP = st.one_of(
-    st.tuples(st.just("take"), st.integers(0, 3000)), st.tuples(st.just("settle"), st.integers(-3000, 3000))
+    st.tuples(st.just("take"), st.integers(0, 3000), st.just(0)),
+    st.tuples(st.just("settle"), st.integers(0, 3000), st.integers(0, 3000)),
 )
 
 
 @hypothesis(max_examples=100, deadline=None)
 @given(st.builds(RateLimitSettings, user=BUCKET, tenant=BUCKET), st.lists(STEP, min_size=1, max_size=20))
 def test_the_script_and_the_buckets_in_memory_agree(
-    server: Server, limits: RateLimitSettings, steps: list[tuple[str, int]]
+    server: Server, limits: RateLimitSettings, steps: list[tuple[str, int, int]]
 ) -> None:
     """Between a step here and there pass microseconds to milliseconds; a verdict may differ within that refill only."""
     name, model = f"agree{next(server.fresh)}", Buckets(limits)
     began_s = server.now_s()
-    for op, tokens in steps:
+    for op, tokens, used in steps:
         if op == "settle":
-            server.step(name, op, tokens, limits)
-            model.settle("t", "u", tokens, server.now_s())
+            server.step(name, op, tokens, limits, used)
+            model.settle("t", "u", tokens, used, server.now_s())
             continue
         theirs, after_s = server.step(name, op, tokens, limits), server.now_s()
         ours = model.take("t", "u", tokens, after_s)
