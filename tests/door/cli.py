@@ -20,7 +20,7 @@ EVERY_PORT_FREE = {port.variable: "0" for port in ports.TABLE}
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """The environment of a person who configured nothing but a home and free ports."""
-    own = ("GAUNTLET_", "REDIS_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
+    own = ("GAUNTLET_", "REDIS_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "MAKE", "MFLAGS", "ARGS")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return {**clean, **EVERY_PORT_FREE, "GAUNTLET_HOME": str(home), "PYTHONUNBUFFERED": "1", **more}
 

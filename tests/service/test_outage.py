@@ -158,7 +158,7 @@ async def test_all_providers_out_gives_the_stale_answer_else_the_honest_message(
     start_stack: Callable[..., Stack],
 ) -> None:
     stack = start_stack(
-        toml="[cache]\nfresh_s = 0.2\n[breaker]\ncooldown_s = 30\n[retry]\nbase_s = 0.05\nbudget_capacity = 1000\n"
+        toml="[cache]\nfresh_s = 0.05\n[breaker]\ncooldown_s = 30\n[retry]\nbase_s = 0.05\nbudget_capacity = 1000\n"
     )
     async with stack:
         await stack.reset()
@@ -167,6 +167,7 @@ async def test_all_providers_out_gives_the_stale_answer_else_the_honest_message(
         assert known.json()["source"] == "live"
         for target in ("anthropic", "openai"):
             await stack.sim.fault(target, "status", status=503)
+        await asyncio.sleep(0.1)  # no longer fresh
         await at_once(8, lambda _: alice.chat())
         states = await stack.breakers()
         assert (states["anthropic"], states["openai"]) == ("open", "open")
