@@ -7,6 +7,7 @@ the work to the client, with or without a fault. Read `exchange.py` next: it lea
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,7 +25,7 @@ BEFORE_RESET_S = 0.02
 """What was sent has this long to arrive before the connection is reset, since a reset discards what is on its way."""
 
 
-class Work:
+class Work(ABC):
     """What the provider has done for a call, ready to be sent. Not streamed: subclasses give the body."""
 
     status = 200
@@ -32,53 +33,53 @@ class Work:
     tokens: Sequence[str] = ()
     """The generated tokens; empty for endpoints that generate none."""
 
+    @abstractmethod
     def body(self) -> bytes:
         """Return the whole response body."""
-        raise NotImplementedError
 
     def unfinished(self, n: int) -> bytes | None:
         """Return a valid body with the first `n` tokens and no stop reason; None where there are no tokens."""
         return None
 
+    @abstractmethod
     def missing_fields(self) -> bytes:
         """Return a body that is JSON but lacks what a client needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def empty_content(self) -> bytes:
         """Return a well-formed body without any content, the tokens billed all the same."""
-        raise NotImplementedError
 
 
 class ChatWork(Work):
     """An answer that can be streamed: the frames of its server-sent events."""
 
+    @abstractmethod
     def opening(self) -> bytes:
         """Return the frames before the first token."""
-        raise NotImplementedError
 
+    @abstractmethod
     def delta(self, text: str) -> bytes:
         """Return the frame that carries `text`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def closing(self) -> bytes:
         """Return the frames after the last token, the end mark included."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ping(self) -> bytes:
         """Return a frame that keeps the connection warm and says nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def malformed(self) -> bytes:
         """Return a frame whose data is not JSON."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bare_frames(self) -> bytes:
         """Return frames from which the fields that a client needs are missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error(self, refusal: RefusalError, request_id: str) -> bytes:
         """Return the in-stream error event."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)
