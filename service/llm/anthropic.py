@@ -3,8 +3,7 @@
 The API of 2026-10-21 refuses temperature and has no seed: both are dropped and named. Next: ``openai.py``.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import anthropic
 
@@ -12,6 +11,7 @@ from ..clock import Clock
 from ..settings import ProviderSettings
 from .provider import Completion, LLMRequest, LLMStream, Message, Usage
 from .sdk import Json, Wire, aiohttp_client
+from .stream import JsonStream
 
 _FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
 
@@ -65,35 +65,14 @@ class AnthropicProvider:
         await self._wire.aclose()
 
 
-class _Stream:
+class _Stream(JsonStream):
     """message_start, deltas, message_delta (stop reason, cumulative usage), message_stop; pings are not yielded."""
 
-    def __init__(self, wire: Wire, events: Any) -> None:
-        self._wire = wire
-        self._events = events
-        self._stopped = False
-        self.usage = Usage()
-        self.finish_reason: str | None = None
+    _stopped = False
 
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    async def __anext__(self) -> str:
-        while True:
-            try:
-                event = await anext(self._events)
-            except StopAsyncIteration:
-                if not self._stopped or self.finish_reason is None:
-                    raise self._wire.broken("ended before message_stop, or without a stop reason") from None
-                raise
-            except Exception as error:
-                raise self._wire.translate(error, in_stream=True) from error
-            try:
-                text = self._take(event)
-            except (KeyError, TypeError, AttributeError, ValueError):
-                raise self._wire.broken("had an event without its fields") from None
-            if text:
-                return text
+    @property
+    def _whole(self) -> bool:
+        return self._stopped and self.finish_reason is not None
 
     def _take(self, event: Json) -> str:
         kind = event["type"]
@@ -110,9 +89,6 @@ class _Stream:
         elif kind == "message_stop":
             self._stopped = True
         return ""
-
-    async def aclose(self) -> None:
-        await self._events.close()
 
 
 def _usage(given: Json) -> Usage:

@@ -3,8 +3,7 @@
 vLLM and Ollama are one more entry of the configuration. Next: ``prices.py``.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import openai
 
@@ -12,6 +11,7 @@ from ..clock import Clock
 from ..settings import ProviderSettings
 from .provider import Completion, LLMRequest, LLMStream, Message, Usage
 from .sdk import Json, Wire, aiohttp_client
+from .stream import JsonStream
 
 
 class OpenAIProvider:
@@ -62,49 +62,24 @@ class OpenAIProvider:
         await self._wire.aclose()
 
 
-class _Stream:
+class _Stream(JsonStream):
     """Content deltas, one delta with the finish reason, one chunk with the usage, ``[DONE]`` (eaten by the SDK)."""
 
-    def __init__(self, wire: Wire, events: Any) -> None:
-        self._wire = wire
-        self._events = events
-        self.usage = Usage()
-        self.finish_reason: str | None = None
+    @property
+    def _whole(self) -> bool:
+        return self.finish_reason is not None
 
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    async def __anext__(self) -> str:
-        while True:
-            try:
-                chunk = await anext(self._events)
-            except StopAsyncIteration:
-                if self.finish_reason is None:
-                    raise self._wire.broken("ended without a finish reason") from None
-                raise
-            except Exception as error:
-                raise self._wire.translate(error, in_stream=True) from error
-            try:
-                text = self._take(chunk)
-            except (KeyError, TypeError, AttributeError, ValueError):
-                raise self._wire.broken("had a chunk without its fields") from None
-            if text:
-                return text
-
-    def _take(self, chunk: Json) -> str:
-        if chunk.get("usage"):
-            self.usage = _usage(chunk["usage"])
-        if not chunk["choices"]:
+    def _take(self, event: Json) -> str:
+        if event.get("usage"):
+            self.usage = _usage(event["usage"])
+        if not event["choices"]:
             return ""
-        choice = chunk["choices"][0]
+        choice = event["choices"][0]
         if choice.get("finish_reason") == "content_filter":
             raise self._wire.filtered()
         if choice.get("finish_reason"):
             self.finish_reason = str(choice["finish_reason"])
         return str(choice["delta"].get("content") or "")
-
-    async def aclose(self) -> None:
-        await self._events.close()
 
 
 def _usage(given: Json) -> Usage:

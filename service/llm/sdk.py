@@ -3,7 +3,7 @@
 The SDKs' own ``post`` does authentication, headers and error classes; building their pydantic models would double the
 cost of a call (``docs/adr/0004``), so answers are read as plain JSON here. Retries of the SDKs are off: they would
 multiply with ours and sleep for hours on a hostile Retry-After. What each fault looks like through an SDK is listed in
-the reference notes; a test per fault holds it. Next: ``anthropic.py``.
+the reference notes; a test per fault holds it. Next: ``stream.py``.
 """
 
 from collections.abc import Mapping

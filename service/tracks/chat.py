@@ -74,15 +74,9 @@ class Chat:
         asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
         context = context_of(request.scope)
         turn, ask = await self._begin(context, asked, stream=False)
-        try:
-            with Connected(request.receive):
-                reply = await self._chain(ask)
-        except ClientLeft:
-            self._abandon(turn)
+        reply = await self._reply(request, ask, turn)
+        if reply is None:
             return Response(status_code=CLIENT_LEFT)
-        except BaseException:
-            self._abandon(turn)
-            raise
         reply.end("whole")
         return await self._whole(request, ask, turn, asked, reply)
 
@@ -91,15 +85,9 @@ class Chat:
         asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
         context = context_of(request.scope)
         turn, ask = await self._begin(context, asked, stream=True)
-        try:
-            with Connected(request.receive):
-                reply = await self._chain(ask)
-        except ClientLeft:
-            self._abandon(turn)
+        reply = await self._reply(request, ask, turn)
+        if reply is None:
             return Response(status_code=CLIENT_LEFT)
-        except BaseException:
-            self._abandon(turn)
-            raise
         if reply.source == "message":  # nothing was sent yet, so the status can still be honest
             reply.end("whole")
             return await self._whole(request, ask, turn, asked, reply)
@@ -130,6 +118,18 @@ class Chat:
             stream=stream,
         )
         return turn, ask
+
+    async def _reply(self, request: Request, ask: Ask, turn: Turn) -> Reply | None:
+        """The chain's committed reply; None when the client left before. The turn is given back unless there is one."""
+        try:
+            with Connected(request.receive):
+                return await self._chain(ask)
+        except ClientLeft:
+            self._abandon(turn)
+            return None
+        except BaseException:
+            self._abandon(turn)
+            raise
 
     def _abandon(self, turn: Turn) -> None:
         self._settle.post(self._threads.abandon(turn), "thread")
