@@ -1,4 +1,4 @@
-"""``python -m service``: uvicorn with the configured workers on one socket; says in one JSON line when it serves.
+"""``python -m service``: uvicorn with the configured workers on one port; says in one JSON line when it serves.
 
 Exit code 2 for a configuration that cannot be used or a port that is taken. Next: ``app.py``.
 """
@@ -11,17 +11,17 @@ import os
 import socket
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 import uvicorn._subprocess
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from .listener import BACKLOG, listen
 from .observability import logs
 from .settings import ConfigurationError, Settings, load, provider_key
 
-BACKLOG = 8192
 START_WITHIN_S = 60.0
 
 
@@ -53,18 +53,12 @@ def _flags(parser: argparse.ArgumentParser) -> tuple[Any, Any, Any]:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.service_host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.service_host, settings.service_port))
+        return listen(settings.service_host, settings.service_port)
     except OSError as error:
         where = f"{settings.service_host}:{settings.service_port}"
         what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
         _give_up(f"port {where} {what}; end what holds it, or move the service with GAUNTLET_SERVICE_PORT")
-    listener.listen(BACKLOG)
-    listener.set_inheritable(True)
-    return listener
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
@@ -102,7 +96,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
 class _Supervisor(Multiprocess):
     """uvicorn's, which on SIGTERM also closes its own copy of the socket.
 
-    Otherwise connections that come while the workers drain would wait in the backlog for nobody; so they are refused.
+    Where the workers share it, connections that come while they drain would else wait in its backlog for nobody.
     """
 
     def handle_term(self) -> None:
@@ -134,7 +128,7 @@ def _announce(supervisor: Multiprocess, ready: dict[str, Any]) -> None:
     print(json.dumps(ready), flush=True)
 
 
-def _give_up(message: str) -> "Any":
+def _give_up(message: str) -> NoReturn:
     print(f"gauntlet service: {message}", file=sys.stderr, flush=True)
     sys.exit(2)
 

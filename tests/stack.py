@@ -16,9 +16,9 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -374,6 +374,21 @@ class Stack:
         """A user; of a tenant of its own when none is named."""
         tenant = tenant or f"t{next(self._numbers)}x{uuid.uuid4().hex[:8]}"
         return Caller(self, f"demo-{tenant}-{user}")
+
+    @asynccontextmanager
+    async def at_each_worker(self, caller: Caller) -> AsyncIterator[list[Caller]]:
+        """The same user once per worker, each on a connection that stays open."""
+        found: dict[str, Caller] = {}
+        async with AsyncExitStack() as sessions:
+
+            async def all_found() -> bool:
+                session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1))
+                there = Caller(replace(self, session=await sessions.enter_async_context(session)), caller.key)
+                found.setdefault((await there.request("GET", "/ready")).worker, there)
+                return len(found) == len(self.workers())
+
+            await eventually(all_found, "a connection to each worker")
+            yield list(found.values())
 
     @property
     def admin(self) -> Caller:

@@ -58,7 +58,7 @@ async def test_an_outage_is_survived_probed_once_per_cooldown_and_left_behind(st
         return bool((await stack.caller().chat()).json()["source"] == "live")
 
     await eventually(recovered, "the primary", within_s=4 * COOLDOWN_S)
-    bodies = await chats(stack, 20, 4)
+    bodies = await chats(stack, 40, 4)
     assert {b["source"] for b in bodies} == {"live"}
     assert {tuple(b["degraded"]) for b in bodies} == {()}  # type: ignore[arg-type]
 

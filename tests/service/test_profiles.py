@@ -129,8 +129,11 @@ async def test_the_live_profile_takes_hashed_keys_and_no_demo_keys(start_stack: 
         assert not any(secret in log for secret in (KEY, ADMIN_KEY, *PROVIDER_KEYS.values()))
 
 
-async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path: Path, shared: bool) -> None:
+    """Also one that its holder would share, as our own workers do among themselves."""
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]

@@ -27,7 +27,8 @@ async def burst(caller: Caller, count: int) -> tuple[list[Answer], list[Answer],
 async def test_a_burst_of_fifty_is_exactly_the_burst_over_both_workers(stack: Stack) -> None:
     answered, refused, most = await burst(stack.caller(), 50)
     assert BURST <= len(answered) <= most
-    assert len({a.worker for a in answered}) == 2
+    # Both judged; all that is in the bucket may go to the one whose questions came first.
+    assert len({a.worker for a in (*answered, *refused)}) == 2
     assert len(await stack.sim.calls()) == len(answered)
     for answer in refused:
         document = problem(answer, 429)

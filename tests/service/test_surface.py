@@ -5,11 +5,13 @@ DESIGN, section 4. Next: ``test_rate_limit.py``.
 
 import re
 import uuid
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from tests.stack import Caller, Stack, eventually
+from service.listener import PER_WORKER
+from tests.stack import Caller, Stack, at_once, eventually
 
 from .refusals import problem
 
@@ -66,6 +68,14 @@ async def test_every_answer_names_its_worker_and_both_work(stack: Stack) -> None
 
     await eventually(both, "both workers")
     assert seen == {str(pid) for pid in stack.workers()}
+
+
+async def test_a_burst_of_connections_is_spread_over_the_workers(stack: Stack) -> None:
+    callers = [stack.caller() for _ in range(200)]
+    answers = await at_once(200, lambda n: callers[n].request("GET", "/threads"))
+    served = Counter(a.worker for a in answers)
+    least = 50 if PER_WORKER else 0  # where they share one socket the first to wake may take all
+    assert all(served[str(pid)] >= least for pid in stack.workers())
 
 
 async def test_health_and_readiness_need_no_key_and_call_nobody(stack: Stack) -> None:
