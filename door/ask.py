@@ -105,7 +105,7 @@ def _summary(answer: Mapping[str, Any]) -> Padding:
         "source": answer["source"],
         "model": " ".join(filter(None, (answer.get("provider"), answer.get("model")))) or "none",
         "tokens": f"{usage.get('input_tokens', 0)} in, {usage.get('output_tokens', 0)} out",
-        "cost": f"${answer.get('cost_usd') or 0:.6f}",
+        "cost": "the model has no known price" if answer["cost_usd"] is None else f"${answer['cost_usd']:.6f}",
         "degraded": ", ".join(answer["degraded"]) or "no",
         "request": answer["request_id"],
     }

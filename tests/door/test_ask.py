@@ -67,6 +67,14 @@ def test_an_answer_that_is_no_json_is_told(tmp_path: Path) -> None:
     assert "the body is no JSON: b'<html>I am" in refused.stderr
 
 
+def test_a_model_without_a_known_price_does_not_look_free(tmp_path: Path) -> None:
+    body = {"answer": "yes", "source": "live", "degraded": ["why"], "cost_usd": None, "request_id": "r"}
+    with _stranger(json.dumps(body).encode()) as url:
+        asked = gauntlet("ask", "hello?", "--url", url, env=environment(tmp_path))
+    assert "no known price" in asked.stdout
+    assert "$" not in asked.stdout
+
+
 def test_a_url_that_is_none_is_refused(tmp_path: Path) -> None:
     refused = gauntlet("ask", "hello?", "--url", "ftp://127.0.0.1", env=environment(tmp_path))
     assert refused.returncode == 2
