@@ -38,7 +38,7 @@ def main() -> None:
     }
     try:
         settings = load(**given)
-        for variable in [p.api_key_env for p in settings.providers.values()] + [settings.payments.api_key_env]:
+        for variable in settings.key_variables:
             provider_key(settings, variable)
     except ConfigurationError as error:
         _give_up(f"the configuration cannot be used:\n{error}")

@@ -37,7 +37,7 @@ from .observability import logs
 from .sessions.endpoints import Sessions
 from .sessions.idempotency import Idempotency
 from .sessions.threads import Threads
-from .settings import Settings, load, provider_key
+from .settings import PAYMENTS, Settings, load, provider_key
 from .stages.breaker import Breaker
 from .stages.bulkhead import Bulkhead
 from .stages.cache import Cache
@@ -52,7 +52,6 @@ from .store.guard import Store
 from .store.liveness import Liveness
 from .store.replica import Replica
 from .store.settle import Settle
-from .tracks import refund
 from .tracks.chat import Chat
 from .tracks.completions import Completions
 from .tracks.refund import Payments, Refund
@@ -81,11 +80,12 @@ class Service:
         self.routes = routes_of(settings)
         self.providers = providers_of(settings, clock)
         store, replica, settle = self.store, self.replica, self.settle
-        names = [*settings.providers, refund.PROVIDER]
+        has_payments = settings.payments.base_url is not None
+        names = [*settings.providers, *([PAYMENTS] if has_payments else [])]
         self.breaker = Breaker(names, settings.breaker, store=store, replica=replica, settle=settle, clock=clock)
         self.retry = Retry(settings.retry, clock=clock)
         limits = {name: given.bulkhead for name, given in settings.providers.items()}
-        self.bulkhead = Bulkhead({**limits, refund.PROVIDER: settings.payments.bulkhead})
+        self.bulkhead = Bulkhead({**limits, PAYMENTS: settings.payments.bulkhead})
         worker = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.switches = Switches(store, replica, worker=worker, clock=clock)
         self.liveness = Liveness(store, worker=worker, clock=clock)
@@ -102,13 +102,14 @@ class Service:
         self.chain = compose(
             [stages[name] for name in settings.order], Call(self.providers, settings.providers, clock=clock)
         )
-        self.payments = Payments(
-            settings.payments,
-            api_key=provider_key(settings, settings.payments.api_key_env),
-            hint_max_s=settings.breaker.pause_max_s,
-            clock=clock,
-        )
-        self.payments_chain = compose([self.retry, self.breaker, self.bulkhead], self.payments)
+        self.payments: Payments | None = None
+        if has_payments:
+            self.payments = Payments(
+                settings.payments,
+                api_key=provider_key(settings, settings.payments.api_key_env),
+                hint_max_s=settings.breaker.pause_max_s,
+                clock=clock,
+            )
         self.threads = Threads(settings.sessions, store=self.store, clock=clock)
         self.idempotency = Idempotency(settings.sessions, store=self.store, clock=clock)
         self.ready = Readiness(self.store, self.breaker.snapshot)
@@ -127,7 +128,8 @@ class Service:
         await self.settle.drain()
         await self.switches.leave()
         await asyncio.gather(self.replica.aclose(), self.liveness.aclose())
-        await asyncio.gather(*(provider.aclose() for provider in self.providers.values()), self.payments.aclose())
+        outside = (*self.providers.values(), *([self.payments] if self.payments else []))
+        await asyncio.gather(*(part.aclose() for part in outside))
         await self.store.aclose()
 
 
@@ -180,18 +182,20 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     completions = Completions(
         service.chain, routes=service.routes, switches=switches, clock=clock, body_max_bytes=most_bytes
     )
-    refunds = Refund(
-        service.payments_chain,
-        idempotency=service.idempotency,
-        deadline_s=settings.payments.deadline_s,
-        switches=switches,
-        clock=clock,
-        body_max_bytes=most_bytes,
-    )
     sessions = Sessions(service.threads, service.routes, body_max_bytes=most_bytes)
     admin = Admin(switches, service.breaker, body_max_bytes=most_bytes)
-    for part in (chat, completions, refunds, sessions, admin):
+    for part in (chat, completions, sessions, admin):
         app.include_router(part.router)
+    if service.payments is not None:
+        refund = Refund(
+            compose([service.retry, service.breaker, service.bulkhead], service.payments),
+            idempotency=service.idempotency,
+            deadline_s=settings.payments.deadline_s,
+            switches=switches,
+            clock=clock,
+            body_max_bytes=most_bytes,
+        )
+        app.include_router(refund.router)
     app.add_api_route("/ready", service.ready, methods=["GET"], tags=["health"])
     app.add_exception_handler(GauntletError, _explain)
     app.add_exception_handler(HTTPException, _explain_http)

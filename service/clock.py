@@ -1,6 +1,8 @@
 """Time as a part that is passed in, so that tests shift it instead of sleeping.
 
-Every wait, timeout and timestamp of the service goes through a ``Clock``. Next: ``errors.py``.
+Every wait, timeout and timestamp of the stages, the sessions and the store goes through a ``Clock``; only the bounds
+on what clients send and read (``gateway/body.py``, ``gateway/events.py``) are the event loop's own. Next:
+``errors.py``.
 """
 
 import asyncio

@@ -40,6 +40,8 @@ class GauntletError(Exception):
 
     usage: Any = None
     """Tokens (``llm.provider.Usage``) that a provider stated, and so bills, although the call failed."""
+    upstream_status: int | None = None
+    """What came over the wire from a provider, if anything."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, **extra: Any) -> None:
         super().__init__(message)
@@ -152,8 +154,8 @@ class Declined(Rejected):
 class ProviderError(GauntletError):
     """A provider attempt failed.
 
-    ``retryable``: the same provider may be tried again; ``counts``: the breaker counts it; ``upstream_status``: what
-    came over the wire, if anything; ``retry_after_s``: the provider's hint, bounded by the caller of this class.
+    ``retryable``: the same provider may be tried again; ``counts``: the breaker counts it; ``retry_after_s``: the
+    provider's hint, bounded by the caller of this class.
     """
 
     status, code, title = 502, "provider_error", "Provider error"
@@ -242,7 +244,7 @@ class BulkheadFull(NotCalled):
 
 
 class AllRungsFailed(GauntletError):
-    """No rung of the ladder could answer and there is no honest message to give instead."""
+    """No rung of the ladder could answer, where the honest message has no other form (OpenAI's surface)."""
 
     status, code, title = 503, "all_rungs_failed", "No provider could answer"
 

@@ -26,6 +26,8 @@ BrokenStream = Literal["restart", "error", "buffer"]
 NAME = r"^[A-Za-z0-9_.@-]{1,64}$"
 """Tenants and users: no character that separates the parts of a key in Redis."""
 STAGES = ("cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead")
+PAYMENTS = "payments"
+"""The payments provider's name among the circuits and bulkheads."""
 
 
 class ConfigurationError(Exception):
@@ -152,7 +154,9 @@ class SessionSettings(_Section):
 class PaymentsSettings(_Section):
     """The payments provider behind /refund."""
 
-    base_url: str = Field("http://127.0.0.1:8103", description="the payments provider")
+    base_url: str | None = Field(
+        "http://127.0.0.1:8103", description="the payments provider; live has none, and no /refund, unless it is set"
+    )
     api_key_env: str = Field("PAYMENTS_API_KEY", description="the environment variable that holds its key")
     deadline_s: Seconds = Field(10.0, description="for a refund with all its attempts")
     connect_timeout_s: Seconds = Field(1.0, description="for a connection")
@@ -189,7 +193,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         "providers": {
             "anthropic": {"base_url": "https://api.anthropic.com"},
             "openai": {"base_url": "https://api.openai.com/v1"},
-        }
+        },
+        "payments": {"base_url": None},
     },
     # Limits lifted, so that a benchmark measures the path and not the limiter.
     "bench": {
@@ -268,6 +273,8 @@ class Settings(BaseSettings):
             raise ValueError(f"order: must name each of {', '.join(STAGES)} once, given {', '.join(self.order)}")
         if self.default_route not in self.routes:
             raise ValueError(f"default_route: {self.default_route!r} is none of the routes {', '.join(self.routes)}")
+        if PAYMENTS in self.providers:
+            raise ValueError(f"providers.{PAYMENTS}: this name is taken by the payments provider; choose another")
         for alias, route in self.routes.items():
             for rung in route.rungs:
                 if rung.provider not in self.providers:
@@ -281,6 +288,12 @@ class Settings(BaseSettings):
     def accepts_demo_keys(self) -> bool:
         """Whether ``demo-…`` keys open the door."""
         return self.profile != "live" if self.demo_keys is None else self.demo_keys
+
+    @property
+    def key_variables(self) -> list[str]:
+        """The environment variables that hold the keys of what is configured."""
+        named = [provider.api_key_env for provider in self.providers.values()]
+        return named if self.payments.base_url is None else [*named, self.payments.api_key_env]
 
 
 WORKBENCH_KEY = "workbench"

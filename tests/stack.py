@@ -293,16 +293,24 @@ class Stack:
 
     @classmethod
     def start(
-        cls, folder: Path, *, workers: int = 2, toml: str = QUICK + ROUTES, env: dict[str, str] | None = None
+        cls,
+        folder: Path,
+        *,
+        workers: int = 2,
+        toml: str = QUICK + ROUTES,
+        env: dict[str, str] | None = None,
+        payments: bool = True,
     ) -> Self:
-        """Start all; each process on a free port."""
+        """Start all; each process on a free port. The service knows of ``payments``, or does not."""
         with ExitStack() as started:
-            stack = cls._start(folder, workers, toml, env or {}, started)
+            stack = cls._start(folder, workers, toml, env or {}, payments, started)
             started.pop_all()
             return stack
 
     @classmethod
-    def _start(cls, folder: Path, workers: int, toml: str, env: dict[str, str], started: ExitStack) -> Self:
+    def _start(
+        cls, folder: Path, workers: int, toml: str, env: dict[str, str], payments: bool, started: ExitStack
+    ) -> Self:
         """Start all; what was started is ended again when something does not come up."""
         folder.mkdir(parents=True, exist_ok=True)
         valkey = Valkey(folder)
@@ -322,7 +330,7 @@ class Stack:
             "REDIS_URL": valkey.url,
             "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": f"http://127.0.0.1:{sim_ports['anthropic']}",
             "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": f"http://127.0.0.1:{sim_ports['openai']}/v1",
-            "GAUNTLET_PAYMENTS__BASE_URL": f"http://127.0.0.1:{sim_ports['payments']}",
+            **({"GAUNTLET_PAYMENTS__BASE_URL": f"http://127.0.0.1:{sim_ports['payments']}"} if payments else {}),
             **env,
         }
         command = [sys.executable, "-m", "service", "--port", "0", "--workers", str(workers)]

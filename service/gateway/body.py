@@ -8,7 +8,7 @@ import asyncio
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ..errors import BadRequest, BodyTooLarge, SentTooSlowly, Unprocessable
 
@@ -45,6 +45,8 @@ async def read(request: Request, model: type[B], *, most_bytes: int) -> B:
                     parts.append(part)
                 elif size > DRAIN_TIMES * most_bytes:
                     break
+    except ClientDisconnect:
+        raise BadRequest("the client left before its body was through; send it again") from None
     except TimeoutError:
         raise SentTooSlowly(f"the body did not arrive within {SENT_WITHIN_S:.0f} s; send it faster") from None
     if size > most_bytes:

@@ -76,7 +76,8 @@ class EventStream(Response):
                 async with aclosing(self._events) as events:
                     # Begun before the head is sent: a generator that never ran would not clean up after itself.
                     event: bytes | None = await anext(events)
-                    await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                    async with asyncio.timeout(READ_WITHIN_S):
+                        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                     while event is not None:
                         async with asyncio.timeout(READ_WITHIN_S):
                             await send({"type": "http.response.body", "body": event, "more_body": True})

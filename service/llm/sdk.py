@@ -24,6 +24,7 @@ from ..errors import (
     InvalidRequest,
     Misconfigured,
     RateLimitedByProvider,
+    Rejected,
     RequestTooLarge,
     StreamBroken,
     TimedOut,
@@ -105,7 +106,7 @@ class Wire:
     def filtered(self, usage: Usage | None = None) -> ContentFiltered:
         """A 200 whose finish reason is the content policy."""
         error = ContentFiltered(f"refused by the content policy of {self.name}")
-        error.usage = usage
+        error.usage, error.upstream_status = usage, 200
         return error
 
     def broken(self, what: str) -> StreamBroken:
@@ -156,13 +157,17 @@ class Wire:
             return failure
         if status in (401, 402, 403, 404):
             return Misconfigured(f"{name} answered {status}: {message}", provider=name, upstream_status=status)
+        rejected: Rejected
         if status == 413:
-            return RequestTooLarge(f"{name} takes no request this large: {message}")
-        if any(word in words for word in _CONTEXT):
-            return ContextTooLong(f"more than the model of {name} can read: {message}")
-        if any(word in words for word in _FILTER):
-            return ContentFiltered(f"refused by the content policy of {name}: {message}")
-        return InvalidRequest(f"{name} calls the request invalid: {message}")
+            rejected = RequestTooLarge(f"{name} takes no request this large: {message}")
+        elif any(word in words for word in _CONTEXT):
+            rejected = ContextTooLong(f"more than the model of {name} can read: {message}")
+        elif any(word in words for word in _FILTER):
+            rejected = ContentFiltered(f"refused by the content policy of {name}: {message}")
+        else:
+            rejected = InvalidRequest(f"{name} calls the request invalid: {message}")
+        rejected.upstream_status = status
+        return rejected
 
 
 def retry_hint_s(headers: Mapping[str, str], *, now_s: float, max_s: float) -> float | None:

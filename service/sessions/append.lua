@@ -9,7 +9,9 @@ if #ARGV > 4 then
   else
     answer = redis.call('RPUSH', KEYS[1], unpack(ARGV, 5))
     redis.call('PEXPIRE', KEYS[1], ARGV[3])
-    redis.call('ZADD', KEYS[3], redis.call('TIME')[1], ARGV[4])
+    local now = redis.call('TIME')[1]
+    redis.call('ZADD', KEYS[3], now, ARGV[4])
+    redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. string.format('%.0f', now - ARGV[3] / 1000))
     redis.call('PEXPIRE', KEYS[3], ARGV[3])
   end
 end

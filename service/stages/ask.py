@@ -65,7 +65,8 @@ class Ask:
     """One question on its way inwards.
 
     ``deadline_s`` and ``rung_deadline_s`` are on the clock's monotonic scale. The fallback stage moves ``rung``; the
-    cache stage sets ``stale``. ``off`` is the snapshot of the stages that are switched off.
+    cache stage sets ``stale``, the retry stage ``earned_retries``. ``off`` is the snapshot of the stages that are
+    switched off.
     """
 
     request_id: str
@@ -89,6 +90,7 @@ class Ask:
     allowed_s: float = field(init=False)
     last_rung: bool = True
     stale: "CachedAnswer | None" = None
+    earned_retries: bool = False
     limits: dict[str, str] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     path: list[Decision] = field(default_factory=list)
@@ -139,19 +141,21 @@ class Reply:
     """An answer that is committed: its text when whole, else its events as they come.
 
     Iterate it for events (a whole reply yields one ``Delta``). It ends exactly once: ``whole`` when its events are
-    through, ``error`` when they raise, ``cancelled`` by ``aclose`` before that.
+    through, ``error`` when they raise, ``cancelled`` by ``aclose`` before that; a whole reply by ``end`` or ``aclose``.
+    ``inner`` is the reply that ``events`` will read: closed with this one, even if nobody ever asked for an event.
     """
 
     __slots__ = (
         "_ended",
         "_events",
         "_hooks",
+        "_inner",
+        "_unread",
         "degraded",
         "finish_reason",
         "ignored",
         "model",
         "provider",
-        "replayed",
         "retry_after_s",
         "source",
         "text",
@@ -165,6 +169,7 @@ class Reply:
         model: str | None,
         text: str | None = None,
         events: AsyncIterator[Event] | None = None,
+        inner: "Reply | None" = None,
         finish_reason: str | None = None,
         ignored: tuple[str, ...] = (),
     ) -> None:
@@ -176,10 +181,17 @@ class Reply:
         self.ignored = ignored
         self.degraded: list[str] = []
         self.retry_after_s: float | None = None
-        self.replayed = text is not None
+        self._unread = text is not None
         self._events = events
+        self._inner = inner
         self._hooks: list[EndHook] = []
         self._ended = False
+
+    def resemble(self, other: "Reply") -> None:
+        """Say of the answer what ``other`` says of it: where from, why, how it ended."""
+        self.source, self.provider, self.model = other.source, other.provider, other.model
+        self.degraded, self.ignored = list(other.degraded), other.ignored
+        self.finish_reason, self.retry_after_s = other.finish_reason, other.retry_after_s
 
     def on_end(self, hook: EndHook) -> None:
         """Run ``hook`` when the reply ends; inner stages' hooks run first. Synchronous: post work, do not do it."""
@@ -190,9 +202,9 @@ class Reply:
 
     async def __anext__(self) -> Event:
         if self._events is None:
-            if not self.replayed:
+            if not self._unread:
                 raise StopAsyncIteration
-            self.replayed = False
+            self._unread = False
             return Delta(self.text or "")
         try:
             return await anext(self._events)
@@ -219,8 +231,13 @@ class Reply:
         """End the reply: ``whole`` when its text is, else ``cancelled``, which also cancels the upstream call."""
         if self._ended:
             return
-        if self._events is not None:
+        try:
             close = getattr(self._events, "aclose", None)
             if close is not None:
                 await close()
-        self.end("whole" if self._events is None else "cancelled")
+        finally:
+            try:
+                if self._inner is not None:
+                    await self._inner.aclose()
+            finally:
+                self.end("whole" if self._events is None else "cancelled")

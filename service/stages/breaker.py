@@ -17,7 +17,7 @@ from ..clock import Clock
 from ..errors import CircuitOpen, GauntletError, Paused, ProviderError, RateLimitedByProvider, StoreUnavailable
 from ..settings import BreakerSettings
 from ..store.guard import Store
-from ..store.replica import CHANNEL, Fields, Replica
+from ..store.replica import CHANNEL, Fields, Replica, news
 from ..store.script import Script
 from ..store.settle import Settle
 from .ask import Ask, Next, Outcome, Reply
@@ -46,7 +46,7 @@ class Breaker:
         self._shift_ms: float | None = None  # our monotonic clock minus the server's, by the freshest answer
         self.circuits = {name: Circuit() for name in providers}
         for name in self.circuits:
-            replica.follow(_key(name), partial(self._adopt, name))
+            replica.follow(_key(name), partial(self._adopt, name), version=partial(self._version, name))
         store.on_return(self._forget_versions)
 
     async def __call__(self, ask: Ask, go_on: Next) -> Reply:
@@ -69,14 +69,17 @@ class Breaker:
         except GauntletError as error:
             if renewing:
                 renewing.cancel()
-            # Waited for, so that this request's next attempt finds its own failure counted.
-            await self._judge(provider, error, generation, token)
+            try:
+                # Waited for, so that this request's next attempt finds its own failure counted.
+                await self._judge(provider, error, generation, token)
+            except asyncio.CancelledError:
+                self._release(provider, generation, token)
+                raise
             raise
         except BaseException:
             if renewing:
                 renewing.cancel()
-            if token:
-                self._settle.post(self._do(provider, "release", generation, token), "breaker")
+            self._release(provider, generation, token)
             raise
 
         def ended(_: Reply, outcome: Outcome, error: BaseException | None) -> None:
@@ -87,22 +90,34 @@ class Breaker:
                     self._settle.post(self._do(provider, "success", generation, token), "breaker")
             elif outcome == "error" and error is not None:
                 self._settle.post(self._judge(provider, error, generation, token), "breaker")
-            elif token:
-                self._settle.post(self._do(provider, "release", generation, token), "breaker")
+            else:
+                self._release(provider, generation, token)
 
         reply.on_end(ended)
         return reply
 
     async def _claim(self, ask: Ask, provider: str, circuit: Circuit) -> str:
         token = uuid.uuid4().hex
-        if self._now() < self._due(circuit) or not await self._do(
-            provider, "claim", 0, token, self._settings.probe_lease_s * 1000
-        ):
+        if self._now() < self._due(circuit) or not await self._claimed(provider, token):
             circuit = self.circuits[provider]
+            if circuit.state == "closed":  # somebody closed it meanwhile
+                return ""
             left_s = max(self._due(circuit) - self._now(), 0) / 1000
             ask.report(self.name, circuit.state, provider=provider, probe_in_s=round(left_s, 3))
             raise CircuitOpen(f"the circuit of {provider} is open", provider=provider, retry_after_s=left_s)
         return token
+
+    async def _claimed(self, provider: str, token: str) -> bool:
+        try:
+            return await self._do(provider, "claim", 0, token, self._settings.probe_lease_s * 1000)
+        except asyncio.CancelledError:  # it may be ours all the same
+            self._release(provider, 0, token)
+            raise
+
+    def _release(self, provider: str, generation: int, token: str) -> None:
+        """Give a probe back unjudged, if there is one."""
+        if token:
+            self._settle.post(self._do(provider, "release", generation, token), "breaker")
 
     @staticmethod
     def _due(circuit: Circuit) -> float:
@@ -127,18 +142,20 @@ class Breaker:
 
     async def reset(self, provider: str) -> None:
         """Close the circuit and end its pause, for the fleet. Raises StoreUnavailable."""
-        self._answered(provider, await self._script((_key(provider),), "reset", 0, "", 0, 0, CHANNEL))
+        asked_with = self._version(provider)
+        answer = await self._script((_key(provider),), "reset", 0, "", 0, 0, CHANNEL)
+        self._answered(provider, answer, asked_with)
 
     async def _do(self, provider: str, op: str, generation: int, token: str, number: float = 0) -> bool:
         """Run one transition in Redis, or on the local copy where Redis is away."""
-        cooldown_ms = self._settings.cooldown_s * 1000
+        cooldown_ms, asked_with = self._settings.cooldown_s * 1000, self._version(provider)
         try:
             answer = await self._script(
                 (_key(provider),), op, generation, token, round(number), round(cooldown_ms), CHANNEL
             )
         except StoreUnavailable:
             return self._locally(self.circuits[provider], op, generation, token, number)
-        return self._answered(provider, answer)
+        return self._answered(provider, answer, asked_with)
 
     def _locally(self, circuit: Circuit, op: str, generation: int, token: str, number: float) -> bool:
         now = self._now()
@@ -156,18 +173,22 @@ class Breaker:
             circuit.pause(now, number)
         return True
 
-    def _answered(self, provider: str, answer: list[Any]) -> bool:
+    def _answered(self, provider: str, answer: list[Any], asked_with: int) -> bool:
+        """Adopt what a transition left, unless a message told of a later one meanwhile; whether it was allowed."""
         self._shift_ms = self._now() - int(answer[1])
         flat = [part.decode() for part in answer[2:]]
-        self.circuits[provider].adopt(dict(zip(flat[::2], flat[1::2], strict=True)), self._shift_ms)
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        circuit = self.circuits[provider]
+        # An equal version, too: what we did alone while the store took no writes ends with its first word.
+        if news(int(fields["version"]), held=circuit.version - 1, asked_with=asked_with):
+            circuit.adopt(fields, self._shift_ms)
         return bool(answer[0])
 
+    def _version(self, provider: str) -> int:
+        return self.circuits[provider].version
+
     def _adopt(self, provider: str, fields: Fields) -> None:
-        """State that was published (with the server's time) or re-read (without)."""
-        if not fields:  # nothing is stored: nobody has failed yet, or the store lost what it knew
-            if self.circuits[provider].version:
-                self.circuits[provider] = Circuit()
-            return
+        """State that was published (with the server's time) or re-read (without; empty where nobody has failed)."""
         if "now" in fields:
             self._shift_ms = self._now() - int(fields["now"])
         shift_ms = self._shift_ms if self._shift_ms is not None else self._now() - self._clock.time() * 1000
@@ -176,7 +197,7 @@ class Breaker:
     def _forget_versions(self) -> None:
         """A store that was away may have lost its last second: what it says now is newer than what we know."""
         for circuit in self.circuits.values():
-            circuit.version = 0
+            circuit.version = -1
 
     def _now(self) -> float:
         return self._clock.monotonic() * 1000

@@ -3,19 +3,18 @@
 The key is the SHA-256 of canonical JSON of tenant, route, every parameter that changes the answer and all messages.
 Fresh for an hour, kept for a day for the stale rung. Temperature above 0 without a seed bypasses; errors, answers of a
 rung above 0 and truncated or empty ones are never stored. Single-flight over all workers: a hundred same questions at
-once are one provider call. Within a worker waiters share the leader's answer (``flight.py``); across workers a lease
-names the leader and holds while its worker lives (``../store/liveness.py``), and a message wakes the others. Chapter,
-sections 4 and 6. Next: ``rate_limit.py``.
+once are one provider call. Within a worker waiters share the leader's answer (``flight.py``), a stream as it comes
+(``broadcast.py``); across workers a lease names the leader and holds while its worker lives (``../store/liveness.py``),
+and a message wakes the others. Chapter, sections 4 and 6. Next: ``rate_limit.py``.
 """
 
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import orjson
+import structlog
 
 from ..clock import Clock
 from ..errors import CallerError, DeadlineExceeded, ProviderError, StoreUnavailable
@@ -25,19 +24,23 @@ from ..store.liveness import Liveness
 from ..store.replica import Replica
 from ..store.script import Script
 from ..store.settle import Settle
-from .ask import Ask, Delta, Event, Next, Outcome, Reply, Source
+from .ask import Ask, Next, Outcome, Reply, Source
+from .broadcast import Broadcast
 from .flight import Flight, Flights
 
+log = structlog.get_logger(__name__)
 CHANNEL = "gauntlet:flights"
 MOST_UNRELEASED = 10_000
 """Leases remembered for a store that is away; the others run out by themselves."""
 RELEASED_PER_BEAT = 200
 LEASE_MS = 65_000
-"""Longer than the longest stream; a lease usually ends with its call, or with the life of its worker."""
+"""Longer than a stream may take by default; a lease usually ends with its call, or with the life of its worker."""
 OWN_WHEN_HURRIED = ("message", "smaller_model", "stale")
 """Answers that a leader may owe to a deadline of its own: those who wait have more time, so one of them leads."""
-WAIT_SHARE = 0.6
-"""A waiter gives the leader this share of its own time, then asks for itself while there is time to."""
+WAIT_SHARE = 0.7
+"""A waiter gives the leader this share of its own time; then one of those who waited leads, while there is time to."""
+LOOK_SHARE = 0.5
+"""A leader gives another worker's leader less, so that it has begun before those who wait for it lose patience."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -74,10 +77,14 @@ class CachedAnswer:
 
     @staticmethod
     def decode(data: bytes, age_s: float = 0.0) -> "CachedAnswer":
-        """The inverse of ``encode``."""
+        """The inverse of ``encode``. Raises ValueError, KeyError or TypeError for what no version of ours wrote."""
         given = orjson.loads(data)
         given["degraded"], given["ignored"] = tuple(given["degraded"]), tuple(given["ignored"])
         return CachedAnswer(**{**given, "age_s": age_s})
+
+
+Landed = CachedAnswer | Broadcast
+"""What a flight brings to those who wait: the whole answer, or its stream."""
 
 
 def key_of(ask: Ask) -> str:
@@ -116,7 +123,7 @@ class Cache:
         self._settle = settle
         self._read = Script(store, __package__, "cache_read")
         self._end = Script(store, __package__, "cache_end")
-        self._flights: Flights[CachedAnswer] = Flights()
+        self._flights: Flights[Landed] = Flights()
         self._looking: dict[str, asyncio.Event] = {}
         self._unreleased: dict[str, str] = {}
         self._liveness = liveness
@@ -130,19 +137,34 @@ class Cache:
             ask.report(self.name, "bypass", why="temperature without seed")
             return await go_on(ask)
         key = key_of(ask)
-        flight, waiter = self._flights.join(key, uuid.uuid4().hex)
-        if waiter is not None:
-            answer = await self._wait(ask, key, flight, waiter)
-            if answer is not None:
-                return self._shared(ask, answer)
-            if waiter.cancelled():  # it took too long: ask for ourselves, beside the flight
-                return await go_on(ask)
-        return await self._lead(ask, go_on, key, flight)
+        follows, patient = ask.route.broken_stream if ask.stream else "", True
+        while True:
+            flight, waiter = self._flights.join(key, uuid.uuid4().hex, follows)
+            if waiter is None:
+                return await self._lead(ask, go_on, key, flight, patient=patient)
+            landed = await self._wait(ask, key, flight, waiter)
+            if isinstance(landed, Broadcast):
+                if landed.abandoned:  # its last reader has just left: wait for the lead
+                    flight.begun = None
+                    continue
+                ask.report(self.name, "shared", why="its stream is under way")
+                return landed.reader("shared")
+            if landed is not None:
+                return self._shared(ask, landed)
+            if not waiter.cancelled():
+                return await self._lead(ask, go_on, key, flight, patient=True)
+            # It took too long: of those who waited one leads anew, without waiting again, and the others join it.
+            self._flights.close(key, flight)
+            patient = False
 
     async def _wait(
-        self, ask: Ask, key: str, flight: Flight[CachedAnswer], waiter: "asyncio.Future[CachedAnswer | None]"
-    ) -> CachedAnswer | None:
-        """The leader's answer; None when we are to ask ourselves (the waiter is then cancelled, unless we lead)."""
+        self,
+        ask: Ask,
+        key: str,
+        flight: Flight[Landed],
+        waiter: "asyncio.Future[Landed | None]",
+    ) -> Landed | None:
+        """What the leader brings; None when we are to lead, or when it took too long (the waiter is then cancelled)."""
         ask.report(self.name, "wait", why="the same question is under way")
         try:
             async with self._clock.timeout_at(self._clock.monotonic() + ask.left_s * WAIT_SHARE):
@@ -151,7 +173,7 @@ class Cache:
             if waiter.done() and not waiter.cancelled():  # it came in the very turn in which we gave up
                 return waiter.result()
             waiter.cancel()
-            ask.report(self.name, "bypass", why="the leader takes too long")
+            ask.report(self.name, "waited", why="the leader takes too long")
             return None
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and not waiter.exception() and waiter.result() is None:
@@ -163,9 +185,9 @@ class Cache:
         ask.report(self.name, "shared", source=source)
         return answer.reply(source)
 
-    async def _lead(self, ask: Ask, go_on: Next, key: str, flight: Flight[CachedAnswer]) -> Reply:
+    async def _lead(self, ask: Ask, go_on: Next, key: str, flight: Flight[Landed], *, patient: bool) -> Reply:
         try:
-            cached = await self._look(ask, key, flight)
+            cached = await self._look(ask, key, flight, patient=patient)
             if cached is not None:
                 flight.land(cached)
                 self._flights.close(key, flight)
@@ -177,33 +199,27 @@ class Cache:
         if reply.text is not None:
             self._brought(ask, key, flight, reply, reply.text)
             return reply
-        return self._recorded(ask, key, flight, reply)
-
-    def _recorded(self, ask: Ask, key: str, flight: Flight[CachedAnswer], reply: Reply) -> Reply:
-        """The same reply, its text written down as it passes; what is known at its end is shared then."""
-        outer = Reply(
-            source=reply.source,
-            provider=reply.provider,
-            model=reply.model,
-            events=_record(reply, lambda text: self._brought(ask, key, flight, reply, text), lambda: outer),
-            ignored=reply.ignored,
-        )
-        outer.degraded = reply.degraded
+        stream = Broadcast(reply)
 
         def ended(_: Reply, outcome: Outcome, error: BaseException | None) -> None:
-            if outcome != "whole":
+            if outcome == "whole":
+                self._brought(ask, key, flight, reply, stream.text)
+            else:
                 self._failed(key, flight, error or asyncio.CancelledError())
 
-        outer.on_end(ended)
-        return outer
+        reply.on_end(ended)
+        flight.begin(stream, ask.route.broken_stream)
+        return stream.reader()
 
-    async def _look(self, ask: Ask, key: str, flight: Flight[CachedAnswer]) -> CachedAnswer | None:
-        """What the store or another worker has; None when it is ours to bring."""
+    async def _look(self, ask: Ask, key: str, flight: Flight[Landed], *, patient: bool) -> CachedAnswer | None:
+        """What the store or, to the ``patient``, another worker has; None when it is ours to bring."""
         settings = self._settings
-        give_up_s = self._clock.monotonic() + ask.left_s * WAIT_SHARE
+        give_up_s = self._clock.monotonic() + (ask.left_s * LOOK_SHARE if patient else 0.0)
         fresh_left_ms = round((settings.keep_s - settings.fresh_s) * 1000)
         names = _keys(key)
-        woken = self._looking.setdefault(key, asyncio.Event())
+        woken = asyncio.Event()
+        if patient:
+            self._looking[key] = woken
         first, dead = True, ""
         try:
             while True:
@@ -215,19 +231,21 @@ class Cache:
                 )
                 flight.leased = verdict == b"lead"
                 if value is not None:
-                    age_s = max(settings.keep_s - int(left_ms) / 1000, 0.0)
-                    ask.stale = CachedAnswer.decode(value, age_s)
-                if verdict == b"fresh" and ask.stale is not None:
+                    ask.stale = _decoded(value, max(settings.keep_s - int(left_ms) / 1000, 0.0))
+                if verdict == b"fresh":
+                    if ask.stale is None:
+                        ask.report(self.name, "miss", why="the stored answer cannot be read")
+                        return None
                     ask.report(self.name, "hit", age_s=round(ask.stale.age_s, 1))
                     return replace(ask.stale, source="cache" if first else "shared")
                 if verdict == b"lead":
                     ask.report(self.name, "miss", stale=ask.stale is not None)
                     return None
-                if first:
+                if first and patient:
                     ask.report(self.name, "wait", why="another worker asks the same")
                 first = False
                 if self._clock.monotonic() >= give_up_s:
-                    ask.report(self.name, "bypass", why="the leader takes too long")
+                    ask.report(self.name, "miss", why="the leader takes too long", stale=ask.stale is not None)
                     return None
                 if not await self._liveness.lives(worker.decode()):
                     dead = worker.decode()
@@ -245,10 +263,11 @@ class Cache:
             ask.report(self.name, "miss", why=error.code)
             return None
         finally:
-            self._looking.pop(key, None)
-            self._messages.pop(key, None)
+            if self._looking.get(key) is woken:
+                del self._looking[key]
+                self._messages.pop(key, None)
 
-    def _brought(self, ask: Ask, key: str, flight: Flight[CachedAnswer], reply: Reply, text: str) -> None:
+    def _brought(self, ask: Ask, key: str, flight: Flight[Landed], reply: Reply, text: str) -> None:
         """The leader has the whole answer: store it if it may be stored, share it, end the flight."""
         answer = CachedAnswer(
             text=text,
@@ -270,7 +289,7 @@ class Cache:
         encoded = answer.encode()
         self._release(key, flight, encoded if storable else b"", b"" if storable else encoded)
 
-    def _failed(self, key: str, flight: Flight[CachedAnswer], error: BaseException) -> None:
+    def _failed(self, key: str, flight: Flight[Landed], error: BaseException) -> None:
         """The leader failed: for itself alone, or for everybody who waits."""
         own = isinstance(error, CallerError | DeadlineExceeded | ProviderError) or not isinstance(error, Exception)
         if own and flight.hand_over():
@@ -280,7 +299,7 @@ class Cache:
         self._flights.close(key, flight)
         self._release(key, flight, b"", b"")
 
-    def _release(self, key: str, flight: Flight[CachedAnswer], value: bytes, message: bytes) -> None:
+    def _release(self, key: str, flight: Flight[Landed], value: bytes, message: bytes) -> None:
         """Store ``value`` if there is one, and give the lease back, now or as soon as the store is back."""
         if flight.leased or (value and not self._store.away):
             self._settle.post(self._end_flight(key, flight.owner, value, message, leased=flight.leased), self.name)
@@ -306,29 +325,19 @@ class Cache:
         key, message = orjson.loads(data)
         waiting = self._looking.get(key)
         if waiting is not None:
-            if message:
-                self._messages[key] = CachedAnswer.decode(message.encode())
+            answer = _decoded(message.encode(), 0.0) if message else None
+            if answer is not None:
+                self._messages[key] = answer
             waiting.set()
 
 
-async def _record(
-    reply: Reply, on_whole: Callable[[str], None], get_outer: Callable[[], Reply]
-) -> AsyncIterator[Event]:
-    """Pass events on; keep the text since the last restart; at the end say what the inner reply turned out to be."""
-    parts: list[str] = []
-    outer = get_outer()
-    async with aclosing(reply):
-        async for event in reply:
-            if isinstance(event, Delta):
-                parts.append(event.text)
-            else:
-                parts.clear()
-                outer.source, outer.provider, outer.model = reply.source, reply.provider, reply.model
-            yield event
-    outer.source, outer.provider, outer.model = reply.source, reply.provider, reply.model
-    outer.degraded, outer.ignored, outer.finish_reason = reply.degraded, reply.ignored, reply.finish_reason
-    outer.retry_after_s = reply.retry_after_s
-    on_whole("".join(parts))
+def _decoded(data: bytes, age_s: float) -> CachedAnswer | None:
+    """The stored answer; None for one that another version of the service wrote."""
+    try:
+        return CachedAnswer.decode(data, age_s)
+    except (ValueError, KeyError, TypeError):
+        log.warning("cached_answer_unreadable", bytes=len(data))
+        return None
 
 
 def _keys(key: str) -> tuple[str, str]:

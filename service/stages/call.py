@@ -73,7 +73,7 @@ class Call:
             self._ended(ask, attempt, error.code)
             raise error from None
         except (ProviderError, CallerError) as error:
-            attempt.upstream_status = getattr(error, "upstream_status", None)
+            attempt.upstream_status = error.upstream_status
             attempt.usage = error.usage or attempt.usage
             self._ended(ask, attempt, error.code)
             raise
@@ -170,13 +170,13 @@ class _Tokens:
         try:
             async with self._clock.timeout_at(begun_s + min(self._idle_s, self._total_left_s)):
                 text = await anext(self._stream)
-        except (StopAsyncIteration, ProviderError, CallerError):
-            await self._stream.aclose()
-            raise
         except TimeoutError:
             await self._stream.aclose()
             phase = "idle" if self._idle_s < self._total_left_s else "total"
             raise TimedOut(f"{self._provider} fell silent ({phase})", provider=self._provider, phase=phase) from None
+        except Exception:  # its end, too
+            await self._stream.aclose()
+            raise
         self._total_left_s -= self._clock.monotonic() - begun_s
         self._characters += len(text)
         return Delta(text)

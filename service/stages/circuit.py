@@ -78,9 +78,7 @@ class Circuit:
         self.failures, self.open_until, self.pause_until = 0, 0, 0
 
     def adopt(self, given: dict[str, str], shift_ms: float) -> None:
-        """Take over shared state; ``shift_ms`` turns the server's times into ours. Older versions are ignored."""
-        if int(given.get("version", 0)) < self.version:
-            return
+        """Take over shared state; ``shift_ms`` turns the server's times into ours. Raises ValueError."""
         for field in fields(self):
             value = given.get(field.name, "")
             if field.name in ("state", "token"):

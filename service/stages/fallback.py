@@ -49,7 +49,7 @@ class Fallback:
         walk = _Walk(self, ask, go_on)
         reply = await walk.next_reply()
         if reply is None:
-            return self.without_provider(ask, walk.failures)
+            return self.without_provider(ask, walk.failures, walk.too_long)
         if reply.text is not None or ask.route.broken_stream == "error":
             return walk.label(reply)
         return walk.restarting(walk.label(reply))
@@ -73,8 +73,12 @@ class Fallback:
         ask.last_rung = last
         ask.rung_deadline_s = self.clock.monotonic() + max(left_s * share, 0)
 
-    def without_provider(self, ask: Ask, failures: list[tuple[Rung, ProviderError]]) -> Reply:
+    def without_provider(
+        self, ask: Ask, failures: list[tuple[Rung, ProviderError]], too_long: ContextTooLong | None
+    ) -> Reply:
         """The end of the ladder: the stale answer, else the honest message; raises when neither would be honest."""
+        if too_long is not None:
+            raise too_long
         reasons = _reasons(failures)
         if ask.stale is not None:
             ask.report(self.name, "stale", age_s=round(ask.stale.age_s, 1), reasons=reasons)
@@ -109,6 +113,8 @@ class _Walk:
         self._rungs = ask.route.rungs
         self._index = 0
         self.failures: list[tuple[Rung, ProviderError]] = []
+        self.too_long: ContextTooLong | None = None
+        """Set while no rung with a larger context was asked after it."""
 
     async def next_reply(self) -> Reply | None:
         """The committed reply of the next rung that has one; None when the ladder ends."""
@@ -133,6 +139,7 @@ class _Walk:
                 break
             ask.rung = rung
             ask.report(stage.name, "rung", rung=index, provider=rung.provider, model=rung.model, last=last)
+            self.too_long = None
             try:
                 reply = await self._go_on(ask)
                 if not self._buffers(reply):
@@ -147,6 +154,7 @@ class _Walk:
                 needed_context = rung.context_tokens or 0
                 if not any(tokens > needed_context for tokens in later):
                     raise
+                self.too_long = error
                 ask.report(stage.name, "larger_context", reason=error.code)
             except ProviderError as error:
                 self._failed(rung, error)
@@ -205,9 +213,9 @@ class _Walk:
             provider=first.provider,
             model=first.model,
             events=self._events(first, lambda: outer),
-            ignored=first.ignored,
+            inner=first,
         )
-        outer.degraded.extend(first.degraded)
+        outer.resemble(first)
         return outer
 
     async def _events(self, first: Reply, get_outer: Callable[[], Reply]) -> AsyncIterator[Event]:
@@ -229,12 +237,10 @@ class _Walk:
             self._begin_anew()
             following = await self.next_reply()
             if following is None:
-                following = self._stage.without_provider(self._ask, self.failures)
+                following = self._stage.without_provider(self._ask, self.failures, self.too_long)
             else:
                 self.label(following)
-            outer.source, outer.provider, outer.model = following.source, following.provider, following.model
-            outer.degraded, outer.retry_after_s = following.degraded, following.retry_after_s
-            outer.ignored = following.ignored
+            outer.resemble(following)
             current = following
 
 

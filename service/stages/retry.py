@@ -55,7 +55,9 @@ class Retry:
 
     async def __call__(self, ask: Ask, go_on: Next) -> Reply:
         """Call, wait, call again; raises the last error when no further attempt is worth it."""
-        self.budget.request()
+        if not ask.earned_retries:  # once for the request, however many rungs it tries
+            ask.earned_retries = True
+            self.budget.request()
         attempt = 1
         while True:
             ask.report(

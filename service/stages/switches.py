@@ -8,12 +8,11 @@ Next: ``chain.py``.
 import asyncio
 from typing import Any
 
-import orjson
-
 from ..clock import Clock
 from ..settings import STAGES
 from ..store.guard import Store
 from ..store.replica import CHANNEL, Fields, Replica
+from ..store.script import Script
 
 KEY = "switches"
 WORKERS = "workers"
@@ -26,12 +25,13 @@ class Switches:
 
     def __init__(self, store: Store, replica: Replica, *, worker: str, clock: Clock) -> None:
         self._store = store
+        self._script = Script(store, __package__, "switches")
         self._clock = clock
         self._worker = worker
         self._version = 0
         self._acknowledging: asyncio.Task[Any] | None = None
         self.off: frozenset[str] = frozenset()
-        replica.follow(KEY, self._adopt)
+        replica.follow(KEY, self._adopt, version=lambda: self._version)
         replica.beat(lambda: [self._heartbeat()])
 
     def _adopt(self, fields: Fields) -> None:
@@ -51,14 +51,8 @@ class Switches:
 
         Raises StoreUnavailable.
         """
-        version = int(await self._store.execute("HINCRBY", KEY, "version", 1))
         pairs = [part for name, on in wanted.items() for part in (name, "on" if on else "off")]
-        if pairs:
-            await self._store.execute("HSET", KEY, *pairs)
-        flat = [part.decode() for part in await self._store.execute("HGETALL", KEY)]
-        await self._store.execute(
-            "PUBLISH", CHANNEL, orjson.dumps({"key": KEY, "fields": [*flat, "now", str(self._clock.time())]})
-        )
+        version = int(await self._script((KEY,), CHANNEL, *pairs))
         end_s = self._clock.monotonic() + wait_s
         while missing := await self._missing(version):
             if self._clock.monotonic() >= end_s:

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class Store:
-    """Redis behind a guard. ``execute`` raises StoreUnavailable only."""
+    """Redis behind a guard. ``execute`` raises StoreUnavailable, and NoScriptError for ``script.py`` alone."""
 
     def __init__(self, connection: Multiplexed, *, failures: int, skip_s: float, clock: Clock) -> None:
         self._connection = connection

@@ -1,12 +1,14 @@
 """A worker's local copy of the fleet's shared state, so that reading it costs nothing.
 
 Writers publish the whole new state of a key on one channel; every worker adopts what is newer than its own and reads
-all keys anew each second, so that a lost message or a lost connection heals. Used by the breaker and the stage
-switches. Next: ``../stages/breaker.py``.
+all keys anew each second, so that a lost message or a lost connection heals. Versions only grow, unless the store lost
+what it had (a restart, a replica that lagged): what it says then is adopted, old as it is. Used by the breaker and the
+stage switches. Next: ``../stages/breaker.py``.
 """
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -24,6 +26,18 @@ CHANNEL = "gauntlet:state"
 Fields = dict[str, str]
 
 
+class Followed(NamedTuple):
+    """Who follows a key: ``adopt`` takes its fields, ``version`` tells which one is held."""
+
+    adopt: Callable[[Fields], None]
+    version: Callable[[], int]
+
+
+def news(given: int, *, held: int, asked_with: int) -> bool:
+    """Whether version ``given``, asked for while ``asked_with`` was held, tells something to who has ``held`` now."""
+    return given > held or given < asked_with
+
+
 class Replica:
     """Keys that are followed, each with the function that adopts its fields.
 
@@ -37,14 +51,14 @@ class Replica:
         )
         self._refresh_s = refresh_s
         self._clock = clock
-        self._adopt: dict[str, Callable[[Fields], None]] = {}
+        self._followed: dict[str, Followed] = {}
         self._hooks: dict[str, Callable[[bytes], None]] = {}
         self._beats: list[Callable[[], list[tuple[str | int | float, ...]]]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def follow(self, key: str, adopt: Callable[[Fields], None]) -> None:
-        """Have ``adopt`` called with the fields of hash ``key`` whenever they are read or published."""
-        self._adopt[key] = adopt
+    def follow(self, key: str, adopt: Callable[[Fields], None], *, version: Callable[[], int]) -> None:
+        """Have ``adopt`` called with the fields of hash ``key`` when they are news to who holds ``version()``."""
+        self._followed[key] = Followed(adopt, version)
 
     def listen(self, channel: str, hook: Callable[[bytes], None]) -> None:
         """Have ``hook`` called with each message on ``channel``."""
@@ -61,17 +75,29 @@ class Replica:
 
     async def refresh(self) -> None:
         """Read every followed key now; keeps the old copy where the store is away."""
-        keys = list(self._adopt)
+        asked_with = {key: followed.version() for key, followed in self._followed.items()}
         beats = [command for beat in self._beats for command in beat()]
-        commands = [("HGETALL", key) for key in keys]
+        commands = [("HGETALL", key) for key in asked_with]
         answers = await asyncio.gather(
             *(self._store.execute(*command) for command in (*commands, *beats)), return_exceptions=True
         )
-        for key, answer in zip(keys, answers, strict=False):
+        for key, answer in zip(asked_with, answers, strict=False):
             if isinstance(answer, list):
-                self._adopt[key]({f.decode(): v.decode() for f, v in zip(answer[::2], answer[1::2], strict=True)})
+                fields = {f.decode(): v.decode() for f, v in zip(answer[::2], answer[1::2], strict=True)}
+                self._tell(key, fields, asked_with[key])
             elif isinstance(answer, BaseException) and not isinstance(answer, StoreUnavailable):
                 raise answer
+
+    def _tell(self, key: str, fields: Fields, asked_with: int = 0) -> None:
+        """Pass on what is news. What cannot be read is told in the log, and the old copy kept."""
+        followed = self._followed.get(key)
+        if followed is None:
+            return
+        try:
+            if news(int(fields.get("version", 0)), held=followed.version(), asked_with=asked_with):
+                followed.adopt(fields)
+        except ValueError:
+            log.exception("state_unreadable", key=key)
 
     async def _refresh(self) -> None:
         while True:
@@ -91,14 +117,16 @@ class Replica:
             await self._clock.sleep(self._refresh_s / 2)
 
     def _receive(self, channel: str, data: bytes) -> None:
-        if channel != CHANNEL:
-            self._hooks[channel](data)
-            return
-        message = orjson.loads(data)
-        flat = [str(part) for part in message["fields"]]
-        adopt = self._adopt.get(message["key"])
-        if adopt is not None:
-            adopt(dict(zip(flat[::2], flat[1::2], strict=True)))
+        try:
+            if channel != CHANNEL:
+                self._hooks[channel](data)
+                return
+            message = orjson.loads(data)
+            flat = [str(part) for part in message["fields"]]
+            self._tell(message["key"], dict(zip(flat[::2], flat[1::2], strict=True)))
+        except Exception:
+            # One message that nobody can read must not end the subscription: the next one is about another thing.
+            log.exception("message_unreadable", channel=channel)
 
     async def aclose(self) -> None:
         """Stop following."""

@@ -190,9 +190,11 @@ class Chat:
             done: dict[str, Any] = {"answer": answer, "thread_id": turn.thread_id, **facts(ask, reply)}
             yield sse("done", orjson.dumps(done))
         finally:
-            await reply.aclose()
-            if not stored:
-                self._abandon(turn)
+            try:
+                await reply.aclose()
+            finally:
+                if not stored:
+                    self._abandon(turn)
 
 
 def _explains(request: Request) -> bool:

@@ -16,11 +16,14 @@ from starlette.responses import Response
 from ..clock import Clock
 from ..errors import (
     BadAnswer,
+    CallerError,
     ConnectionFailed,
     Declined,
     InvalidRequest,
     Misconfigured,
+    ProviderError,
     RateLimitedByProvider,
+    Rejected,
     TimedOut,
     Unavailable,
 )
@@ -30,11 +33,10 @@ from ..gateway.document import takes
 from ..llm.routes import Route, Rung
 from ..llm.sdk import retry_hint_s
 from ..sessions.idempotency import Idempotency, Outcome
-from ..settings import PaymentsSettings
+from ..settings import PAYMENTS, PaymentsSettings
 from ..stages.ask import Ask, Attempt, Next, Reply
+from ..stages.call import FAIR_SHARE
 from ..stages.switches import Switches
-
-PROVIDER = "payments"
 
 
 class RefundRequest(Strict):
@@ -60,7 +62,7 @@ class Payments:
     async def __call__(self, ask: Ask) -> Reply:
         """One attempt; ``ask.payload`` is the downstream key and the body. Raises errors of our tree."""
         key, body = ask.payload
-        attempt = Attempt(PROVIDER, "refund", len(ask.attempts) + 1, self._clock.monotonic())
+        attempt = Attempt(PAYMENTS, "refund", len(ask.attempts) + 1, self._clock.monotonic())
         ask.attempts.append(attempt)
         headers = {
             "Authorization": self._authorization,
@@ -70,7 +72,19 @@ class Payments:
             "X-Attempt": str(attempt.number),
         }
         # A rung's share of the deadline, so that a hang leaves time for another attempt with the same key.
-        limit_s = min(ask.deadline_s, self._clock.monotonic() + self._deadline_s / 3)
+        limit_s = min(ask.deadline_s, attempt.started_s + self._deadline_s / 3)
+        attempt.status = "cancelled"
+        try:
+            reply = await self._call(attempt, limit_s, body, headers)
+        except (ProviderError, CallerError) as error:
+            attempt.status, attempt.upstream_status = error.code, error.upstream_status
+            raise
+        finally:
+            attempt.duration_s = self._clock.monotonic() - attempt.started_s
+        attempt.status, attempt.upstream_status = "ok", 200
+        return reply
+
+    async def _call(self, attempt: Attempt, limit_s: float, body: bytes, headers: dict[str, str]) -> Reply:
         try:
             async with (
                 self._clock.timeout_at(limit_s),
@@ -78,14 +92,13 @@ class Payments:
             ):
                 text = await response.read()
         except TimeoutError:
-            raise TimedOut("the payments provider did not answer in time", provider=PROVIDER, phase="total") from None
+            late = TimedOut("the payments provider did not answer in time", provider=PAYMENTS, phase="total")
+            late.counts = limit_s - attempt.started_s >= FAIR_SHARE * self._deadline_s
+            raise late from None
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionFailed(
-                f"the payments provider could not be reached: {error or type(error).__name__}", provider=PROVIDER
+                f"the payments provider could not be reached: {error or type(error).__name__}", provider=PAYMENTS
             ) from error
-        finally:
-            attempt.duration_s = self._clock.monotonic() - attempt.started_s
-        attempt.upstream_status = response.status
         return self._judge(response, text)
 
     def _judge(self, response: aiohttp.ClientResponse, text: bytes) -> Reply:
@@ -95,25 +108,25 @@ class Payments:
             detail = answer.get("error", {}).get("message", "") if isinstance(answer, dict) else ""
         except (ValueError, AttributeError):
             answer, detail = None, ""
-        said = f"the payments provider answered {status}{': ' + detail if detail else ''}"
+        said = f"the payments provider answered {status}{f': {detail}' if detail else ''}"
         if 200 <= status < 300:
             if not isinstance(answer, dict) or "id" not in answer:
-                raise BadAnswer(f"{said} with a body that is no refund", provider=PROVIDER, upstream_status=status)
-            return Reply(source="live", provider=PROVIDER, model=None, text=text.decode())
+                raise BadAnswer(f"{said} with a body that is no refund", provider=PAYMENTS, upstream_status=status)
+            return Reply(source="live", provider=PAYMENTS, model=None, text=text.decode())
         if status == 402:
-            raise Declined(said)
+            raise _refused(Declined(said), status)
         if status == 429:
             hint_s = retry_hint_s(response.headers, now_s=self._clock.time(), max_s=self._hint_max_s)
-            raise RateLimitedByProvider(said, provider=PROVIDER, upstream_status=status, retry_after_s=hint_s)
+            raise RateLimitedByProvider(said, provider=PAYMENTS, upstream_status=status, retry_after_s=hint_s)
         if status in (401, 403):
-            raise Misconfigured(said, provider=PROVIDER, upstream_status=status)
+            raise Misconfigured(said, provider=PAYMENTS, upstream_status=status)
         if status in (409, 423, 425):  # another attempt with this key is under way: it may yet move the money
-            busy = Unavailable(said, provider=PROVIDER, upstream_status=status)
+            busy = Unavailable(said, provider=PAYMENTS, upstream_status=status)
             busy.counts = False
             raise busy
         if status == 408 or status >= 500:
-            raise Unavailable(said, provider=PROVIDER, upstream_status=status)
-        raise InvalidRequest(said)
+            raise Unavailable(said, provider=PAYMENTS, upstream_status=status)
+        raise _refused(InvalidRequest(said), status)
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -145,7 +158,7 @@ class Refund:
         self._switches = switches
         self._clock = clock
         self._body_max_bytes = body_max_bytes
-        self._route = Route(PROVIDER, (Rung(PROVIDER, "refund"),), "error", deadline_s, 1)
+        self._route = Route(PAYMENTS, (Rung(PAYMENTS, "refund"),), "error", deadline_s, 1)
         self.router = APIRouter(tags=["payments"])
         self.router.add_api_route(
             "/refund", self.refund, methods=["POST"], openapi_extra=takes(RefundRequest, "Idempotency-Key")
@@ -190,6 +203,11 @@ class Refund:
         answer: dict[str, Any] = orjson.loads(reply.text or "{}")
         kept = {name: answer.get(name) for name in ("id", "charge", "amount", "currency", "status")}
         return Outcome(200, orjson.dumps(kept))
+
+
+def _refused(error: Rejected, status: int) -> Rejected:
+    error.upstream_status = status
+    return error
 
 
 def _final(error: Declined | InvalidRequest) -> dict[str, Any]:

@@ -109,6 +109,7 @@ async def test_the_live_profile_refuses_to_start_without_keys_or_with_demo_keys(
     assert "demo_keys" in await ends_with_2(tmp_path, KEYS, GAUNTLET_DEMO_KEYS="true", **LIVE)
     for variable in PROVIDER_KEYS:
         env = {name: value for name, value in LIVE.items() if name != variable}
+        env["GAUNTLET_PAYMENTS__BASE_URL"] = "http://127.0.0.1:9"
         said = await ends_with_2(tmp_path, KEYS, **env)
         assert f"{variable}: the live profile needs this provider key" in said
         assert "Traceback" not in said
@@ -127,6 +128,18 @@ async def test_the_live_profile_takes_hashed_keys_and_no_demo_keys(start_stack: 
         assert len(await stack.sim.calls()) == 1
         log = stack.service.log.read_text()
         assert not any(secret in log for secret in (KEY, ADMIN_KEY, *PROVIDER_KEYS.values()))
+
+
+async def test_the_live_profile_has_no_refunds_unless_a_payments_provider_is_named(
+    start_stack: Callable[..., Stack],
+) -> None:
+    env = {name: value for name, value in LIVE.items() if name != "PAYMENTS_API_KEY"}
+    async with start_stack(toml=KEYS, env=env, payments=False) as stack:
+        customer = Caller(stack, KEY)
+        problem(await customer.refund("one"), 404)
+        assert (await customer.chat()).status == 200
+        rows = (await Caller(stack, ADMIN_KEY).request("GET", "/admin/breakers")).json()["breakers"]
+        assert [row["provider"] for row in rows] == ["anthropic", "openai"]
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -304,7 +304,9 @@ def fleet(store: Store, clock: FakeClock) -> Fleet:
 async def sync(worker: Subject, store: Store) -> None:
     """What the replica does each second."""
     flat = [part.decode() for part in await store.execute("HGETALL", f"breaker:{{{P}}}")]
-    worker.breaker._adopt(P, dict(zip(flat[::2], flat[1::2], strict=True)))
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    if int(fields["version"]) != worker.circuit.version:
+        worker.breaker._adopt(P, fields)
 
 
 async def test_failures_are_counted_over_the_whole_fleet(fleet: Fleet, store: Store) -> None:
@@ -332,6 +334,55 @@ async def test_a_reset_closes_it_for_the_fleet(fleet: Fleet, store: Store) -> No
     await two.breaker.reset(P)
     await sync(one, store)
     assert (one.circuit.state, two.circuit.state) == ("closed", "closed")
+
+
+async def test_a_store_that_lost_writes_locks_nobody_out(fleet: Fleet, store: Store) -> None:
+    """It failed over to a replica that had not yet seen the last of them."""
+    worker = fleet()
+    await worker.open_and_wait()
+    await store.execute("HSET", f"breaker:{{{P}}}", "state", "closed", "version", 3, "generation", 0, "open_until", 0)
+    await worker.call(live())
+    assert worker.circuit.state == "closed"
+
+
+async def test_a_store_that_lost_everything_counts_anew_at_once(fleet: Fleet, store: Store) -> None:
+    worker = fleet()
+    await worker.call(*[step for _ in range(30) for step in (DOWN, live())])
+    assert worker.circuit.version == 60
+    await store.execute("FLUSHALL")
+    await worker.call(*[DOWN] * 6)
+    assert worker.circuit.state == "open"
+
+
+async def test_a_store_that_takes_no_writes_leaves_the_worker_its_own_circuit(fleet: Fleet, store: Store) -> None:
+    worker = fleet()
+    await worker.call(DOWN, live())
+    await store.execute("CONFIG", "SET", "maxmemory", 1)
+    try:
+        for _ in range(5):
+            await worker.call(DOWN)
+            await sync(worker, store)
+        assert worker.breaker.snapshot()[0]["state"] == "open"
+    finally:
+        await store.execute("CONFIG", "SET", "maxmemory", 0)
+    worker.clock.advance(30.001)
+    await worker.call(live())
+    assert worker.breaker.snapshot()[0]["state"] == "closed"
+
+
+async def test_a_client_who_leaves_while_the_probe_is_claimed_gives_it_back(fleet: Fleet, store: Store) -> None:
+    worker = fleet()
+    await worker.open()
+    await store.execute("HSET", f"breaker:{{{P}}}", "open_until", 0, "version", 99)
+    await sync(worker, store)
+    leaving = asyncio.create_task(worker.breaker(ask(worker.clock), Scripted(live())))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await worker.settle.drain()
+    assert await store.execute("HGET", f"breaker:{{{P}}}", "state") == b"open"
+    await worker.call(live())
+    assert worker.circuit.state == "closed"
 
 
 async def test_of_many_workers_one_claims_the_probe(fleet: Fleet, store: Store) -> None:

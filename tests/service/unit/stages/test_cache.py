@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from service.clock import SystemClock
 from service.errors import CallerError, RateLimited, Unavailable
 from service.llm.provider import Message
 from service.settings import CacheSettings
-from service.stages.ask import Ask, Delta, Reply, Restart
+from service.stages.ask import Ask, Delta, Event, Reply, Restart
 from service.stages.cache import Cache, CachedAnswer, key_of
 from service.store.guard import Store
 from service.store.liveness import Liveness
@@ -208,7 +208,7 @@ async def test_a_lesser_answer_is_not_stored(worker: Worker, store: Store, make:
 
 
 async def test_an_aborted_stream_is_not_stored(worker: Worker, store: Store) -> None:
-    reply = await worker.cache(worker.new(stream=True), Scripted(streaming("4", "2")))
+    reply = await worker.cache(worker.new(stream=True), Scripted(Gated("4").reply))
     await anext(reply)
     await reply.aclose()
     await worker.settle.drain()
@@ -216,18 +216,99 @@ async def test_an_aborted_stream_is_not_stored(worker: Worker, store: Store) -> 
 
 
 async def test_a_restarted_stream_is_told_and_shared_without_what_was_dropped(worker: Worker) -> None:
-    async def events() -> Any:
-        yield Delta("wrong")
-        yield Restart("stream_broken")
-        yield Delta("42")
-
-    restarted = degraded(Reply(source="live", provider="openai", model="m", events=events(), finish_reason="stop"))
-    reply = await worker.cache(worker.new(stream=True), Scripted(restarted))
+    gated = Gated("wrong", Restart("stream_broken"), "42")
+    reply = await worker.cache(worker.new(stream=True), Scripted(degraded(gated.reply)))
     follower = asyncio.create_task(worker.cache(worker.new(), Scripted(live("never"))))
     await asyncio.sleep(0)
+    gated.finish()
     await read(reply)
     shared = await follower
     assert (shared.text, shared.source, shared.degraded) == ("42", "provider", ["anthropic:unavailable"])
+    await worker.settle.drain()
+
+
+class Gated:
+    """A stream that has these events and does not end before it is told to."""
+
+    def __init__(self, *events: str | Restart) -> None:
+        self._gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._given = events
+        self.closed = False
+        self.reply = Reply(
+            source="live", provider=SONNET.provider, model=SONNET.model, events=self._events(), finish_reason="stop"
+        )
+        self.reply.on_end(self._ended)
+
+    async def _events(self) -> AsyncIterator[Event]:
+        for event in self._given:
+            yield Delta(event) if isinstance(event, str) else event
+        await self._gate
+
+    def _ended(self, _: Reply, outcome: str, error: BaseException | None) -> None:
+        self.closed = True
+
+    def finish(self) -> None:
+        self._gate.set_result(None)
+
+
+async def test_a_stream_is_followed_as_it_comes_by_who_asks_for_one(worker: Worker) -> None:
+    gated, inner = Gated("4", "2"), Scripted(live("never"))
+    leader = await worker.cache(worker.new(stream=True), Scripted(gated.reply))
+    waiting = asyncio.create_task(worker.cache(worker.new(), inner))
+    follower = await worker.cache(worker.new(stream=True, user="bob"), inner)
+    assert [await anext(follower), await anext(follower)] == [Delta("4"), Delta("2")], "before its end"
+    assert follower.source == "shared"
+    await leader.aclose()
+    assert not gated.closed, "the follower still reads"
+    gated.finish()
+    assert await read(follower) == []
+    shared = await waiting
+    assert (shared.text, shared.source) == ("42", "shared")
+    assert inner.rungs == []
+    await worker.settle.drain()
+    assert (await worker.ask(inner))[1].source == "cache"
+
+
+async def test_when_all_who_follow_a_stream_have_left_it_is_closed(worker: Worker) -> None:
+    gated = Gated("4")
+    replies = [await worker.cache(worker.new(stream=True), Scripted(gated.reply)) for _ in range(3)]
+    for reply in replies:
+        assert not gated.closed
+        await reply.aclose()
+    assert gated.closed
+    await worker.settle.drain()
+
+
+async def test_nobody_follows_a_stream_of_another_policy(worker: Worker) -> None:
+    """A client of the OpenAI surface knows no restart."""
+    gated = Gated("4", "2")
+    leader = await worker.cache(worker.new(stream=True), Scripted(gated.reply))
+    follower = asyncio.create_task(worker.cache(worker.new(stream=True, broken_stream="error"), Scripted(live("no"))))
+    await asyncio.sleep(0.01)
+    assert not follower.done()
+    gated.finish()
+    await read(leader)
+    assert (await follower).text == "42"
+    await worker.settle.drain()
+
+
+async def test_who_is_to_follow_a_stream_that_was_just_left_leads_instead(worker: Worker) -> None:
+    slow, gated = Slow(), Gated("4")
+
+    async def come_and_go() -> None:
+        await (await worker.cache(worker.new(stream=True), slow)).aclose()
+
+    leader = asyncio.create_task(come_and_go())
+    await slow.called(1)
+    follower = asyncio.create_task(worker.cache(worker.new(stream=True, user="bob"), slow))
+    await asyncio.sleep(0)
+    slow.gates[0].set_result(gated.reply)
+    await slow.called(2)
+    slow.gates[1].set_result(streaming("whole"))
+    assert await read(await follower) == [Delta("whole")]
+    assert gated.closed
+    assert slow.users == ["alice", "bob"]
+    await leader
     await worker.settle.drain()
 
 
@@ -315,18 +396,55 @@ async def test_with_the_store_away_a_worker_still_shares_and_nothing_fails(clock
     await worker.settle.drain()
 
 
-async def test_a_waiter_whose_leader_takes_too_long_asks_for_itself(clock: FakeClock) -> None:
+async def test_of_waiters_whose_leader_takes_too_long_one_leads_anew_for_all(clock: FakeClock) -> None:
     worker, slow = Worker(AwayStore(), clock), Slow()
     leader = asyncio.create_task(worker.cache(worker.new(), slow))
     await asyncio.sleep(0)
-    began_s, asked = clock.now, worker.new()
-    reply = await worker.cache(asked, Scripted(live("own")))
-    assert reply.text == "own"
-    assert clock.now - began_s == pytest.approx(3.0), "six tenths of its five seconds"
-    assert decisions(asked, "cache") == ["wait", "bypass"]
+    began_s, asked = clock.now, [worker.new() for _ in range(20)]
+    waiting = [asyncio.create_task(worker.cache(one, slow)) for one in asked]
+    await until(lambda: all("waited" in decisions(one, "cache") for one in asked))
+    assert clock.now - began_s == pytest.approx(3.5), "seven tenths of its five seconds"
+    slow.gates[1].set_result(live("own"))
+    assert [(await one).source for one in waiting] == ["live"] + ["shared"] * 19
+    assert len(slow.gates) == 2
+    assert decisions(asked[0], "cache") == ["wait", "waited", "miss", "store"]
+    assert decisions(asked[1], "cache") == ["wait", "waited", "wait", "shared"]
     leader.cancel()
     await asyncio.gather(leader, return_exceptions=True)
     await worker.settle.drain()
+
+
+async def test_who_waited_too_long_finds_what_was_stored_meanwhile_and_has_the_stale_answer_else(
+    worker: Worker, store: Store
+) -> None:
+    await worker.ask(Scripted(live("41")))
+    [key] = await store.execute("KEYS", "cache:*")
+    await store.execute("PEXPIRE", key, (86_400 - 3600) * 1000 - 1)
+    slow = Slow()
+    leader = asyncio.create_task(worker.cache(worker.new(), slow))
+    await slow.called(1)
+    asked = worker.new(deadline_s=worker.clock.monotonic() + 0.2)
+    with pytest.raises(Unavailable):
+        await worker.cache(asked, Scripted(Unavailable("down", provider="anthropic")))
+    assert asked.stale is not None
+    assert asked.stale.text == "41"
+    await store.execute("SET", key, CachedAnswer("43", None, None, "stop").encode(), "PX", 86_400_000)
+    late = await worker.cache(worker.new(), Scripted(live("never")))
+    assert (late.text, late.source) == ("43", "cache")
+    leader.cancel()
+    await asyncio.gather(leader, return_exceptions=True)
+    await worker.settle.drain()
+
+
+@pytest.mark.parametrize("stored", [b"[]", b"{}", b"\x80", b'{"text": "4", "from": "the future"}'])
+async def test_an_answer_that_cannot_be_read_is_asked_anew_and_replaced(
+    worker: Worker, store: Store, stored: bytes
+) -> None:
+    await worker.ask(Scripted(live("41")))
+    [key] = await store.execute("KEYS", "cache:*")
+    await store.execute("SET", key, stored, "PX", 86_400_000)
+    assert (await worker.ask(Scripted(live("42"))))[1].text == "42"
+    assert (await worker.ask(Scripted(live("never"))))[1].text == "42"
 
 
 async def test_two_workers_make_one_call(store: Store) -> None:

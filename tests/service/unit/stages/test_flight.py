@@ -78,9 +78,9 @@ async def test_an_old_flight_cannot_close_a_new_one() -> None:
     assert leader is None
     assert new is not old
     flights.close("q", old)
-    assert flights.find("q") is new
+    assert flights.join("q", "three")[0] is new
     flights.close("q", new)
-    assert flights.find("q") is None
+    assert flights.join("q", "four")[1] is None
 
 
 async def test_landing_wakes_waiters_in_the_order_they_came() -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import orjson
 import pytest
 
 from service.clock import SystemClock
 from service.stages.switches import Switches
 from service.store.guard import Store
-from service.store.replica import Fields, Replica
+from service.store.replica import CHANNEL, Fields, Replica
 from tests.stack import Valkey
 
 from ..fakes import AwayStore, FakeClock, idle_replica
@@ -20,6 +21,10 @@ class Copy:
     def __init__(self) -> None:
         self.told: list[Fields] = []
         self._new = asyncio.Event()
+
+    @property
+    def version(self) -> int:
+        return int(self.told[-1].get("version", 0)) if self.told else 0
 
     def adopt(self, fields: Fields) -> None:
         self.told.append(fields)
@@ -40,12 +45,55 @@ async def replica(store: Store, valkey: Valkey) -> AsyncIterator[Replica]:
 
 async def test_what_is_stored_is_known_from_the_start_and_reread(replica: Replica, store: Store) -> None:
     copy = Copy()
-    replica.follow("state", copy.adopt)
+    replica.follow("state", copy.adopt, version=lambda: copy.version)
     await store.execute("HSET", "state", "version", 1)
     await replica.start()
     assert copy.told[-1] == {"version": "1"}
     await store.execute("HSET", "state", "version", 2)  # nobody publishes it
     await copy.until({"version": "2"})
+
+
+def state(version: int) -> bytes:
+    return orjson.dumps({"key": "state", "fields": ["version", version]})
+
+
+async def test_only_news_is_told_unless_the_store_lost_what_it_had(replica: Replica, store: Store) -> None:
+    copy = Copy()
+    replica.follow("state", copy.adopt, version=lambda: copy.version)
+    for version in (3, 3, 2, 4):
+        replica._receive(CHANNEL, state(version))
+    assert [fields["version"] for fields in copy.told] == ["3", "4"], "a message may come late"
+    await store.execute("HSET", "state", "version", 2)
+    await replica.refresh()
+    assert copy.version == 2, "what was just read is what there is"
+    await store.execute("DEL", "state")
+    await replica.refresh()
+    assert copy.told[-1] == {}
+
+
+async def test_a_reading_that_a_message_overtook_is_not_news(replica: Replica, store: Store) -> None:
+    copy = Copy()
+    replica.follow("state", copy.adopt, version=lambda: copy.version)
+    await store.execute("HSET", "state", "version", 1)
+    replica._receive(CHANNEL, state(1))
+    reading = asyncio.create_task(replica.refresh())
+    await asyncio.sleep(0)
+    replica._receive(CHANNEL, state(2))
+    await reading
+    assert copy.version == 2
+
+
+@pytest.mark.parametrize("data", [b"x", b"{}", b'{"key": "state", "fields": ["version", "x"]}', b'{"fields": 3}'])
+async def test_a_message_that_nobody_can_read_disturbs_nothing(replica: Replica, store: Store, data: bytes) -> None:
+    copy = Copy()
+    replica.follow("state", copy.adopt, version=lambda: copy.version)
+    await replica.start()
+    heard = 0
+    while heard < 2:  # until the subscription stands
+        heard += await store.execute("PUBLISH", CHANNEL, data)
+        await asyncio.sleep(0.005)
+    await store.execute("PUBLISH", CHANNEL, state(7))
+    await copy.until({"version": "7"})
 
 
 async def test_messages_reach_who_listens_to_their_channel(replica: Replica, store: Store) -> None:
@@ -62,7 +110,7 @@ async def test_messages_reach_who_listens_to_their_channel(replica: Replica, sto
 async def test_a_store_that_is_away_keeps_the_old_copy(clock: FakeClock) -> None:
     copy = Copy()
     replica = idle_replica(AwayStore(), clock)
-    replica.follow("state", copy.adopt)
+    replica.follow("state", copy.adopt, version=lambda: copy.version)
     await replica.refresh()
     assert copy.told == []
     await replica.aclose()
