@@ -128,8 +128,9 @@ class Service:
         await self.settle.drain()
         await self.switches.leave()
         await asyncio.gather(self.replica.aclose(), self.liveness.aclose())
-        outside = (*self.providers.values(), *([self.payments] if self.payments else []))
-        await asyncio.gather(*(part.aclose() for part in outside))
+        await asyncio.gather(*(provider.aclose() for provider in self.providers.values()))
+        if self.payments is not None:
+            await self.payments.aclose()
         await self.store.aclose()
 
 

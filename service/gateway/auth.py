@@ -53,7 +53,7 @@ class Auth:
             named = _DEMO.fullmatch(key)
             if named is not None:
                 return Caller(named[1], named[2])
-        found = self._by_hash.get(hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest())
+        found = self._by_hash.get(hashlib.sha256(key.encode("latin-1", "replace")).hexdigest())
         if found is None:
             raise Unauthorized(f"this API key is not known; check it and send one that is{self._hint}")
         return found

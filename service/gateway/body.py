@@ -21,6 +21,10 @@ SENT_WITHIN_S = 10.0
 """A body that takes longer would hold a place among the requests in flight for nothing."""
 
 
+MOST_SHOWN = 200
+"""Characters of a client's own field name that are told back."""
+
+
 class Strict(BaseModel):
     """A request body: no coercion, no unknown fields."""
 
@@ -67,7 +71,7 @@ def _explained(error: ValidationError, model: type[BaseModel]) -> BadRequest | U
         return BadRequest(f"the body is not JSON in UTF-8: {faults[0]['msg'].removeprefix('Invalid JSON: ')}")
     lines: list[dict[str, Any]] = []
     for fault in faults:
-        where = ".".join(str(part) for part in fault["loc"]) or "body"
+        where = ".".join(str(part) for part in fault["loc"])[:MOST_SHOWN] or "body"
         what = fault["msg"]
         if fault["type"] == "extra_forbidden":
             what = f"unknown field; the fields are {', '.join(model.model_fields)}"

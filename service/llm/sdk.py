@@ -138,6 +138,7 @@ class Wire:
         message = str(details.get("message") or f"status {status}")
         words = f"{details.get('code')} {details.get('type')} {message}".lower()
         name = self.name
+        retryable = error.response.headers.get("x-should-retry") != "false"
         if status == 429:
             inner = details.get("details")  # an object from Anthropic, a list from others
             codes = [
@@ -148,12 +149,14 @@ class Wire:
             if _NO_MONEY.intersection(map(str, codes)):
                 return Misconfigured(f"{name}: {message}", provider=name, upstream_status=status)
             hint_s = retry_hint_s(error.response.headers, now_s=self._clock.time(), max_s=self._hint_max_s)
-            return RateLimitedByProvider(
+            limited = RateLimitedByProvider(
                 f"{name}: {message}", provider=name, upstream_status=status, retry_after_s=hint_s
             )
+            limited.retryable = retryable
+            return limited
         if status == 408 or status >= 500:
             failure = Unavailable(f"{name} answered {status}: {message}", provider=name, upstream_status=status)
-            failure.retryable = error.response.headers.get("x-should-retry") != "false"
+            failure.retryable = retryable
             return failure
         if status in (401, 402, 403, 404):
             return Misconfigured(f"{name} answered {status}: {message}", provider=name, upstream_status=status)

@@ -36,7 +36,10 @@ POLL_S = 0.025
 
 @dataclass(slots=True)
 class Turn:
-    """A turn under way. ``stored`` is False when the store is away: the chat then goes on without memory."""
+    """A turn under way. ``stored`` is False when the store is away: the chat then goes on without memory.
+
+    ``owner`` is empty in a thread that this turn would begin; ``kept`` says that the turn is in the thread.
+    """
 
     tenant: str
     user: str
@@ -46,8 +49,14 @@ class Turn:
     preferences: Preferences
     owner: str
     stored: bool = True
+    kept: bool = False
     queue: "_Queue | None" = None
     renewing: asyncio.Task[None] | None = None
+
+    @property
+    def known_id(self) -> str | None:
+        """The thread to go on in; None where there is none, because its first turn was not kept."""
+        return self.thread_id if self.owner or self.kept else None
 
 
 class _Queue:
@@ -160,6 +169,7 @@ class Threads:
             self._leave(turn)
         if length < 0:
             raise Conflict("the thread changed while this message was answered; read it and send again")
+        turn.kept = True
 
     async def abandon(self, turn: Turn) -> None:
         """Give the thread back unchanged. Raises StoreUnavailable."""

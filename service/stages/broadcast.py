@@ -22,7 +22,7 @@ class Broadcast:
         self.reply = reply
         self.events: list[Event] = []
         self.ended = self.abandoned = False
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.readers = 0
         self._news = asyncio.Event()
         self._pump = asyncio.create_task(self._run())
@@ -35,6 +35,9 @@ class Broadcast:
                     self._tell()
         except Exception as error:  # noqa: BLE001 - each reader raises it
             self.error = error
+        except BaseException as error:  # cancelled: what came is not the whole answer
+            self.error = error
+            raise
         finally:
             self.ended = True
             self._tell()

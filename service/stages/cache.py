@@ -38,9 +38,11 @@ LEASE_MS = 65_000
 OWN_WHEN_HURRIED = ("message", "smaller_model", "stale")
 """Answers that a leader may owe to a deadline of its own: those who wait have more time, so one of them leads."""
 WAIT_SHARE = 0.7
-"""A waiter gives the leader this share of its own time; then one of those who waited leads, while there is time to."""
+"""A leader who may need more time than a waiter has gets this share of the waiter's; then one who waited leads."""
 LOOK_SHARE = 0.5
-"""A leader gives another worker's leader less, so that it has begun before those who wait for it lose patience."""
+"""Another worker's leader gets less, so that ours has begun before those who wait for it lose patience."""
+AT_ONCE_S = 0.2
+"""Another worker's leader with a deadline so much later than ours asked at once with us: it keeps more to answer."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -142,7 +144,7 @@ class Cache:
             flight, waiter = self._flights.join(key, uuid.uuid4().hex, follows)
             if waiter is None:
                 return await self._lead(ask, go_on, key, flight, patient=patient)
-            landed = await self._wait(ask, key, flight, waiter)
+            landed = await self._wait(ask, key, flight, waiter, follows)
             if isinstance(landed, Broadcast):
                 if landed.abandoned:  # its last reader has just left: wait for the lead
                     flight.begun = None
@@ -163,11 +165,13 @@ class Cache:
         key: str,
         flight: Flight[Landed],
         waiter: "asyncio.Future[Landed | None]",
+        follows: str,
     ) -> Landed | None:
         """What the leader brings; None when we are to lead, or when it took too long (the waiter is then cancelled)."""
         ask.report(self.name, "wait", why="the same question is under way")
+        share = 1.0 if flight.brings_by(ask.deadline_s, follows) else WAIT_SHARE
         try:
-            async with self._clock.timeout_at(self._clock.monotonic() + ask.left_s * WAIT_SHARE):
+            async with self._clock.timeout_at(self._clock.monotonic() + ask.left_s * share):
                 return await waiter
         except TimeoutError:
             if waiter.done() and not waiter.cancelled():  # it came in the very turn in which we gave up
@@ -186,6 +190,7 @@ class Cache:
         return answer.reply(source)
 
     async def _lead(self, ask: Ask, go_on: Next, key: str, flight: Flight[Landed], *, patient: bool) -> Reply:
+        flight.lead(ask.deadline_s, ask.route.broken_stream if ask.stream else "")
         try:
             cached = await self._look(ask, key, flight, patient=patient)
             if cached is not None:
@@ -208,13 +213,13 @@ class Cache:
                 self._failed(key, flight, error or asyncio.CancelledError())
 
         reply.on_end(ended)
-        flight.begin(stream, ask.route.broken_stream)
+        flight.begin(stream)
         return stream.reader()
 
     async def _look(self, ask: Ask, key: str, flight: Flight[Landed], *, patient: bool) -> CachedAnswer | None:
         """What the store or, to the ``patient``, another worker has; None when it is ours to bring."""
         settings = self._settings
-        give_up_s = self._clock.monotonic() + (ask.left_s * LOOK_SHARE if patient else 0.0)
+        until_s = self._clock.monotonic() + ask.left_s * LOOK_SHARE
         fresh_left_ms = round((settings.keep_s - settings.fresh_s) * 1000)
         names = _keys(key)
         woken = asyncio.Event()
@@ -226,8 +231,9 @@ class Cache:
                 woken.clear()
                 # An unanswered read may have taken the lease all the same.
                 flight.leased = flight.leased or not self._store.away
-                verdict, value, left_ms, worker = await self._read(
-                    names, flight.owner, self._liveness.worker, LEASE_MS, fresh_left_ms, dead
+                within_ms = -1 if ask.stream else max(round(ask.left_s * 1000), 0)
+                verdict, value, left_ms, worker, lands_ms = await self._read(
+                    names, flight.owner, self._liveness.worker, LEASE_MS, fresh_left_ms, dead, within_ms
                 )
                 flight.leased = verdict == b"lead"
                 if value is not None:
@@ -244,7 +250,8 @@ class Cache:
                 if first and patient:
                     ask.report(self.name, "wait", why="another worker asks the same")
                 first = False
-                if self._clock.monotonic() >= give_up_s:
+                in_time = 0 <= int(lands_ms) <= (ask.left_s + AT_ONCE_S) * 1000
+                if not patient or ask.left_s <= 0 or (not in_time and self._clock.monotonic() >= until_s):
                     ask.report(self.name, "miss", why="the leader takes too long", stale=ask.stale is not None)
                     return None
                 if not await self._liveness.lives(worker.decode()):
@@ -279,7 +286,9 @@ class Cache:
             ignored=reply.ignored,
             retry_after_s=reply.retry_after_s,
         )
-        storable = reply.source == "live" and reply.finish_reason == "stop" and bool(text) and not reply.degraded
+        # In every order of the stages: to a cache inside the ladder each rung's answer is live.
+        first = reply.source == "live" and not reply.degraded and ask.rung is ask.route.rungs[0]
+        storable = first and reply.finish_reason == "stop" and bool(text)
         ask.report(self.name, "store" if storable else "not_stored", source=reply.source, finish=reply.finish_reason)
         if ask.hurried and reply.source in OWN_WHEN_HURRIED:
             self._failed(key, flight, DeadlineExceeded("the leader's own deadline was too short"))

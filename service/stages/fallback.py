@@ -34,6 +34,9 @@ HONEST_MESSAGE = (
 )
 
 
+TOO_LITTLE_TIME = "too_little_time"
+
+
 class Fallback:
     """The stage. ``returns_in_s`` tells when a provider may be called again (the breaker knows)."""
 
@@ -49,7 +52,7 @@ class Fallback:
         walk = _Walk(self, ask, go_on)
         reply = await walk.next_reply()
         if reply is None:
-            return self.without_provider(ask, walk.failures, walk.too_long)
+            return self.without_provider(walk)
         if reply.text is not None or ask.route.broken_stream == "error":
             return walk.label(reply)
         return walk.restarting(walk.label(reply))
@@ -63,7 +66,7 @@ class Fallback:
         if rung.smaller and rung.provider in failed and not short:
             return "same_provider_failed"
         if not rung.smaller and short and any(later.smaller for later in rungs[index + 1 :]):
-            return "too_little_time"
+            return TOO_LITTLE_TIME
         return None
 
     def give_time(self, ask: Ask, last: bool) -> None:
@@ -73,13 +76,11 @@ class Fallback:
         ask.last_rung = last
         ask.rung_deadline_s = self.clock.monotonic() + max(left_s * share, 0)
 
-    def without_provider(
-        self, ask: Ask, failures: list[tuple[Rung, ProviderError]], too_long: ContextTooLong | None
-    ) -> Reply:
+    def without_provider(self, walk: "_Walk") -> Reply:
         """The end of the ladder: the stale answer, else the honest message; raises when neither would be honest."""
-        if too_long is not None:
-            raise too_long
-        reasons = _reasons(failures)
+        if walk.too_long is not None:
+            raise walk.too_long
+        ask, failures, reasons = walk.ask, walk.failures, walk.reasons()
         if ask.stale is not None:
             ask.report(self.name, "stale", age_s=round(ask.stale.age_s, 1), reasons=reasons)
             reply = ask.stale.reply("stale")
@@ -108,17 +109,18 @@ class _Walk:
 
     def __init__(self, stage: Fallback, ask: Ask, go_on: Next) -> None:
         self._stage = stage
-        self._ask = ask
+        self.ask = ask
         self._go_on = go_on
         self._rungs = ask.route.rungs
         self._index = 0
         self.failures: list[tuple[Rung, ProviderError]] = []
         self.too_long: ContextTooLong | None = None
         """Set while no rung with a larger context was asked after it."""
+        self._hurried = False
 
     async def next_reply(self) -> Reply | None:
         """The committed reply of the next rung that has one; None when the ladder ends."""
-        ask, stage = self._ask, self._stage
+        ask, stage = self.ask, self._stage
         needed_context: int | None = None
         while self._index < len(self._rungs):
             index, self._index = self._index, self._index + 1
@@ -128,6 +130,7 @@ class _Walk:
             if needed_context is not None and (rung.context_tokens or 0) <= needed_context:
                 why_not = "context_no_larger"
             if why_not is not None:
+                self._hurried = self._hurried or why_not == TOO_LITTLE_TIME
                 ask.report(stage.name, "skip", rung=index, model=rung.model, why=why_not)
                 continue
             last = not any(
@@ -136,6 +139,7 @@ class _Walk:
             )
             stage.give_time(ask, last)
             if ask.rung_deadline_s <= stage.clock.monotonic():
+                self._hurried = True
                 break
             ask.rung = rung
             ask.report(stage.name, "rung", rung=index, provider=rung.provider, model=rung.model, last=last)
@@ -162,7 +166,7 @@ class _Walk:
 
     def _failed(self, rung: Rung, error: ProviderError) -> None:
         self.failures.append((rung, error))
-        self._ask.report(self._stage.name, "failed", provider=rung.provider, model=rung.model, reason=error.code)
+        self.ask.report(self._stage.name, "failed", provider=rung.provider, model=rung.model, reason=error.code)
         if isinstance(error, Misconfigured):
             log.error(
                 "provider_misconfigured",
@@ -170,15 +174,15 @@ class _Walk:
                 model=rung.model,
                 upstream_status=error.upstream_status,
                 reason=error.message,
-                request_id=self._ask.request_id,
+                request_id=self.ask.request_id,
             )
 
     def _begin_anew(self) -> None:
         """A stream that broke had met the deadline for its first token: the rest of the ladder gets a fresh one."""
-        self._ask.deadline_s = self._stage.clock.monotonic() + self._ask.allowed_s
+        self.ask.deadline_s = self._stage.clock.monotonic() + self.ask.allowed_s
 
     def _buffers(self, reply: Reply) -> bool:
-        return reply.text is None and self._ask.route.broken_stream == "buffer"
+        return reply.text is None and self.ask.route.broken_stream == "buffer"
 
     async def _hold(self, reply: Reply) -> Reply:
         """Policy ``buffer``: read the stream to its end before anything of it is passed on."""
@@ -198,13 +202,18 @@ class _Walk:
 
     def label(self, reply: Reply) -> Reply:
         """Say where the answer came from, and why it is not the first rung's."""
-        if self._ask.rung is not self._rungs[0]:
+        if self.ask.rung is not self._rungs[0]:
             reply.source = self._source()
-        reply.degraded.extend(_reasons(self.failures))
+        reply.degraded.extend(self.reasons())
         return reply
 
+    def reasons(self) -> list[str]:
+        """Why not the first rung: what failed, in order, and whether there was no time."""
+        failed = [f"{rung.provider}:{error.code}" for rung, error in self.failures]
+        return list(dict.fromkeys([*failed, *([f"deadline:{TOO_LITTLE_TIME}"] if self._hurried else [])]))
+
     def _source(self) -> Source:
-        return "smaller_model" if self._ask.rung.smaller else "provider"
+        return "smaller_model" if self.ask.rung.smaller else "provider"
 
     def restarting(self, first: Reply) -> Reply:
         """Policy ``restart``: a reply whose events go on with the next rung when the stream breaks."""
@@ -230,19 +239,15 @@ class _Walk:
                         yield event
             except ProviderError as error:
                 restart = Restart(error.code)
-                self._failed(self._ask.rung, error)
+                self._failed(self.ask.rung, error)
             else:
                 outer.finish_reason = current.finish_reason
                 return
             self._begin_anew()
             following = await self.next_reply()
             if following is None:
-                following = self._stage.without_provider(self._ask, self.failures, self.too_long)
+                following = self._stage.without_provider(self)
             else:
                 self.label(following)
             outer.resemble(following)
             current = following
-
-
-def _reasons(failures: list[tuple[Rung, ProviderError]]) -> list[str]:
-    return list(dict.fromkeys(f"{rung.provider}:{error.code}" for rung, error in failures))

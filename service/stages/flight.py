@@ -24,21 +24,32 @@ class Waiter(NamedTuple, Generic[T]):
 class Flight(Generic[T]):
     """One answer under way. ``owner`` names it on the fleet's lease, whoever in this worker leads.
 
-    ``leased``: the store may hold that lease, so it must be given back. ``begun`` is the stream that may be followed.
+    ``leased``: the store may hold that lease, so it must be given back. ``until_s`` is when its leader has an answer or
+    gives up, ``form`` that of the stream which that answer then only begins (empty: it is whole). ``begun`` is the
+    stream that may be followed.
     """
 
     owner: str
     leased: bool = False
+    until_s: float = 0.0
+    form: str = ""
     begun: T | None = None
-    begun_as: str = ""
     waiters: deque["Waiter[T]"] = field(default_factory=deque)
 
-    def begin(self, stream: T, form: str) -> None:
-        """The answer comes as a stream of this form: who follows that form has it now, the others wait for its end."""
-        self.begun, self.begun_as = stream, form
+    def lead(self, until_s: float, form: str) -> None:
+        """A leader begins: the first one, or whom it was handed over to."""
+        self.until_s, self.form = until_s, form
+
+    def brings_by(self, until_s: float, follows: str) -> bool:
+        """Whether the leader has something by ``until_s`` for one who ``follows`` streams of this form, or none."""
+        return self.until_s <= until_s and self.form in ("", follows)
+
+    def begin(self, stream: T) -> None:
+        """The answer comes as a stream: who follows its form has it now, the others wait for its end."""
+        self.begun = stream
         waiters, self.waiters = self.waiters, deque()
         for waiter in waiters:
-            if waiter.follows != form:
+            if waiter.follows != self.form:
                 self.waiters.append(waiter)
             elif not waiter.future.done():
                 waiter.future.set_result(stream)
@@ -87,7 +98,7 @@ class Flights(Generic[T]):
             flight = self._flights[key] = Flight(owner)
             return flight, None
         future: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
-        if flight.begun is not None and flight.begun_as == follows:
+        if flight.begun is not None and flight.form == follows:
             future.set_result(flight.begun)
         else:
             flight.waiters.append(Waiter(future, follows))

@@ -72,28 +72,40 @@ class Chat:
     async def chat(self, request: Request) -> Response:
         """Answer as one JSON document."""
         asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
-        context = context_of(request.scope)
-        turn, ask = await self._begin(context, asked, stream=False)
-        reply = await self._reply(request, ask, turn)
-        if reply is None:
+        begun = await self._begin(request, asked, stream=False)
+        if begun is None:
             return Response(status_code=CLIENT_LEFT)
+        turn, ask, reply = begun
         reply.end("whole")
         return await self._whole(request, ask, turn, asked, reply)
 
     async def stream(self, request: Request) -> Response:
         """Answer as server-sent events: stage (with ``?explain=1``), delta, restart, done, error."""
         asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
-        context = context_of(request.scope)
-        turn, ask = await self._begin(context, asked, stream=True)
-        reply = await self._reply(request, ask, turn)
-        if reply is None:
+        begun = await self._begin(request, asked, stream=True)
+        if begun is None:
             return Response(status_code=CLIENT_LEFT)
+        turn, ask, reply = begun
         if reply.source == "message":  # nothing was sent yet, so the status can still be honest
             reply.end("whole")
             return await self._whole(request, ask, turn, asked, reply)
         return EventStream(self._events(ask, turn, asked, reply, explain=_explains(request)), ask.limits)
 
-    async def _begin(self, context: Context, asked: ChatRequest, *, stream: bool) -> tuple[Turn, Ask]:
+    async def _begin(self, request: Request, asked: ChatRequest, *, stream: bool) -> tuple[Turn, Ask, Reply] | None:
+        """The turn and the chain's committed reply; None when the client left before, wherever it waited then."""
+        try:
+            with Connected(request.receive):
+                turn, ask = await self._turn(context_of(request.scope), asked, stream=stream)
+                try:
+                    return turn, ask, await self._chain(ask)
+                except BaseException:
+                    self._abandon(turn)
+                    raise
+        except ClientLeft:
+            return None
+
+    async def _turn(self, context: Context, asked: ChatRequest, *, stream: bool) -> tuple[Turn, Ask]:
+        """The caller's turn in the thread, and the question that goes through the chain."""
         caller = context.caller
         if asked.route is not None:
             route_named(self._routes, asked.route)
@@ -119,18 +131,6 @@ class Chat:
         )
         return turn, ask
 
-    async def _reply(self, request: Request, ask: Ask, turn: Turn) -> Reply | None:
-        """The chain's committed reply; None when the client left before. The turn is given back unless there is one."""
-        try:
-            with Connected(request.receive):
-                return await self._chain(ask)
-        except ClientLeft:
-            self._abandon(turn)
-            return None
-        except BaseException:
-            self._abandon(turn)
-            raise
-
     def _abandon(self, turn: Turn) -> None:
         self._settle.post(self._threads.abandon(turn), "thread")
 
@@ -151,7 +151,7 @@ class Chat:
     async def _whole(self, request: Request, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply) -> Response:
         answer = reply.text or ""
         await self._commit(turn, asked.text, reply, answer)
-        body = {"answer": answer, "thread_id": turn.thread_id, **facts(ask, reply)}
+        body = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply)}
         if _explains(request):
             body["path"] = path(ask)
         headers = dict(ask.limits)
@@ -187,7 +187,7 @@ class Chat:
             if explain:
                 for row in path(ask, told):
                     yield sse("stage", orjson.dumps(row))
-            done: dict[str, Any] = {"answer": answer, "thread_id": turn.thread_id, **facts(ask, reply)}
+            done: dict[str, Any] = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply)}
             yield sse("done", orjson.dumps(done))
         finally:
             try:

@@ -29,13 +29,19 @@ from .chat import CLIENT_LEFT
 
 UNSUPPORTED = frozenset(
     [
+        "audio",
         "frequency_penalty",
+        "function_call",
+        "functions",
         "logit_bias",
         "logprobs",
         "metadata",
+        "modalities",
         "parallel_tool_calls",
         "presence_penalty",
         "prediction",
+        "prompt_cache_key",
+        "prompt_cache_retention",
         "reasoning_effort",
         "response_format",
         "safety_identifier",
@@ -48,6 +54,7 @@ UNSUPPORTED = frozenset(
         "top_p",
         "user",
         "verbosity",
+        "web_search_options",
     ]
 )
 """Parameters of OpenAI's API that no stage uses: taken, and named in ``ignored``."""
@@ -93,7 +100,7 @@ class CompletionRequest(BaseModel):
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Literal[1] | None = None
 
@@ -118,14 +125,18 @@ class Completions:
             "/chat/completions", self.complete, methods=["POST"], openapi_extra=takes(CompletionRequest)
         )
         self.router.add_api_route("/models", self.models, methods=["GET"])
+        self.router.add_api_route("/models/{model}", self.model, methods=["GET"])
 
     async def models(self) -> Response:
         """The routes, as models."""
-        rows = [
-            {"id": alias, "object": "model", "created": self._created_s, "owned_by": "gauntlet"}
-            for alias in self._routes
-        ]
-        return json_response({"object": "list", "data": rows})
+        return json_response({"object": "list", "data": [self._described(alias) for alias in self._routes]})
+
+    async def model(self, model: str) -> Response:
+        """One route, as a model."""
+        return json_response(self._described(route_named(self._routes, model).alias))
+
+    def _described(self, alias: str) -> dict[str, Any]:
+        return {"id": alias, "object": "model", "created": self._created_s, "owned_by": "gauntlet"}
 
     async def complete(self, request: Request) -> Response:
         """One completion, whole or streamed."""
@@ -189,7 +200,7 @@ class Completions:
             max_tokens=asked.max_completion_tokens or asked.max_tokens,
             temperature=asked.temperature,
             seed=asked.seed,
-            stream=asked.stream,
+            stream=bool(asked.stream),
         )
         return ask, tuple(sorted(name for name, value in extra.items() if value is not None))
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from ..clock import Clock
 from ..errors import (
     BadAnswer,
+    BadRequest,
     CallerError,
     ConnectionFailed,
     Declined,
@@ -171,7 +172,9 @@ class Refund:
         body = orjson.dumps(asked.model_dump(), option=orjson.OPT_SORT_KEYS)
 
         async def effect(key: str) -> Outcome:
-            now = self._clock.monotonic()
+            allowed_s = self._route.deadline_s
+            if context.deadline_ms is not None:
+                allowed_s = min(allowed_s, context.deadline_ms / 1000)
             ask = Ask(
                 request_id=context.request_id,
                 tenant=context.caller.tenant,
@@ -180,13 +183,16 @@ class Refund:
                 messages=(),
                 clock=self._clock,
                 started_s=context.started_s,
-                deadline_s=now + self._route.deadline_s,
+                deadline_s=self._clock.monotonic() + allowed_s,
                 off=self._switches.off,
                 payload=(key, body),
             )
             return await self._settled(ask)
 
-        key = request.headers.get("idempotency-key")
+        keys = set(request.headers.getlist("idempotency-key"))
+        if len(keys) > 1:
+            raise BadRequest("there are several Idempotency-Key headers; send the one of this operation")
+        key = keys.pop() if keys else None
         caller = context.caller
         outcome = await self._idempotency.once(caller.tenant, caller.user, key, body, effect)
         headers = {"Idempotency-Replayed": "true"} if outcome.replayed else {}

@@ -71,3 +71,21 @@ async def test_bodies_that_do_not_arrive_keep_nobody_out_for_long(start_stack: C
         await eventually(free, "the slow bodies to be given up", within_s=20)
         for writer in writers:
             writer.close()
+
+
+async def test_who_breaks_off_an_upload_is_no_defect_of_ours(stack: Stack) -> None:
+    url = urlsplit(stack.url)
+    before = len(stack.service.lines(event="unexpected"))
+    for path in ("POST /chat", "PUT /preferences"):
+        for _ in range(5):
+            _, writer = await asyncio.open_connection(url.hostname, url.port)
+            head = (
+                f"{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer demo-slow-slow\r\nContent-Length: 100\r\n\r\n{{"
+            )
+            writer.write(head.encode())
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.close()
+            await writer.wait_closed()
+    assert (await stack.caller().chat()).status == 200
+    assert len(stack.service.lines(event="unexpected")) == before

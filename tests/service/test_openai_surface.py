@@ -89,6 +89,9 @@ async def test_the_conversation_that_the_client_sends_reaches_the_model(sdk: ope
 async def test_the_models_are_the_routes(sdk: openai.AsyncOpenAI) -> None:
     ids = [model.id async for model in await sdk.models.list()]
     assert {"default", "economy", "restart", "error", "buffer"} <= set(ids)
+    assert (await sdk.models.retrieve("economy")).id == "economy"
+    with pytest.raises(openai.NotFoundError, match="economy"):
+        await sdk.models.retrieve("gpt-none")
 
 
 async def test_parameters_that_no_stage_uses_are_taken_and_named(sdk: openai.AsyncOpenAI) -> None:
@@ -100,8 +103,11 @@ async def test_parameters_that_no_stage_uses_are_taken_and_named(sdk: openai.Asy
         user="u-1",
         presence_penalty=0.1,
         n=1,
+        modalities=["text"],
+        stream=None,
     )
-    assert (done.model_extra or {})["gauntlet"]["ignored"] == ["temperature", "presence_penalty", "top_p", "user"]
+    ignored = ["temperature", "modalities", "presence_penalty", "top_p", "user"]
+    assert (done.model_extra or {})["gauntlet"]["ignored"] == ignored
 
 
 async def test_an_answer_that_max_tokens_cuts_says_so_and_is_not_kept(stack: Stack, sdk: openai.AsyncOpenAI) -> None:

@@ -122,3 +122,24 @@ async def test_a_worker_killed_between_charge_and_record_never_charges_twice(sta
 
             await eventually(settled, "the refund after the crash", within_s=30)
             assert len(await stack.sim.charges()) == wanted
+
+
+async def test_a_deadline_in_the_header_bounds_a_refund_too(stack: Stack) -> None:
+    await stack.sim.fault("payments", "hang")
+    late = await stack.caller().request(
+        "POST",
+        "/refund",
+        {"charge": "ch_1", "amount": 1250, "currency": "usd"},
+        headers={"Idempotency-Key": "late", "X-Deadline-Ms": "500"},
+    )
+    assert late.status in (503, 504)
+    assert late.took_s < 2
+
+
+async def test_two_different_keys_are_no_key(stack: Stack) -> None:
+    headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two"), *stack.caller().headers.items()]
+    assert stack.session is not None
+    async with stack.session.post(f"{stack.url}/refund", data=b'{"charge": "ch_1", "amount": 1}', headers=headers) as r:
+        assert r.status == 400
+        assert "several Idempotency-Key" in (await r.json(content_type=None))["detail"]
+    assert await stack.sim.charges() == []

@@ -198,3 +198,29 @@ async def test_an_unknown_route_is_refused_where_it_is_named(stack: Stack) -> No
     assert "'fast'" in problem(await prefer(alice, route="fast"), 422)["detail"]
     assert "economy" in problem(await alice.chat(route="fast"), 404)["detail"]
     assert (await alice.request("GET", "/preferences")).json() == {"route": None, "style": None}
+
+
+async def test_a_message_whose_sender_left_while_it_waited_for_its_turn_is_neither_asked_nor_kept(stack: Stack) -> None:
+    alice = stack.caller()
+    thread_id = await begin(alice)
+    await stack.sim.latency("anthropic", first_token_ms=1000)
+    slow = asyncio.create_task(alice.chat("The first one?", thread_id=thread_id))
+    await called(stack, 2)
+    leaving = asyncio.create_task(alice.chat("The one who leaves?", thread_id=thread_id))
+    await asyncio.sleep(0.4)
+    leaving.cancel()
+    assert (await slow).status == 200
+    await stack.sim.latency("anthropic")
+    assert (await alice.chat("The last one?", thread_id=thread_id)).status == 200
+    said = [m["content"] for m in await messages(alice, thread_id) if m["role"] == "user"]
+    assert said[1:] == ["The first one?", "The last one?"]
+    assert len(await stack.sim.calls()) == 3
+
+
+async def test_a_thread_that_was_not_begun_has_no_id(stack: Stack) -> None:
+    for target in ("anthropic", "openai"):
+        await stack.sim.fault(target, "status", status=503)
+    alice = stack.caller()
+    answer = await alice.chat("Is anybody there?")
+    assert (answer.status, answer.json()["thread_id"]) == (503, None)
+    assert (await alice.request("GET", "/threads")).json() == {"threads": []}

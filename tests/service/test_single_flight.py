@@ -73,3 +73,31 @@ async def test_a_degraded_answer_is_shared_by_those_who_wait_and_never_stored(st
     assert len(await stack.sim.calls("openai")) == 1
     await stack.reset()
     assert (await alice.chat(QUESTION)).json()["source"] == "live"
+
+
+async def test_streams_that_outlast_every_waiter_are_followed_as_they_come(stack: Stack) -> None:
+    """Within a worker at once, by whoever asks for one; another worker waits a while for the whole, then asks."""
+    await stack.sim.latency("anthropic", first_token_ms=100, per_token_ms=120)
+    alice = stack.caller()
+    begun = asyncio.create_task(alice.stream(QUESTION))
+
+    async def called() -> bool:
+        return bool(await stack.sim.calls())
+
+    await eventually(called, "the leader's call")
+    streams = [await begun, *await at_once(20, lambda _: alice.stream(QUESTION))]
+    assert {name for events in streams for name, _ in events} == {"delta", "done"}
+    assert len({events[-1][1]["answer"] for events in streams}) == 1
+    assert len(await stack.sim.calls()) <= 2
+
+
+async def test_who_waits_for_a_leader_that_fails_over_late_gets_its_answer(stack: Stack) -> None:
+    """The first provider hangs until half of the deadline is gone: who asked again then would be too late."""
+    await stack.sim.fault("anthropic", "hang")
+    await stack.sim.latency("openai", first_token_ms=1100)
+    alice = stack.caller()
+    answers = await at_once(40, lambda _: alice.chat(QUESTION))
+    assert [a.status for a in answers] == [200] * 40
+    assert {a.json()["source"] for a in answers} == {"provider"}
+    assert len({a.worker for a in answers}) == 2
+    assert [c["target"] for c in await stack.sim.calls()] == ["anthropic", "openai"]

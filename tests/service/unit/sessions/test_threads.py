@@ -224,3 +224,21 @@ async def test_preferences_are_replaced_as_a_whole_and_rendered_into_the_system_
     assert await threads.preferences("acme", "alice") == Preferences(None, "brief")
     assert await threads.preferences("acme", "bob") == Preferences()
     assert Preferences().system() == SYSTEM
+
+
+async def test_a_new_thread_has_an_id_once_its_first_turn_is_kept(threads: Threads) -> None:
+    turn = await threads.begin("acme", "alice", None, until_s=soon())
+    assert turn.known_id is None, "nothing to go on in yet"
+    await threads.commit(turn, "one", "re: one")
+    assert turn.known_id == turn.thread_id
+    again = await threads.begin("acme", "alice", turn.thread_id, until_s=soon())
+    await threads.abandon(again)
+    assert again.known_id == turn.thread_id, "an aborted turn leaves the thread"
+
+
+async def test_the_index_forgets_threads_that_have_ended(store: Store) -> None:
+    threads = Threads(SessionSettings(thread_ttl_s=1), store=store, clock=CLOCK)
+    for name in ("old", "older"):
+        await store.execute("ZADD", "threads:{acme:alice}", CLOCK.time() - 10, name)
+    kept = await said(threads, "one")
+    assert await store.execute("ZRANGE", "threads:{acme:alice}", 0, -1) == [kept.encode()]

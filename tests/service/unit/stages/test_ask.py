@@ -104,3 +104,39 @@ def test_a_decision_is_reported_with_the_time_since_the_request_began(clock: Fak
     asked.report("retry", "wait", wait_s=1)
     assert asked.path == [("retry", "wait", 0.25, {"wait_s": 1})]
     assert asked.left_s == 4.75
+
+
+async def test_what_a_reply_reads_is_closed_with_it_even_if_nobody_read_a_thing() -> None:
+    inner = streaming("4", "2")
+
+    async def events() -> Any:
+        async for event in inner:
+            yield event
+
+    outer = Reply(source="live", provider="anthropic", model="m", events=events(), inner=inner)
+    ends = recorded(inner)
+    outer.on_end(lambda _, outcome, error: ends.append(("outermost", outcome, error)))
+    await outer.aclose()
+    assert [(name, outcome) for name, outcome, _ in ends] == [
+        ("inner", "cancelled"),
+        ("outer", "cancelled"),
+        ("outermost", "cancelled"),
+    ]
+
+
+async def test_hooks_run_even_where_closing_fails() -> None:
+    class Stuck:
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> Delta:
+            return Delta("4")
+
+        async def aclose(self) -> None:
+            raise OSError("the connection would not close")
+
+    reply = Reply(source="live", provider="anthropic", model="m", events=Stuck())
+    ends = recorded(reply)
+    with pytest.raises(OSError, match="would not close"):
+        await reply.aclose()
+    assert [outcome for _, outcome, _ in ends] == ["cancelled", "cancelled"]

@@ -398,7 +398,7 @@ async def test_with_the_store_away_a_worker_still_shares_and_nothing_fails(clock
 
 async def test_of_waiters_whose_leader_takes_too_long_one_leads_anew_for_all(clock: FakeClock) -> None:
     worker, slow = Worker(AwayStore(), clock), Slow()
-    leader = asyncio.create_task(worker.cache(worker.new(), slow))
+    leader = asyncio.create_task(worker.cache(worker.new(deadline_s=clock.now + 60), slow))
     await asyncio.sleep(0)
     began_s, asked = clock.now, [worker.new() for _ in range(20)]
     waiting = [asyncio.create_task(worker.cache(one, slow)) for one in asked]
@@ -412,6 +412,38 @@ async def test_of_waiters_whose_leader_takes_too_long_one_leads_anew_for_all(clo
     leader.cancel()
     await asyncio.gather(leader, return_exceptions=True)
     await worker.settle.drain()
+
+
+async def test_a_leader_who_is_done_by_our_deadline_is_waited_for_till_then(clock: FakeClock) -> None:
+    """To ask again with half of the time would fail where the leader succeeds."""
+    worker, slow = Worker(AwayStore(), clock), Slow()
+    tasks = [asyncio.create_task(worker.cache(worker.new(), slow)) for _ in range(20)]
+    await asyncio.sleep(0)
+    await clock.sleep(4.7)
+    slow.gates[0].set_result(live("late"))
+    assert [(await task).source for task in tasks] == ["live"] + ["shared"] * 19
+    assert len(slow.users) == 1
+    await worker.settle.drain()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_another_workers_leader_is_waited_for_as_long_as_it_may_bring_something_in_time(
+    store: Store, stream: bool
+) -> None:
+    """A stream may last longer than anybody waits."""
+    one, two = Worker(store, SystemClock(), "one"), Worker(store, SystemClock(), "two")
+    await one.cache._liveness.start()
+    slow, until_s = Slow(), one.clock.monotonic() + 2.0
+    leader = asyncio.create_task(one.cache(one.new(stream=stream, deadline_s=until_s), slow))
+    await slow.called(1)
+    follower = asyncio.create_task(two.ask(Scripted(live("own")), deadline_s=until_s))
+    await asyncio.sleep(max(until_s - 0.8 - one.clock.monotonic(), 0))
+    slow.gates[0].set_result(live("42"))
+    await leader
+    await one.settle.drain()
+    _, reply = await follower
+    assert (reply.text, reply.source) == (("own", "live") if stream else ("42", "shared"))
+    await one.cache._liveness.aclose()
 
 
 async def test_who_waited_too_long_finds_what_was_stored_meanwhile_and_has_the_stale_answer_else(

@@ -27,7 +27,7 @@ from service.stages.ask import Ask
 from service.stages.cache import CachedAnswer
 from service.stages.fallback import Fallback
 
-from ..fakes import GPT, MINI, SONNET, FakeClock, Scripted, ask, decisions, live
+from ..fakes import GPT, MINI, SONNET, FakeClock, Scripted, ask, decisions, live, streaming
 
 DOWN = Unavailable("down", provider="anthropic", upstream_status=503)
 DOWN_TOO = CircuitOpen("open", provider="openai")
@@ -89,7 +89,7 @@ async def test_with_too_little_time_the_smaller_model_is_asked_at_once(clock: Fa
     asked = ask(clock, SONNET, GPT, MINI, deadline_s=clock.now + 1.2)
     reply = await fallback()(asked, inner)
     assert inner.rungs == [MINI]
-    assert (reply.source, reply.degraded) == ("smaller_model", [])
+    assert (reply.source, reply.degraded) == ("smaller_model", ["deadline:too_little_time"])
     assert inner.deadlines_s == [clock.now + 0.95]
 
 
@@ -224,3 +224,28 @@ async def test_a_defect_is_no_reason_to_fail_over(clock: FakeClock, fallback: Ma
     with pytest.raises(ValueError, match="defect"):
         await fallback()(ask(clock), inner)
     assert len(inner.rungs) == 1
+
+
+async def test_a_stale_answer_for_lack_of_time_is_degraded_for_that_reason(clock: FakeClock, fallback: Make) -> None:
+    reply = await fallback()(ask(clock, deadline_s=clock.now + 0.1, stale=STALE), Scripted(live()))
+    assert (reply.source, reply.degraded) == ("stale", ["deadline:too_little_time"])
+
+
+async def test_a_context_that_no_larger_rung_was_asked_about_is_still_the_callers_fault(
+    clock: FakeClock, fallback: Make
+) -> None:
+    small, large = Rung("openai", "s", context_tokens=8), Rung("anthropic", "l", smaller=True, context_tokens=64)
+    inner = Scripted(DOWN, ContextTooLong("long"))
+    with pytest.raises(ContextTooLong):
+        await fallback()(ask(clock, SONNET, small, large), inner)
+    assert inner.rungs == [SONNET, small]
+
+
+async def test_a_restarting_stream_that_is_never_read_closes_what_it_would_have_read(
+    clock: FakeClock, fallback: Make
+) -> None:
+    inner, ends = streaming("4"), []
+    inner.on_end(lambda _, outcome, error: ends.append(outcome))
+    reply = await fallback()(ask(clock, stream=True), Scripted(inner))
+    await reply.aclose()
+    assert ends == ["cancelled"]

@@ -268,3 +268,13 @@ def test_in_an_outage_retries_stay_a_fifth_of_the_requests(clock: FakeClock) -> 
         budget.request()
         retries += budget.take()
     assert retries == pytest.approx(10 + 200, abs=2)
+
+
+async def test_a_request_earns_its_share_of_the_budget_once_however_many_rungs_it_tries(clock: FakeClock) -> None:
+    stage = Retry(RetrySettings(budget_per_s=0), clock=clock)
+    stage.budget.left = 0
+    asked = ask(clock)
+    for _ in range(3):
+        with pytest.raises(CircuitOpen):
+            await stage(asked, Scripted(CircuitOpen("open", provider=P)))
+    assert stage.budget.left == pytest.approx(0.2)
