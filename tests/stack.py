@@ -194,7 +194,7 @@ class Caller:
 
     async def chat(self, text: str = "", *, headers: dict[str, str] | None = None, **more: Any) -> Answer:
         """POST /chat; a question of its own when no text is given."""
-        text = text or f"What does note {uuid.uuid4().hex[:12]} say about retries?"
+        text = text or f"What does note n{uuid.uuid4().hex[:12]} say about retries?"
         return await self.request("POST", "/chat", {"text": text, **more}, headers=headers)
 
     async def refund(self, key: str, **body: Any) -> Answer:
@@ -210,7 +210,7 @@ class Caller:
 
     async def stream(self, text: str = "", **more: Any) -> list[tuple[str, Any]]:
         """POST /chat/stream, read to its end."""
-        text = text or f"What does note {uuid.uuid4().hex[:12]} say about breakers?"
+        text = text or f"What does note n{uuid.uuid4().hex[:12]} say about breakers?"
         return await self.events("/chat/stream", {"text": text, **more})
 
 

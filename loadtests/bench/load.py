@@ -30,7 +30,7 @@ _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 def unique_bodies() -> Iterator[bytes]:
     """Chat bodies without end, each its own: none was sent before by this or by another process."""
-    run = os.urandom(6).hex().encode()
+    run = b"run-" + os.urandom(6).hex().encode()  # a word, which no filter takes for somebody's number
     return (b'{"text":"question %d of %s"}' % (number, run) for number in itertools.count())
 
 

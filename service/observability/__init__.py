@@ -1,1 +1,1 @@
-"""Layer 5: what the service tells about itself. Today the logs; read ``logs.py``."""
+"""Layer 5: what the service tells about itself. Read ``logs.py``, then ``pii.py``."""

@@ -1,11 +1,12 @@
 """Cache: the same question is answered once.
 
 The key is the SHA-256 of canonical JSON of tenant, route, every parameter that changes the answer and all messages.
-Fresh for an hour, kept for a day for the stale rung. Temperature above 0 without a seed bypasses; errors, answers of a
-rung above 0 and truncated or empty ones are never stored. Single-flight over all workers: a hundred same questions at
-once are one provider call. Within a worker waiters share the leader's answer (``flight.py``), a stream as it comes
-(``broadcast.py``); across workers a lease names the leader and holds while its worker lives (``../store/liveness.py``),
-and a message wakes the others. Chapter, sections 4 and 6. Next: ``rate_limit.py``.
+Fresh for an hour, kept for a day for the stale rung. Temperature above 0 without a seed bypasses, and so does what
+may hold personal data; errors, answers of a rung above 0 and truncated or empty ones are never stored. Single-flight
+over all workers: a hundred same questions at once are one provider call. Within a worker waiters share the leader's
+answer (``flight.py``), a stream as it comes (``broadcast.py``); across workers a lease names the leader and holds
+while its worker lives (``../store/liveness.py``), and a message wakes the others. Chapter, sections 4 and 6. Next:
+``rate_limit.py``.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import structlog
 
 from ..clock import Clock
 from ..errors import CallerError, DeadlineExceeded, ProviderError, StoreUnavailable
+from ..observability.pii import suspected
 from ..settings import CacheSettings
 from ..store.guard import Store
 from ..store.liveness import Liveness
@@ -137,6 +139,9 @@ class Cache:
         """A fresh answer, a shared one, or the one that this request brings for all who wait."""
         if ask.temperature and ask.seed is None:
             ask.report(self.name, "bypass", why="temperature without seed")
+            return await go_on(ask)
+        if any(suspected(message.content) for message in ask.messages) or suspected(ask.system or ""):
+            ask.report(self.name, "bypass", why="it may hold personal data")
             return await go_on(ask)
         key = key_of(ask)
         follows, patient = ask.route.broken_stream if ask.stream else "", True
@@ -288,7 +293,8 @@ class Cache:
         )
         # In every order of the stages: to a cache inside the ladder each rung's answer is live.
         first = reply.source == "live" and not reply.degraded and ask.rung is ask.route.rungs[0]
-        storable = first and reply.finish_reason == "stop" and bool(text)
+        personal = suspected(text)
+        storable = first and reply.finish_reason == "stop" and bool(text) and not personal
         ask.report(self.name, "store" if storable else "not_stored", source=reply.source, finish=reply.finish_reason)
         if ask.hurried and reply.source in OWN_WHEN_HURRIED:
             self._failed(key, flight, DeadlineExceeded("the leader's own deadline was too short"))
@@ -296,7 +302,7 @@ class Cache:
         flight.land(answer)
         self._flights.close(key, flight)
         encoded = answer.encode()
-        self._release(key, flight, encoded if storable else b"", b"" if storable else encoded)
+        self._release(key, flight, encoded if storable else b"", b"" if storable or personal else encoded)
 
     def _failed(self, key: str, flight: Flight[Landed], error: BaseException) -> None:
         """The leader failed: for itself alone, or for everybody who waits."""

@@ -184,6 +184,27 @@ async def test_only_a_random_answer_bypasses(worker: Worker, temperature: float,
     assert len(inner.rungs) == calls
 
 
+@pytest.mark.parametrize(
+    "change", [{"messages": (Message("user", "Who is a@example.org?"),)}, {"system": "Call me 0170 1234567."}]
+)
+async def test_what_may_hold_personal_data_is_neither_kept_nor_shared(
+    worker: Worker, store: Store, change: dict[str, Any]
+) -> None:
+    slow = Slow()
+    tasks = [asyncio.create_task(worker.cache(worker.new(**change), slow)) for _ in range(2)]
+    await slow.called(2)
+    for gate in slow.gates:
+        gate.set_result(live())
+    assert [(await task).source for task in tasks] == ["live", "live"]
+    assert await store.execute("DBSIZE") == 0
+
+
+async def test_an_answer_that_may_hold_personal_data_is_not_kept(worker: Worker, store: Store) -> None:
+    asked, _ = await worker.ask(Scripted(live("Call 0170 1234567.")))
+    assert decisions(asked, "cache") == ["miss", "not_stored"]
+    assert await store.execute("DBSIZE") == 0
+
+
 def degraded(reply: Reply) -> Reply:
     reply.source = "provider"
     reply.degraded.append("anthropic:unavailable")
