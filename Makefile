@@ -12,6 +12,8 @@ PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 pyt
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 ARGS :=
+# A checkout that was moved or copied: what .venv runs is where it was, so it is installed anew.
+MOVED := $(shell test ! -f $(INSTALLED) || test "`cat $(INSTALLED)`" = "`pwd`" || rm $(INSTALLED))
 
 .PHONY: help up test check bench lock clean
 
@@ -19,7 +21,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 up: $(INSTALLED)
-	@$(BIN)/gauntlet up $(ARGS)
+	@$(BIN)/python -m gauntlet up $(ARGS)
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -53,7 +55,7 @@ $(INSTALLED): requirements.lock pyproject.toml $(BIN)/python
 	@rm $(VENV)/.locked 2>/dev/null || { echo "pip could not install them, see above; run it again" >&2; exit 1; }
 	@echo "[3/3] gauntlet itself"
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
-	@touch $@
+	@pwd > $@
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from rich.console import Group
 from rich.padding import Padding
@@ -40,6 +40,8 @@ def run(argv: Sequence[str]) -> int:
         answer = json.loads(body)
     except ValueError as error:
         raise DoorError(f"status {status}, and the body is no JSON: {body[:200]!r}") from error
+    if not isinstance(answer, dict):
+        raise DoorError(f"status {status}, and the body is no JSON object: {body[:200]!r}")
     if args.json:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     elif "answer" in answer:
@@ -58,13 +60,18 @@ def _running_url() -> str:
 
 def _post(url: str, question: Mapping[str, str], key: str) -> tuple[int, bytes]:
     """Status and body of `POST /chat?explain=1`. Raises DoorError when nothing answers."""
-    parts = urlsplit(url if "//" in url else f"http://{url}")
+    try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+    except ValueError as error:
+        raise UsageError(f"--url is {url!r}: {error}; it looks like http://127.0.0.1:8000") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"--url is {url!r}; it looks like http://127.0.0.1:8000")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    if not (key and key.isascii() and key.isprintable()):
+        raise UsageError("--key is empty or has characters that no API key has; copy it again")
     try:
-        connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
+        connection = kind(parts.hostname, _port_of(parts, url), timeout=TIMEOUT_S)
         connection.request("POST", f"{parts.path.rstrip('/')}/chat?explain=1", json.dumps(question), headers)
         response = connection.getresponse()
         return response.status, response.read()
@@ -73,6 +80,13 @@ def _post(url: str, question: Mapping[str, str], key: str) -> tuple[int, bytes]:
     except (OSError, http.client.HTTPException) as error:
         advice = f"start it with `make up`, or see `{command_name()} doctor`"
         raise DoorError(f"no service answers at {url} ({error}); {advice}") from error
+
+
+def _port_of(parts: SplitResult, url: str) -> int | None:
+    try:
+        return parts.port
+    except ValueError as error:
+        raise UsageError(f"--url is {url!r}: {error}; it looks like http://127.0.0.1:8000") from None
 
 
 def _rendered(answer: Mapping[str, Any]) -> Group:

@@ -20,7 +20,7 @@ def effective(environ: Mapping[str, str]) -> dict[str, str]:
 
     Raises UsageError when the file cannot be read.
     """
-    path = Path(environ.get("GAUNTLET_CONFIG") or ROOT / "gauntlet.toml")
+    path = path_in(environ)
     found: dict[str, str] = {}
     if path.exists():
         try:
@@ -31,6 +31,11 @@ def effective(environ: Mapping[str, str]) -> dict[str, str]:
     if "REDIS_URL" not in found and f"{PREFIX}REDIS_URL" in found:
         found["REDIS_URL"] = found[f"{PREFIX}REDIS_URL"]
     return found
+
+
+def path_in(environ: Mapping[str, str]) -> Path:
+    """The configuration file, which need not exist: a relative GAUNTLET_CONFIG counts from where the person is."""
+    return Path(environ.get("GAUNTLET_CONFIG") or ROOT / "gauntlet.toml").absolute()
 
 
 def _flat(table: Mapping[str, object]) -> Iterator[tuple[str, str]]:

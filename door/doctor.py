@@ -11,8 +11,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from urllib.parse import urlsplit
 
 from door import holders, plan, ports, processes, state, valkey
+from door.console import command_name
 from door.errors import DoorError
 
 ENOUGH_FILES = 1024
@@ -83,7 +85,8 @@ def _home(chosen: plan.Plan) -> list[Finding]:
         return [Finding("home", f"{chosen.home}; an up runs (pid {up.supervisor.pid})")]
     left = [f"{part.name} (pid {part.pid})" for part in up.parts if processes.group_members(part)]
     if left:
-        return [Finding("home", f"left by an up that was killed: {', '.join(left)}", "run `gauntlet down`")]
+        todo = f"run `{command_name()} down`"
+        return [Finding("home", f"left by an up that was killed: {', '.join(left)}", todo)]
     return [Finding("home", f"{chosen.home}; the last up was killed and left no process")]
 
 
@@ -96,14 +99,18 @@ def _open_files() -> list[Finding]:
 
 
 def _ports(chosen: plan.Plan) -> list[Finding]:
-    busy = {holder.port.name: holder for holder in holders.held(chosen.ports, state.read(chosen.home))}
+    up = state.read(chosen.home)
+    numbers = dict(chosen.ports)
+    if up is not None and processes.is_alive(up.supervisor):  # what runs may have been moved by flags
+        numbers = {name: urlsplit(url).port or numbers[name] for name, url in up.urls.items() if name in numbers}
+    busy = {holder.port.name: holder for holder in holders.held(numbers, up)}
     findings = []
     for port in ports.TABLE:
-        if port.name not in chosen.ports:
+        if port.name not in numbers:
             continue
         holder = busy.get(port.name)
         if holder is None:
-            findings.append(Finding("port", f"{chosen.ports[port.name]} ({port.name}) is free"))
+            findings.append(Finding("port", f"{numbers[port.name]} ({port.name}) is free"))
         elif holder.part:
             findings.append(Finding("port", str(holder).removeprefix("port ")))
         else:

@@ -46,7 +46,7 @@ def _holder(port: ports.Port, number: int, pid: int | None, state: UpState | Non
     command, part = "", None
     if pid is not None:
         try:
-            command = shlex.join(psutil.Process(pid).cmdline())
+            command = " ".join(shlex.join(psutil.Process(pid).cmdline()).split())
             part = _part_of(pid, state)
         except (psutil.Error, ProcessLookupError):
             pid = None

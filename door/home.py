@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from door.console import command_name
 from door.errors import DoorError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +41,7 @@ def hold(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyUp(f"an up is running with its state in {home}; `gauntlet down` ends it") from None
+            raise AlreadyUp(f"an up is running with its state in {home}; `{command_name()} down` ends it") from None
         yield
 
 

@@ -52,11 +52,12 @@ def service_part(plan: Plan, needs: tuple[str, ...]) -> Part:
 def service_environment(plan: Plan) -> dict[str, str]:
     """What the service is told about the other parts.
 
-    An address that the person configured stays; the live profile keeps the providers' real ones.
+    An address that the person configured stays; the live profile has nothing to do with the simulator.
     """
-    addresses = upstreams(plan.url)
-    real = [variable for variable in addresses if plan.profile == "live" and "PROVIDERS" in variable]
-    told = {variable: url for variable, url in addresses.items() if variable not in (*plan.configured, *real)}
+    addresses = {} if plan.profile == "live" else upstreams(plan.url)
+    told = {variable: url for variable, url in addresses.items() if variable not in plan.configured}
+    if plan.config is not None:  # absolute: the part does not run where the person is
+        told["GAUNTLET_CONFIG"] = str(plan.config)
     return {"REDIS_URL": plan.state_url, "GAUNTLET_PROFILE": plan.profile, **told}
 
 

@@ -22,7 +22,8 @@ HOSTS_OF_REDIS = ("redis://", "rediss://", "unix://")
 class Plan:
     """One run, with every choice made; `redis_url` is the person's own server, None for the embedded one.
 
-    `configured` names the variables that a person set, in the environment or in the configuration file.
+    `configured` names the variables that a person set, in the environment or in the configuration file; `config` is
+    the file that GAUNTLET_CONFIG names, None where it names none.
     """
 
     home: Path
@@ -31,6 +32,7 @@ class Plan:
     workers: int
     redis_url: str | None
     configured: frozenset[str]
+    config: Path | None = None
 
     def url(self, name: str) -> str:
         """The loopback URL of one port of the table."""
@@ -64,6 +66,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def make(args: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     """The plan for these flags and this environment. Raises UsageError for a value that cannot be used."""
+    config = configuration.path_in(environ) if environ.get("GAUNTLET_CONFIG") else None
     environ = configuration.effective(environ)
     redis_url = environ.get("REDIS_URL")
     if redis_url and not redis_url.startswith(HOSTS_OF_REDIS):
@@ -75,7 +78,7 @@ def make(args: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     if profile not in PROFILES:
         raise UsageError(f"GAUNTLET_PROFILE is {profile!r}; it is one of {', '.join(PROFILES)}")
     workers = _workers(getattr(args, "workers", None), environ)
-    return Plan(home.find(environ), numbers, profile, workers, redis_url, frozenset(environ))
+    return Plan(home.find(environ), numbers, profile, workers, redis_url, frozenset(environ), config)
 
 
 def without_password(url: str) -> str:

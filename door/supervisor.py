@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from door import processes
-from door.errors import DoorError
+from door.errors import DoorError, UsageError
 from door.home import ROOT, fresh_log
 from door.state import ProcessName
 
@@ -80,7 +80,10 @@ class Running:
         if code is not None:
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             when = "by itself" if self.ready_after_s is not None else "before it was ready"
-            raise PartFailed(f"{self.part.name} {how} {when}{self._last_lines()}")
+            failure = PartFailed(f"{self.part.name} {how} {when}{self._last_lines()}")
+            if self.ready_after_s is None and code == UsageError.exit_code:
+                failure.exit_code = code  # its configuration cannot be used
+            raise failure
         if self.ready_after_s is not None:
             return
         waited_s = time.monotonic() - self.started_at

@@ -36,12 +36,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Exit code 0 when ended by a person, 1 when something was in the way or a part died."""
+    """Exit code 0 when ended by a person, 1 when something was in the way or a part died, 2 for a wrong setting."""
     args = parser().parse_args(argv)
     chosen = plan.make(args, os.environ)
-    if args.detach:
-        return detach.run(argv, chosen.home)
     try:
+        if args.detach:
+            return detach.run(argv, chosen)
         with home.hold(chosen.home):
             _refuse_leftovers(chosen.home)
             held = _held_ports(chosen)
@@ -79,7 +79,7 @@ def _run_held(chosen: plan.Plan) -> int:
             supervisor.watch()
     except PartFailed as failure:
         print(f"gauntlet up: {failure}\nending the rest ...", file=sys.stderr)
-        return 1
+        return failure.exit_code
     else:
         return 0
     finally:
@@ -94,7 +94,8 @@ class _Interrupted:
     def __init__(self) -> None:
         self._asked = False
         for number in ENDING_SIGNALS:
-            signal.signal(number, self._note)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` means it
+                signal.signal(number, self._note)
 
     def __call__(self) -> bool:
         return self._asked

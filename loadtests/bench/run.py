@@ -94,7 +94,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if set(arguments.names) - {SIMULATOR}:
             uvloop.run(_run(arguments, book, console))
         if SIMULATOR in arguments.names:
-            simulator.main([])
+            given = (("--rounds", arguments.rounds), ("--seconds", arguments.seconds))
+            simulator.main([word for name, value in given if value for word in (name, f"{value:g}")])
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("interrupted; everything that was started has ended")
         return INTERRUPTED

@@ -87,7 +87,7 @@ def messages(document: dict[str, Any], roles: frozenset[str]) -> list[tuple[str,
     turns = []
     for i, message in enumerate(given):
         role = message.get("role") if isinstance(message, dict) else None
-        if role not in roles:
+        if not isinstance(role, str) or role not in roles:
             expected = ", ".join(sorted(roles))
             raise RefusalError(
                 "invalid_request", f"messages.{i}.role: Input should be one of {expected}", param="messages"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,6 +22,9 @@ from .quota import Quota, TargetQuota
 from .state import State
 
 M = TypeVar("M", bound=BaseModel)
+
+_TAKES = {"/sim/events": "since", "/sim/ledger": "since", "/sim/faults": "target"}
+"""The one query parameter of a path."""
 
 _JSON = b"application/json"
 _PROBLEM = b"application/problem+json"
@@ -75,8 +78,8 @@ class Control:
         content_type, headers, status = _JSON, [], 200
         try:
             body = await read_body(receive) or b""
-            query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
-            result = await self._route(scope["method"], scope["path"])(body, query)
+            handler = self._route(scope["method"], scope["path"])
+            result = await handler(body, _query(scope["query_string"], _TAKES.get(scope["path"])))
         except ProblemError as problem:
             content_type, status, result = _PROBLEM, problem.status, problem.document
             if status == 405:
@@ -148,6 +151,16 @@ class Control:
     async def _delete_ledger(self, body: bytes, query: dict[str, str]) -> Any:
         self._state.ledger.clear()
         return {"last_seq": self._state.ledger.last_seq}
+
+
+def _query(given: bytes, takes: str | None) -> dict[str, str]:
+    """The query by name; raises ProblemError for a name that the path does not take."""
+    query = dict(parse_qsl(given.decode("latin-1"), keep_blank_values=True))
+    for name in query:
+        if name != takes:
+            only = f"the only one here is {takes}" if takes else "there is none here"
+            raise ProblemError(400, "Bad query", f"{name}: unknown parameter; {only}.")
+    return query
 
 
 def _since(query: dict[str, str]) -> int:

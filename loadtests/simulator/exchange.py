@@ -50,7 +50,7 @@ class Exchange:
         endpoint = self._endpoints.get((scope["method"], scope["path"]))
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"")[:MAX_NAME].decode("latin-1") or None
-        attempt = _attempt(headers.get(b"x-attempt"))
+        attempt = _attempt(headers)
         served = endpoint or self._fallback
         row = self._state.ledger.open(t, served.target, scope["path"][:MAX_NAME], request_id, attempt)
         call = Call(scope["connection"], send, served, row, started)
@@ -59,8 +59,13 @@ class Exchange:
                 raise RefusalError("not_found", f"There is no {scope['method']} {scope['path']} here.")  # noqa: TRY301
             await self._run(call, headers, body)
         except RefusalError as refusal:
-            row.input_tokens = 0
+            row.input_tokens, row.fault = 0, None  # whatever fault was drawn, this is not its doing
             await call.refuse(refusal)
+        except Exception:
+            row.input_tokens, row.fault = 0, None
+            if row.status is None:
+                await call.refuse(RefusalError("api_error", "The simulator met an error of its own; see its log."))
+            raise
         finally:
             if call.ask is not None and call.ask.model is not None:
                 row.billed_nano_usd = call.ask.model.bill(row.input_tokens, row.output_tokens)
@@ -163,9 +168,13 @@ def _decode(body: bytes) -> Any:
         return None
 
 
-def _attempt(header: bytes | None) -> int:
-    """Return the attempt that a client states, 1 when it states none or nonsense."""
-    return int(header) if header is not None and header.isdigit() and len(header) < 7 else 1
+def _attempt(headers: dict[bytes, bytes]) -> int:
+    """Return the attempt that a client states, or that its SDK does; 1 when neither does, or nonsense."""
+    for name, first in ((b"x-attempt", 0), (b"x-stainless-retry-count", 1)):
+        stated = headers.get(name, b"")
+        if stated.isdigit() and len(stated) < 7:
+            return int(stated) + first
+    return 1
 
 
 def _forced(call: Call, params: Params) -> RefusalError:

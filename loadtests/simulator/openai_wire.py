@@ -64,6 +64,7 @@ class OpenAIChat(OpenAIProvider):
         require_key(headers)
         model = known_model(self.models, document)
         turns = messages(document, _ROLES)
+        boolean(document, "stream")
         if document.get("n") not in (None, 1):
             raise RefusalError("invalid_request", "n: only 1 choice is simulated", param="n")
         system = "\n".join(text for role, text in turns if role in _SYSTEM_ROLES)

@@ -40,7 +40,8 @@ class Models:
 
     def names(self) -> list[str]:
         """Return the ids that `GET /v1/models` lists."""
-        priced = [model.id for model in self._provider.models] if self._provider else []
+        provider = self._provider
+        priced = [model.id for model in provider.models if provider.find_model(model.id)] if provider else []
         return [*priced, "fake-large", "fake-small"]
 
     def find(self, name: str) -> Model | None:

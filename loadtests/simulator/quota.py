@@ -117,7 +117,8 @@ def anthropic_headers(quota: Quota) -> Headers:
     """Return the `anthropic-ratelimit-*` headers; resets are RFC 3339 times at which the bucket is full again."""
     headers: Headers = []
     now = time.time()
-    for name, bucket in ((b"requests", quota.requests), (b"tokens", quota.tokens), (b"input-tokens", quota.tokens)):
+    buckets = (quota.requests, quota.tokens, quota.tokens, quota.tokens)
+    for name, bucket in zip((b"requests", b"tokens", b"input-tokens", b"output-tokens"), buckets, strict=True):
         prefix = b"anthropic-ratelimit-" + name
         headers += [
             (prefix + b"-limit", b"%d" % bucket.size),

@@ -34,7 +34,7 @@ async def send_streamed(call: Call, work: ChatWork) -> None:
         return
     name = call.fault_name
     breaking = name in _BREAKING
-    malformed_at = call.break_at() if name == "malformed_chunk" else None
+    malformed_at = max(1, call.break_at()) if name == "malformed_chunk" else None
     unsent = await _tokens(call, work, call.break_at() if breaking else len(work.tokens), malformed_at)
     if unsent is None:
         return

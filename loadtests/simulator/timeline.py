@@ -1,8 +1,9 @@
 """The plan of faults, its clock, and the decision which call meets which fault (DESIGN section 5).
 
 Windows open and close by themselves on the loop's timers; every change is an event of the history. `share` is decided
-by a hash of the plan's seed, the fault's index, the identity of the request and its attempt, so it repeats at any
-concurrency; `times` and windows depend on order by nature. Read `ledger.py` next: it records what came of it.
+by a hash of the plan's seed, what the fault does to whom, the identity of the request and its attempt, so it repeats at
+any concurrency and whatever else is planned; a larger share hits whom a smaller one hits, and more. `times` and windows
+depend on order by nature. Read `ledger.py` next: it records what came of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any
 
 from .chance import unit
@@ -24,13 +26,20 @@ MAX_PLAN = 1000
 
 
 class Planned:
-    """A fault in the plan: `index` (its identity), its state and how many calls it has hit."""
+    """A fault in the plan: `index` (its identity), its state and how many calls it has hit.
 
-    __slots__ = ("fault", "hits", "index", "state", "timers")
+    `likeness` is what it does to whom; `twin` counts the open faults of the same likeness before it, so that two of
+    them that overlap draw independently.
+    """
 
-    def __init__(self, index: int, fault: Fault) -> None:
+    __slots__ = ("fault", "hits", "index", "likeness", "state", "timers", "twin")
+
+    def __init__(self, index: int, fault: Fault, twins: Iterable[Planned]) -> None:
         self.index = index
         self.fault = fault
+        self.likeness = fault.model_dump_json(include={"target", "fault", "match", "params"})
+        taken = {planned.twin for planned in twins if planned.likeness == self.likeness}
+        self.twin: int = next(number for number in count() if number not in taken)
         self.state = "pending"
         self.hits = 0
         self.timers: list[asyncio.TimerHandle] = []
@@ -68,7 +77,7 @@ class Timeline:
 
     def add(self, fault: Fault) -> Planned:
         """Add one fault; its `at_s` counts from now."""
-        planned = Planned(self._index, fault)
+        planned = Planned(self._index, fault, (p for p in self._plan if p.state != "ended"))
         self._index += 1
         if len(self._plan) >= MAX_PLAN:
             self._plan = [p for p in self._plan if p.state != "ended"]
@@ -98,7 +107,7 @@ class Timeline:
                 fault.fault == "refused"
                 or (match.model is not None and match.model != model)
                 or (match.stream is not None and match.stream != stream)
-                or (fault.share < 1.0 and unit(self.seed, planned.index, identity, attempt) >= fault.share)
+                or (fault.share < 1.0 and self._draw(planned, identity, attempt) >= fault.share)
             ):
                 continue
             planned.hits += 1
@@ -106,6 +115,9 @@ class Timeline:
                 self._end(planned, "times")
             return fault
         return None
+
+    def _draw(self, planned: Planned, identity: str, attempt: int) -> float:
+        return unit(self.seed, planned.likeness, planned.twin, identity, attempt)
 
     def describe(self) -> dict[str, Any]:
         """Return plan, active faults, seed, the start of the plan and its clock."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pytest
+
 from tests.door.cli import Up, environment, gauntlet
 
 STAGES = ("cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead", "call")
@@ -75,10 +77,28 @@ def test_a_model_without_a_known_price_does_not_look_free(tmp_path: Path) -> Non
     assert "$" not in asked.stdout
 
 
+def test_an_answer_that_is_no_object_is_told(tmp_path: Path) -> None:
+    with _stranger(b"[]") as url:
+        refused = gauntlet("ask", "hello?", "--url", url, env=environment(tmp_path))
+    assert refused.returncode == 1
+    assert "no JSON object: b'[]'" in refused.stderr
+
+
 def test_a_url_that_is_none_is_refused(tmp_path: Path) -> None:
     refused = gauntlet("ask", "hello?", "--url", "ftp://127.0.0.1", env=environment(tmp_path))
     assert refused.returncode == 2
     assert "it looks like http://" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("flag", "given"),
+    [("--url", "http://127.0.0.1:99999"), ("--url", "http://[::1"), ("--key", "é—"), ("--key", "a\nb"), ("--key", "")],
+)
+def test_a_flag_that_cannot_be_used_is_told_in_a_line(tmp_path: Path, flag: str, given: str) -> None:
+    refused = gauntlet("ask", "hello?", flag, given, env=environment(tmp_path))
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert flag in refused.stderr
 
 
 @contextmanager

@@ -34,6 +34,14 @@ def test_ports_that_our_own_parts_hold_are_well(workbench: Up) -> None:
     assert f"an up runs (pid {workbench.process.pid})" in report.stdout
 
 
+def test_an_up_that_was_moved_by_flags_is_looked_for_where_it_is(workbench: Up) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        number = str(stranger.getsockname()[1])
+        report = gauntlet("doctor", env={**workbench.env, "GAUNTLET_SERVICE_PORT": number})
+    assert report.returncode == 0, report.stdout
+    assert number not in report.stdout
+
+
 def test_a_redis_url_where_nothing_answers_is_a_finding(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

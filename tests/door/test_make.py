@@ -51,6 +51,18 @@ def test_the_venv_is_made_and_filled_from_the_lock_by_hash_and_then_left_alone(c
     assert (checkout / "pip.log").read_text() == asked
 
 
+def test_a_checkout_that_was_moved_is_installed_anew(checkout: Path, tmp_path: Path) -> None:
+    make(checkout, f"PYTHON={checkout}/python3", ".venv/.installed")
+    moved = tmp_path / "else where"
+    shutil.copytree(checkout, moved, ignore=shutil.ignore_patterns("else where"))
+    (moved / "pip.log").unlink()
+    assert make(moved, f"PYTHON={checkout}/python3", ".venv/.installed").returncode == 0
+    assert "-e ." in (moved / "pip.log").read_text()
+    (moved / "pip.log").unlink()
+    assert make(moved, f"PYTHON={checkout}/python3", ".venv/.installed").returncode == 0
+    assert not (moved / "pip.log").exists()
+
+
 def test_a_changed_lock_file_installs_again(checkout: Path) -> None:
     make(checkout, f"PYTHON={checkout}/python3", ".venv/.installed")
     (checkout / "pip.log").unlink()

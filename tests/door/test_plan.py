@@ -30,10 +30,19 @@ def test_an_address_that_a_person_configured_stays() -> None:
     assert "GAUNTLET_PROVIDERS__OPENAI__BASE_URL" not in told
 
 
-def test_the_live_profile_keeps_the_providers_real_addresses() -> None:
+def test_the_live_profile_has_nothing_to_do_with_the_simulator() -> None:
     told = parts.service_environment(made("--profile", "live"))
-    assert not [variable for variable in told if "PROVIDERS" in variable]
-    assert told["GAUNTLET_PROFILE"] == "live"
+    assert told == {"REDIS_URL": "redis://127.0.0.1:6390/0", "GAUNTLET_PROFILE": "live"}
+
+
+def test_a_relative_configuration_file_counts_from_where_the_person_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text("workers = 3\n")
+    monkeypatch.chdir(tmp_path)
+    chosen = made(GAUNTLET_CONFIG="mine.toml")
+    assert chosen.workers == 3
+    assert parts.service_environment(chosen)["GAUNTLET_CONFIG"] == str(tmp_path / "mine.toml")
 
 
 def test_the_configuration_file_is_weaker_than_a_variable_which_is_weaker_than_a_flag(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import redis
 
 from door import ports, state
 from door.home import ROOT
-from tests.door.cli import Up, environment, eventually, gauntlet, lives
+from tests.door.cli import UP, Up, environment, eventually, gauntlet, lives
 
 Start = Callable[..., Up]
 
@@ -100,9 +100,9 @@ def test_when_the_service_dies_its_workers_and_the_other_parts_end_but_not_a_red
     assert all(map(lives, workbench.pids))
 
 
-def test_a_part_that_cannot_start_is_named_with_the_end_of_its_log(start: Start) -> None:
+def test_a_setting_that_cannot_be_used_ends_with_2_and_the_end_of_the_log(start: Start) -> None:
     up = start(GAUNTLET_RETRY__ATTEMPTS="many")
-    assert up.process.wait(60) == 1
+    assert up.process.wait(60) == 2
     assert "service ended with exit code 2 before it was ready" in up.output
     assert "retry.attempts" in up.output
 
@@ -177,3 +177,20 @@ def test_ctrl_c_through_make_ends_an_up_that_is_still_starting(tmp_path: Path) -
 
 def _port(url: str) -> int:
     return int(url.rsplit(":", 1)[1].split("/")[0])
+
+
+def test_a_second_detached_up_is_refused_and_leaves_the_firsts_log_alone(workbench: Up) -> None:
+    log = workbench.home / "logs" / "up.log"
+    log.write_text("what the first said")
+    numbers = {port.variable: str(_port(workbench.urls[port.name])) for port in ports.TABLE}
+    second = gauntlet("up", "--detach", env=environment(workbench.home, **numbers))
+    assert second.returncode == 1
+    assert "our service" in second.stderr
+    assert log.read_text() == "what the first said"
+
+
+def test_hang_up_does_not_end_what_was_started_with_nohup(start: Start) -> None:
+    up = start(command=("nohup", *UP)).ready()
+    up.process.send_signal(signal.SIGHUP)
+    assert gauntlet("ask", "what is a hang-up?", env=up.env).returncode == 0
+    assert up.process.poll() is None

@@ -108,12 +108,13 @@ async def test_an_error_inside_the_openai_stream_is_an_api_error(lab: Lab) -> No
     assert seen.text
 
 
-async def test_a_malformed_chunk_is_no_json(lab: Lab, streamed: Any) -> None:
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+async def test_a_malformed_chunk_is_no_json(lab: Lab, streamed: Any, fraction: float) -> None:
     target, stream = streamed
-    await lab.fault(target, "malformed_chunk")
+    await lab.fault(target, "malformed_chunk", params={"fraction": fraction})
     seen = await stream(lab)
     assert isinstance(seen.error, json.JSONDecodeError)
-    assert seen.text
+    assert bool(seen.text) == (fraction > 0)
     row = await lab.row()
     assert (row["fault"], row["completed"]) == ("malformed_chunk", False)
 

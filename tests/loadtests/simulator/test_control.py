@@ -67,6 +67,24 @@ async def test_a_since_that_is_no_number_is_refused(lab: Lab, path: str) -> None
     assert "since" in (await lab.control("GET", path, expect=400))["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/sim/faults?traget=openai"),
+        ("DELETE", "/sim/faults?target="),
+        ("GET", "/sim/ledger?from=3"),
+        ("GET", "/sim/ledger?since="),
+        ("GET", "/sim/state?since=3"),
+    ],
+)
+async def test_a_parameter_that_is_mistyped_or_empty_is_refused_and_nothing_ends(
+    lab: Lab, method: str, path: str
+) -> None:
+    await lab.fault("openai", "hang")
+    await lab.control(method, path, expect=400)
+    assert len((await lab.control("GET", "/sim/state"))["active"]) == 1
+
+
 async def test_a_delete_for_an_unknown_target_is_refused(lab: Lab) -> None:
     assert "mars" in (await lab.control("DELETE", "/sim/faults?target=mars", expect=400))["detail"]
 

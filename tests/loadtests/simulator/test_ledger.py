@@ -73,6 +73,13 @@ async def test_a_strange_attempt_counts_as_the_first(lab: Lab, attempt: str) -> 
     assert (await lab.row())["attempt"] == 1
 
 
+async def test_a_fault_that_did_not_strike_is_not_named(lab: Lab) -> None:
+    await lab.fault("anthropic", "cut")
+    assert (await lab.messages({"model": CLAUDE, "messages": []}))[0] == 400
+    row = await lab.row()
+    assert (row["status"], row["fault"]) == (400, None)
+
+
 async def test_since_gives_only_what_is_newer(lab: Lab) -> None:
     for _ in range(3):
         await lab.chat()

@@ -52,6 +52,32 @@ async def test_shares_hit_the_same_requests_at_any_concurrency(lab: Lab) -> None
     assert await statuses(lab, ids, 50, attempt=2) != runs[0]
 
 
+async def test_whom_a_share_hits_does_not_depend_on_what_else_was_planned(lab: Lab) -> None:
+    ids = [str(uuid.uuid5(uuid.NAMESPACE_URL, str(n))) for n in range(80)]
+    fault: dict[str, Any] = {"share": 0.3, "params": {"status": 503}}
+    runs = []
+    for _ in range(2):
+        await lab.fault("openai", "hang")
+        await lab.fault("anthropic", "status", **fault)
+        runs.append(await statuses(lab, ids, 40))
+        await lab.control("DELETE", "/sim/faults")
+    assert runs[0] == runs[1]
+    await lab.fault("anthropic", "status", **{**fault, "share": 0.6})
+    more = await statuses(lab, ids, 40)
+    hit = [{name for name, status in run.items() if status == 503} for run in (runs[0], more)]
+    assert hit[0] < hit[1], "a larger share hits the same and more"
+    await lab.fault("anthropic", "status", **{**fault, "share": 0.6})
+    both = await statuses(lab, ids, 40)
+    assert list(both.values()).count(503) > list(more.values()).count(503), "two that overlap draw independently"
+
+
+async def test_retries_of_an_sdk_are_attempts_of_their_own(lab: Lab) -> None:
+    await lab.fault("anthropic", "status", times=2, params={"status": 503, "retry_after_ms": 1})
+    sdk = lab.anthropic().with_options(max_retries=3)
+    await sdk.messages.create(model="fake-small", max_tokens=1, messages=[user("hi")])
+    assert [row["attempt"] for row in await lab.rows(3)] == [1, 2, 3]
+
+
 async def test_without_a_request_id_the_body_is_the_identity(lab: Lab) -> None:
     bodies = [{**CHEAP, "messages": [user(f"hi {n}")]} for n in range(40)]
     plan = {"faults": [{"target": "anthropic", "fault": "status", "share": 0.5, "params": {"status": 500}}]}
