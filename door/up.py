@@ -94,8 +94,9 @@ class _Interrupted:
     def __init__(self) -> None:
         self._asked = False
         for number in ENDING_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` means it
-                signal.signal(number, self._note)
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # `nohup` means it
+            signal.signal(number, self._note)
 
     def __call__(self) -> bool:
         return self._asked
