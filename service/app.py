@@ -34,6 +34,7 @@ from .llm.openai import OpenAIProvider
 from .llm.provider import LLMProvider
 from .llm.routes import routes_of
 from .observability import logs
+from .orphan import end_with_parents
 from .sessions.endpoints import Sessions
 from .sessions.idempotency import Idempotency
 from .sessions.threads import Threads
@@ -232,6 +233,7 @@ async def _explain_http(request: Request, error: Exception) -> Response:
 
 def worker_app() -> ASGIApp:
     """What uvicorn calls in each worker process. A worker that cannot be built ends the service, not only itself."""
+    end_with_parents()
     logs.set_up()
     try:
         return create_app(load())

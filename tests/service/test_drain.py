@@ -65,6 +65,18 @@ async def test_a_worker_that_dies_is_replaced_and_the_others_serve_meanwhile(sta
         await eventually(replaced, "a new worker", within_s=30)
 
 
+@pytest.mark.parametrize("who", ["the service", "the server that forks its workers"])
+async def test_no_worker_outlives_the_process_that_made_it(start_stack: Callable[..., Stack], who: str) -> None:
+    stack = start_stack()
+    workers = [psutil.Process(pid) for pid in stack.workers()]
+    os.kill(stack.service.popen.pid if who == "the service" else workers[0].ppid(), signal.SIGKILL)
+
+    async def gone() -> bool:
+        return not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
+
+    await eventually(gone, "the workers to end", within_s=15)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 async def test_it_ends_quickly_when_idle(sent: signal.Signals, start_stack: Callable[..., Stack]) -> None:
     stack = start_stack()
