@@ -5,7 +5,7 @@ Fresh for an hour, kept for a day for the stale rung. Temperature above 0 withou
 may hold personal data; errors, answers of a rung above 0 and truncated or empty ones are never stored. Single-flight
 over all workers: a hundred same questions at once are one provider call. Within a worker waiters share the leader's
 answer (``flight.py``), a stream as it comes (``broadcast.py``); across workers a lease names the leader and holds
-while its worker lives (``../store/liveness.py``), and a message wakes the others. Chapter, sections 4 and 6. Next:
+while its worker lives (``../store/liveness.py``), and a message wakes who waits. Chapter, sections 4 and 6. Next:
 ``rate_limit.py``.
 """
 
@@ -35,6 +35,8 @@ CHANNEL = "gauntlet:flights"
 MOST_UNRELEASED = 10_000
 """Leases remembered for a store that is away; the others run out by themselves."""
 RELEASED_PER_BEAT = 200
+SHARED_MS = 1000
+"""An answer that is not kept (degraded, say) is there so long for those in other workers who already wait for it."""
 LEASE_MS = 65_000
 """Longer than a stream may take by default; a lease usually ends with its call, or with the life of its worker."""
 OWN_WHEN_HURRIED = ("message", "smaller_model", "stale")
@@ -133,7 +135,6 @@ class Cache:
         self._liveness = liveness
         liveness.on_beat(self._release_again)
         replica.listen(CHANNEL, self._woken)
-        self._messages: dict[str, CachedAnswer] = {}
 
     async def __call__(self, ask: Ask, go_on: Next) -> Reply:
         """A fresh answer, a shared one, or the one that this request brings for all who wait."""
@@ -238,9 +239,13 @@ class Cache:
                 flight.leased = flight.leased or not self._store.away
                 within_ms = -1 if ask.stream else max(round(ask.left_s * 1000), 0)
                 verdict, value, left_ms, worker, lands_ms = await self._read(
-                    names, flight.owner, self._liveness.worker, LEASE_MS, fresh_left_ms, dead, within_ms
+                    names, flight.owner, self._liveness.worker, LEASE_MS, fresh_left_ms, dead, within_ms, int(not first)
                 )
                 flight.leased = verdict == b"lead"
+                shared = _decoded(value, 0.0) if verdict == b"shared" else None
+                if shared is not None:
+                    ask.report(self.name, "shared", source=shared.source)
+                    return replace(shared, source="shared" if shared.source == "live" else shared.source)
                 if value is not None:
                     ask.stale = _decoded(value, max(settings.keep_s - int(left_ms) / 1000, 0.0))
                 if verdict == b"fresh":
@@ -267,17 +272,12 @@ class Cache:
                         await woken.wait()
                 except TimeoutError:
                     continue
-                message = self._messages.pop(key, None)
-                if message is not None:
-                    ask.report(self.name, "shared", source=message.source)
-                    return replace(message, source="shared" if message.source == "live" else message.source)
         except StoreUnavailable as error:
             ask.report(self.name, "miss", why=error.code)
             return None
         finally:
             if self._looking.get(key) is woken:
                 del self._looking[key]
-                self._messages.pop(key, None)
 
     def _brought(self, ask: Ask, key: str, flight: Flight[Landed], reply: Reply, text: str) -> None:
         """The leader has the whole answer: store it if it may be stored, share it, end the flight."""
@@ -314,16 +314,15 @@ class Cache:
         self._flights.close(key, flight)
         self._release(key, flight, b"", b"")
 
-    def _release(self, key: str, flight: Flight[Landed], value: bytes, message: bytes) -> None:
-        """Store ``value`` if there is one, and give the lease back, now or as soon as the store is back."""
+    def _release(self, key: str, flight: Flight[Landed], value: bytes, shared: bytes) -> None:
+        """Store ``value`` or hand on ``shared``; give the lease back, now or as soon as the store is back."""
         if flight.leased or (value and not self._store.away):
-            self._settle.post(self._end_flight(key, flight.owner, value, message, leased=flight.leased), self.name)
+            self._settle.post(self._end_flight(key, flight.owner, value, shared, leased=flight.leased), self.name)
 
-    async def _end_flight(self, key: str, owner: str, value: bytes, message: bytes, *, leased: bool) -> None:
-        published = orjson.dumps([key, message.decode()])
+    async def _end_flight(self, key: str, owner: str, value: bytes, shared: bytes, *, leased: bool) -> None:
         keep_ms = round(self._settings.keep_s * 1000)
         try:
-            await self._end(_keys(key), owner, value, keep_ms, CHANNEL, published)
+            await self._end(_keys(key), owner, value, keep_ms, CHANNEL, key, shared, SHARED_MS)
         except StoreUnavailable:
             if leased and len(self._unreleased) < MOST_UNRELEASED:
                 self._unreleased[key] = owner
@@ -336,13 +335,9 @@ class Cache:
             self._settle.post(self._end_flight(key, owner, b"", b"", leased=True), self.name)
 
     def _woken(self, data: bytes) -> None:
-        """Another worker is done with a key: who waits for it here looks again, or takes the answer sent along."""
-        key, message = orjson.loads(data)
-        waiting = self._looking.get(key)
+        """Another worker is done with a key: who waits for it here looks again."""
+        waiting = self._looking.get(data.decode())
         if waiting is not None:
-            answer = _decoded(message.encode(), 0.0) if message else None
-            if answer is not None:
-                self._messages[key] = answer
             waiting.set()
 
 

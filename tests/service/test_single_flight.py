@@ -67,6 +67,7 @@ async def test_a_leader_that_leaves_hands_over_to_a_waiter(stack: Stack) -> None
 
 async def test_a_degraded_answer_is_shared_by_those_who_wait_and_never_stored(stack: Stack) -> None:
     await stack.sim.fault("anthropic", "status", status=529)
+    await stack.sim.latency("openai", first_token_ms=1000)  # so that all have come before it is there
     alice = stack.caller()
     answers = await at_once(20, lambda _: alice.chat(QUESTION))
     assert {a.status for a in answers} == {200}

@@ -261,6 +261,25 @@ async def test_two_workers_make_one_call(store: Store) -> None:
     assert len(slow.users) == 1
 
 
+async def test_a_degraded_answer_reaches_another_workers_waiter_whose_message_was_lost(store: Store) -> None:
+    """The workers here hear no messages at all: what waits finds the answer at its next look, newcomers do not."""
+    one, two = Worker(store, SystemClock(), "one"), Worker(store, SystemClock(), "two")
+    await one.cache._liveness._beat()
+    slow = Slow()
+    leader = asyncio.create_task(one.cache(one.new(), slow))
+    await slow.called(1)
+    asked = two.new()
+    follower = asyncio.create_task(two.cache(asked, slow))
+    await until(lambda: "wait" in decisions(asked, "cache"), pause_s=0.001)
+    slow.gates[0].set_result(degraded(live("42")))
+    await leader
+    await one.settle.drain()
+    reply = await follower
+    assert (reply.text, reply.source, reply.degraded) == ("42", "provider", ["anthropic:unavailable"])
+    assert len(slow.users) == 1
+    assert (await one.ask(Scripted(live("43"))))[1].text == "43"
+
+
 async def test_a_dead_workers_lease_is_taken_over_at_once(store: Store) -> None:
     dead, two = Worker(store, SystemClock(), "dead"), Worker(store, SystemClock(), "two")
     slow = Slow()
