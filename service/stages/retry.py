@@ -83,7 +83,8 @@ class Retry:
         left_s = ask.rung_deadline_s - self._clock.monotonic()
         hint_s = error.retry_after_s
         about = {"provider": error.provider, "attempt": attempt, "of": settings.attempts, "after": error.code}
-        waits_for_pause = isinstance(error, Paused | RateLimitedByProvider) and hint_s is not None
+        limited = isinstance(error, RateLimitedByProvider) and error.retryable
+        waits_for_pause = hint_s is not None and (limited or isinstance(error, Paused))
         if not error.retryable and not waits_for_pause:
             ask.report(self.name, "not_retryable", **about)
         elif attempt >= settings.attempts:

@@ -278,3 +278,12 @@ async def test_a_request_earns_its_share_of_the_budget_once_however_many_rungs_i
         with pytest.raises(CircuitOpen):
             await stage(asked, Scripted(CircuitOpen("open", provider=P)))
     assert stage.budget.left == pytest.approx(0.2)
+
+
+async def test_a_429_that_its_provider_does_not_want_tried_again_is_not(clock: FakeClock, retry: Make) -> None:
+    error = limited(0.1)
+    error.retryable = False
+    inner = Scripted(error)
+    with pytest.raises(RateLimitedByProvider):
+        await retry()(ask(clock), inner)
+    assert len(inner.rungs) == 1

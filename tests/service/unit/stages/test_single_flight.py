@@ -244,7 +244,11 @@ async def test_who_waited_too_long_finds_what_was_stored_meanwhile_and_has_the_s
     await worker.settle.drain()
 
 
-async def test_two_workers_make_one_call(store: Store) -> None:
+async def waited_for(store: Store, brought: Reply) -> tuple[Reply, Worker]:
+    """What a second worker's waiter gets when the first one's leader, the only one who called, has brought this.
+
+    The workers here hear no messages: who waits finds the answer at its next look.
+    """
     one, two = Worker(store, SystemClock(), "one"), Worker(store, SystemClock(), "two")
     await one.cache._liveness._beat()
     slow = Slow()
@@ -253,30 +257,22 @@ async def test_two_workers_make_one_call(store: Store) -> None:
     asked = two.new()
     follower = asyncio.create_task(two.cache(asked, slow))
     await until(lambda: "wait" in decisions(asked, "cache"), pause_s=0.001)
-    slow.gates[0].set_result(live("42"))
+    slow.gates[0].set_result(brought)
     await read(await leader)
     await one.settle.drain()
     reply = await follower
+    assert len(slow.users) == 1
+    return reply, one
+
+
+async def test_two_workers_make_one_call(store: Store) -> None:
+    reply, _ = await waited_for(store, live("42"))
     assert (reply.text, reply.source) == ("42", "shared")
-    assert len(slow.users) == 1
 
 
-async def test_a_degraded_answer_reaches_another_workers_waiter_whose_message_was_lost(store: Store) -> None:
-    """The workers here hear no messages at all: what waits finds the answer at its next look, newcomers do not."""
-    one, two = Worker(store, SystemClock(), "one"), Worker(store, SystemClock(), "two")
-    await one.cache._liveness._beat()
-    slow = Slow()
-    leader = asyncio.create_task(one.cache(one.new(), slow))
-    await slow.called(1)
-    asked = two.new()
-    follower = asyncio.create_task(two.cache(asked, slow))
-    await until(lambda: "wait" in decisions(asked, "cache"), pause_s=0.001)
-    slow.gates[0].set_result(degraded(live("42")))
-    await leader
-    await one.settle.drain()
-    reply = await follower
+async def test_a_degraded_answer_is_there_for_another_workers_waiter_and_for_no_newcomer(store: Store) -> None:
+    reply, one = await waited_for(store, degraded(live("42")))
     assert (reply.text, reply.source, reply.degraded) == ("42", "provider", ["anthropic:unavailable"])
-    assert len(slow.users) == 1
     assert (await one.ask(Scripted(live("43"))))[1].text == "43"
 
 
