@@ -7,13 +7,17 @@ smallest modules; what a verb does is in the module its line names. Read `door/u
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from door.errors import DoorError
 
 VERBS = {
-    "up": ("door.up", "start Valkey, the simulator and the service; Ctrl-C ends them"),
+    "up": ("door.up", "start the collector, Valkey, the simulator and the service; Ctrl-C ends them"),
     "down": ("door.down", "end what `up` started, leftovers of a killed `up` too"),
     "ask": ("door.ask", "send one question; print the answer and the path it took"),
+    "trace": ("door.trace", "what happened to a request, stage by stage; or a list of requests"),
+    "books": ("door.books", "whether client, service and providers say the same of a run"),
+    "sql": ("door.sql", "select from what the service told; or list what there is"),
     "doctor": ("door.doctor", "say what is missing, who holds which port, and what to do"),
     "reset": ("door.reset", "delete the state and logs in .gauntlet"),
 }
@@ -58,6 +62,13 @@ def usage() -> str:
             "gauntlet VERB --help tells the options; --version the version.",
         ]
     )
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`from gauntlet import telemetry`, for notebooks: imported when asked for, since pandas is slow to load."""
+    if name == "telemetry":
+        return import_module("door.telemetry")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def version() -> str:

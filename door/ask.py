@@ -10,14 +10,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from door import configuration, home, ports, state
+from door import running, wire
 from door.console import command_name, console
 from door.errors import DoorError, UsageError
 
@@ -35,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
     flags.add_argument("--json", action="store_true", help="print the body of the response as it came")
     args = flags.parse_args(argv)
     question = {"text": args.question} | ({"route": args.route} if args.route else {})
-    status, body = _post(args.url or _running_url(), question, args.key)
+    status, body = _post(args.url or running.url("service", os.environ), question, args.key)
     try:
         answer = json.loads(body)
     except ValueError as error:
@@ -51,42 +50,19 @@ def run(argv: Sequence[str]) -> int:
     return 0 if status == http.client.OK else 1
 
 
-def _running_url() -> str:
-    up = state.read(home.find(os.environ))
-    if up:
-        return up.urls["service"]
-    return f"http://{ports.LOOPBACK}:{ports.resolve({}, configuration.effective(os.environ))['service']}"
-
-
 def _post(url: str, question: Mapping[str, str], key: str) -> tuple[int, bytes]:
     """Status and body of `POST /chat?explain=1`. Raises DoorError when nothing answers."""
-    try:
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-    except ValueError as error:
-        raise UsageError(f"--url is {url!r}: {error}; it looks like http://127.0.0.1:8000") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--url is {url!r}; it looks like http://127.0.0.1:8000")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     if not (key and key.isascii() and key.isprintable()):
         raise UsageError("--key is empty or has characters that no API key has; copy it again")
     try:
-        connection = kind(parts.hostname, _port_of(parts, url), timeout=TIMEOUT_S)
-        connection.request("POST", f"{parts.path.rstrip('/')}/chat?explain=1", json.dumps(question), headers)
-        response = connection.getresponse()
-        return response.status, response.read()
+        response = wire.exchange(url, "POST", "/chat?explain=1", json.dumps(question), headers, timeout_s=TIMEOUT_S)
     except TimeoutError as error:
         raise DoorError(f"{url} took the question and did not answer within {TIMEOUT_S:g} s") from error
     except (OSError, http.client.HTTPException) as error:
         advice = f"start it with `make up`, or see `{command_name()} doctor`"
         raise DoorError(f"no service answers at {url} ({error}); {advice}") from error
-
-
-def _port_of(parts: SplitResult, url: str) -> int | None:
-    try:
-        return parts.port
-    except ValueError as error:
-        raise UsageError(f"--url is {url!r}: {error}; it looks like http://127.0.0.1:8000") from None
+    return response.status, response.body
 
 
 def _rendered(answer: Mapping[str, Any]) -> Group:

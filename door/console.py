@@ -15,6 +15,15 @@ def console() -> Console:
     return Console(highlight=False)
 
 
+PIPE_WIDTH = 10_000
+
+
+def roomy_console() -> Console:
+    """The same for tables of many columns: where it is no terminal and COLUMNS says nothing, a line may be long."""
+    out = console()
+    return out if out.is_terminal or os.environ.get("COLUMNS") else Console(highlight=False, width=PIPE_WIDTH)
+
+
 @cache
 def command_name() -> str:
     """`gauntlet` when the shell finds ours, else the path of the one beside the running Python."""

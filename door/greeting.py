@@ -13,7 +13,7 @@ def say(chosen: Plan, seconds: float) -> None:
     out, urls, tool = console(), chosen.urls(), command_name()
     out.print(f"\n[bold green]Gauntlet is up[/bold green] after {seconds:.1f} s: {chosen.profile} profile,", end=" ")
     out.print(f"{chosen.workers} workers.\n")
-    for name in ("service", "simulator", "valkey", "redis"):
+    for name in ("service", "simulator", "collector", "valkey", "redis"):
         if name in urls:
             out.print(f"  {name:<10} {urls[name]}", soft_wrap=True)
     key = "YOUR_KEY" if chosen.profile == "live" else "demo-alice"

@@ -12,14 +12,26 @@ from door import home, ports, valkey
 from door.plan import Plan
 from door.supervisor import Part
 
+COLLECTOR_RESTARTS = 10
+"""Whoever watches may die; what is watched goes on, and is watched again."""
+OTLP_ENDPOINT = re.compile(r"OTEL_EXPORTER_OTLP_(TRACES_|METRICS_|LOGS_)?ENDPOINT")
+"""The standard variables that say where telemetry goes: whoever sets one has another place for it."""
+
 VALKEY_READY = re.compile(rb"Ready to accept connections")
 
 
 def all_parts(plan: Plan) -> tuple[Part, ...]:
     """The parts of one run, in the order in which they are started."""
-    started = [] if plan.redis_url else [valkey_part(plan)]
-    state = tuple(part.name for part in started)
-    return (*started, simulator_part(plan), service_part(plan, needs=state))
+    state = [] if plan.redis_url else [valkey_part(plan)]
+    needs = tuple(part.name for part in state)
+    return (collector_part(plan), *state, simulator_part(plan), service_part(plan, needs))
+
+
+def collector_part(plan: Plan) -> Part:
+    """What watches, with its data in `.gauntlet/collector`: started first, so that it hears the others start."""
+    folder = plan.home / home.COLLECTOR
+    argv = ("--host", ports.LOOPBACK, "--port", str(plan.ports["collector"]), "--data", str(folder))
+    return Part("collector", (sys.executable, "-m", "dashboard.collector", *argv), restarts=COLLECTOR_RESTARTS)
 
 
 def valkey_part(plan: Plan) -> Part:
@@ -56,6 +68,8 @@ def service_environment(plan: Plan) -> dict[str, str]:
     """
     addresses = {} if plan.profile == "live" else upstreams(plan.url)
     told = {variable: url for variable, url in addresses.items() if variable not in plan.configured}
+    if not any(OTLP_ENDPOINT.fullmatch(variable) for variable in plan.configured):
+        told["OTEL_EXPORTER_OTLP_ENDPOINT"] = plan.url("collector")
     if plan.config is not None:  # absolute: the part does not run where the person is
         told["GAUNTLET_CONFIG"] = str(plan.config)
     return {"REDIS_URL": plan.state_url, "GAUNTLET_PROFILE": plan.profile, **told}

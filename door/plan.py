@@ -23,7 +23,8 @@ class Plan:
     """One run, with every choice made; `redis_url` is the person's own server, None for the embedded one.
 
     `configured` names the variables that a person set, in the environment or in the configuration file; `config` is
-    the file that GAUNTLET_CONFIG names, None where it names none.
+    the file that GAUNTLET_CONFIG names, None where it names none. `moves_collector` says that nobody chose a port for
+    the collector, so that it may take another when a collector of somebody else has the usual one.
     """
 
     home: Path
@@ -33,6 +34,7 @@ class Plan:
     redis_url: str | None
     configured: frozenset[str]
     config: Path | None = None
+    moves_collector: bool = False
 
     def url(self, name: str) -> str:
         """The loopback URL of one port of the table."""
@@ -78,7 +80,8 @@ def make(args: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     if profile not in PROFILES:
         raise UsageError(f"GAUNTLET_PROFILE is {profile!r}; it is one of {', '.join(PROFILES)}")
     workers = _workers(getattr(args, "workers", None), environ)
-    return Plan(home.find(environ), numbers, profile, workers, redis_url, frozenset(environ), config)
+    moves_collector = args.collector_port is None and "GAUNTLET_COLLECTOR_PORT" not in environ
+    return Plan(home.find(environ), numbers, profile, workers, redis_url, frozenset(environ), config, moves_collector)
 
 
 def without_password(url: str) -> str:

@@ -44,6 +44,7 @@ TABLE = (
     Port("openai", "simulator", 8102, "the provider with OpenAI's wire format"),
     Port("payments", "simulator", 8103, "the payments provider"),
     Port("retrieval", "simulator", 8104, "embeddings and rerank"),
+    Port("collector", "collector", 4318, "the collector: OTLP in, SQL out"),
     Port("valkey", "valkey", 6390, "state: Valkey (Redis protocol)"),
 )
 
@@ -60,7 +61,7 @@ def resolve(flags: Mapping[str, int | None], environ: Mapping[str, str]) -> dict
     taken = {number for number in numbers.values() if number}
     for name, number in numbers.items():
         if number == 0:
-            numbers[name] = _free_port(taken)
+            numbers[name] = free_port(taken)
             taken.add(numbers[name])
         elif list(numbers.values()).count(number) > 1:
             others = " and ".join(other for other in numbers if numbers[other] == number)
@@ -82,7 +83,8 @@ def _number(source: str, given: str) -> int:
     raise UsageError(f"{source} is {given!r}; a port is a number from 0 (any free one) to 65535")
 
 
-def _free_port(taken: Iterable[int]) -> int:
+def free_port(taken: Iterable[int]) -> int:
+    """A port that nothing listens on and that is not in `taken`. Raises UsageError when none is found."""
     for number in random.sample(FREE_RANGE, 200):
         if number not in taken and not is_held(number):
             return number

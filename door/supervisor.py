@@ -32,7 +32,10 @@ JSON_READY = re.compile(rb'^\{"ready": ?true\b', re.MULTILINE)
 
 @dataclass(frozen=True)
 class Part:
-    """One process to run: `ready` is looked for in its log, `needs` names parts that must be ready before it starts."""
+    """One process to run: `ready` is looked for in its log, `needs` names parts that must be ready before it starts.
+
+    `restarts`: how often it is started again when it ends by itself, instead of ending everything with it.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -41,6 +44,7 @@ class Part:
     needs: tuple[str, ...] = ()
     start_s: float = 60.0  # a first start compiles every module
     stop_s: float = 12.0  # the service drains for up to 10 s
+    restarts: int = 0
 
 
 class PartFailed(DoorError):
@@ -106,7 +110,10 @@ class Running:
 
 
 class Supervisor:
-    """Runs `parts`, logging to `logs`; `interrupted` says when to stop, `changed` hears who started or got ready."""
+    """Runs `parts`, logging to `logs`; `interrupted` says when to stop, `changed` hears who started or got ready.
+
+    `revived` hears of a part that ended and was started again, and why.
+    """
 
     def __init__(
         self,
@@ -114,12 +121,15 @@ class Supervisor:
         logs: Path,
         interrupted: Callable[[], bool],
         changed: Callable[[Running], None] = lambda running: None,
+        revived: Callable[[Running, PartFailed], None] = lambda running, failure: None,
     ) -> None:
         self.running: list[Running] = []
         self._parts = tuple(parts)
         self._logs = logs
         self._interrupted = interrupted
         self._changed = changed
+        self._revived = revived
+        self._restarted: dict[str, int] = {}
 
     def start(self) -> bool:
         """Start all and wait until all are ready; False when interrupted before. Raises PartFailed."""
@@ -140,11 +150,31 @@ class Supervisor:
         return False
 
     def watch(self) -> None:
-        """Return when interrupted. Raises PartFailed when a part ends by itself."""
+        """Return when interrupted. Raises PartFailed when a part ends by itself, once too often."""
         while not self._interrupted():
-            for running in self.running:
-                running.check()
+            for place, running in enumerate(self.running):
+                was_ready = running.ready_after_s is not None
+                try:
+                    running.check()
+                except PartFailed as failure:
+                    self.running[place] = self._started_again(running, failure)
+                else:
+                    if not was_ready and running.ready_after_s is not None:
+                        self._changed(running)
             time.sleep(WATCH_POLL_S)
+
+    def _started_again(self, ended: Running, failure: PartFailed) -> Running:
+        """The part anew. Raises the failure when it may not be."""
+        part = ended.part
+        done = self._restarted.get(part.name, 0)
+        if done >= part.restarts:
+            raise failure
+        ended.end()  # what it may have left behind
+        self._restarted[part.name] = done + 1
+        running = Running(part, self._logs)
+        self._revived(running, failure)
+        self._changed(running)
+        return running
 
     def stop(self) -> list[str]:
         """End the parts, last started first; returns the names of those that had to be killed."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from door import detach, greeting, holders, home, plan, processes, state, valkey
+from door import detach, greeting, holders, home, plan, ports, processes, state, valkey
 from door.console import command_name, console
 from door.errors import DoorError
 from door.parts import all_parts
@@ -26,7 +26,9 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def parser() -> argparse.ArgumentParser:
     """The flags of `gauntlet up`."""
     flags = argparse.ArgumentParser(
-        prog="gauntlet up", allow_abbrev=False, description="Start Valkey, the simulator and the service."
+        prog="gauntlet up",
+        allow_abbrev=False,
+        description="Start the collector, Valkey, the simulator and the service.",
     )
     plan.add_flags(flags)
     flags.add_argument("--workers", type=int, metavar="N", help=f"service processes (default {plan.DEFAULT_WORKERS})")
@@ -45,6 +47,8 @@ def run(argv: Sequence[str]) -> int:
         with home.hold(chosen.home):
             _refuse_leftovers(chosen.home)
             held = _held_ports(chosen)
+            if chosen.moves_collector and any(holder.port.name == "collector" for holder in held):
+                chosen, held = _with_collector_moved(chosen, held)
             if held:
                 move = f"{held[0].port.variable}={held[0].number % 60_000 + 1000} make up"
                 raise DoorError(
@@ -65,17 +69,23 @@ def _run_held(chosen: plan.Plan) -> int:
     def changed(running: Running) -> None:
         nonlocal me
         if running.ready_after_s is None:
-            me = replace(me, parts=(*me.parts, running.name))
+            others = (part for part in me.parts if part.name != running.name.name)
+            me = replace(me, parts=(*others, running.name))
             state.write(chosen.home, me)
         else:
             console().print(f"  {running.part.name:<10} ready after {running.ready_after_s:.1f} s")
 
-    supervisor = Supervisor(all_parts(chosen), chosen.home / home.LOGS, interrupted, changed)
+    def revived(running: Running, failure: PartFailed) -> None:
+        first_line = str(failure).splitlines()[0].rstrip(":")
+        print(f"{first_line}\n{running.part.name} is started again; the others went on", file=sys.stderr)
+
+    supervisor = Supervisor(all_parts(chosen), chosen.home / home.LOGS, interrupted, changed, revived)
     console().print("[bold]Gauntlet[/bold] starts …")
     try:
         if supervisor.start():
             greeting.say(chosen, time.monotonic() - began)
-            state.write(chosen.home, replace(me, ready=True))  # after the words: `--detach` prints what was said
+            me = replace(me, ready=True)
+            state.write(chosen.home, me)  # after the words: `--detach` prints what was said
             supervisor.watch()
     except PartFailed as failure:
         print(f"gauntlet up: {failure}\nending the rest ...", file=sys.stderr)
@@ -117,6 +127,15 @@ def _refuse_leftovers(folder: Path) -> None:
 
 def _held_ports(chosen: plan.Plan) -> list[holders.Holder]:
     return holders.held(chosen.ports, state.read(chosen.home))
+
+
+def _with_collector_moved(chosen: plan.Plan, held: Sequence[holders.Holder]) -> tuple[plan.Plan, list[holders.Holder]]:
+    """Another port for the collector: the usual one is OTLP's own, where somebody's collector may well be."""
+    (holder,) = (holder for holder in held if holder.port.name == "collector")
+    number = ports.free_port(chosen.ports.values())
+    console().print(f"{holder}; ours takes {number}", soft_wrap=True, markup=False)
+    others = [other for other in held if other is not holder]
+    return replace(chosen, ports={**chosen.ports, "collector": number}), others
 
 
 def _lines(held: Sequence[holders.Holder]) -> list[str]:

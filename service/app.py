@@ -34,12 +34,14 @@ from .llm.openai import OpenAIProvider
 from .llm.provider import LLMProvider
 from .llm.routes import routes_of
 from .observability import logs
+from .observability.telemetry import Telemetry
 from .orphan import end_with_parents
 from .sessions.endpoints import Sessions
 from .sessions.idempotency import Idempotency
 from .sessions.threads import Threads
 from .settings import PAYMENTS, Settings, load, provider_key
 from .stages.breaker import Breaker
+from .stages.budget import Budgets
 from .stages.bulkhead import Bulkhead
 from .stages.cache import Cache
 from .stages.call import Call
@@ -83,18 +85,30 @@ class Service:
         store, replica, settle = self.store, self.replica, self.settle
         has_payments = settings.payments.base_url is not None
         names = [*settings.providers, *([PAYMENTS] if has_payments else [])]
-        self.breaker = Breaker(names, settings.breaker, store=store, replica=replica, settle=settle, clock=clock)
+        worker = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.telemetry = Telemetry(settings, instance=worker, clock=clock)
+        self.breaker = Breaker(
+            names,
+            settings.breaker,
+            store=store,
+            replica=replica,
+            settle=settle,
+            clock=clock,
+            changed=self.telemetry.breaker_changed,
+        )
+        pseudonym_key = settings.telemetry.pseudonym_key
+        self.budgets = Budgets(settings.budget, pseudonym_key=pseudonym_key, clock=clock)
+        self.rate_limit = RateLimit(settings.rate_limit, budgets=self.budgets, store=store, settle=settle, clock=clock)
         self.retry = Retry(settings.retry, clock=clock)
         limits = {name: given.bulkhead for name, given in settings.providers.items()}
         self.bulkhead = Bulkhead({**limits, PAYMENTS: settings.payments.bulkhead})
-        worker = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.switches = Switches(store, replica, worker=worker, clock=clock)
         self.liveness = Liveness(store, worker=worker, clock=clock)
         stages: dict[str, Stage] = {
             "cache": Cache(
                 settings.cache, store=store, replica=replica, liveness=self.liveness, settle=settle, clock=clock
             ),
-            "rate_limit": RateLimit(settings.rate_limit, store=store, settle=settle, clock=clock),
+            "rate_limit": self.rate_limit,
             "fallback": Fallback(settings.fallback, returns_in_s=self.breaker.returns_in_s, clock=clock),
             "retry": self.retry,
             "breaker": self.breaker,
@@ -117,7 +131,7 @@ class Service:
 
     async def start(self) -> None:
         """Follow the fleet's state; a store that is away is no reason not to start."""
-        await asyncio.gather(self.replica.start(), self.liveness.start())
+        await asyncio.gather(self.replica.start(), self.liveness.start(), self.telemetry.start())
         # What start-up made stays for good, and thousands of requests in flight are no garbage: look through them less
         # often (with 2,000 waiting, collections took a fifth of the CPU) and not through the modules at all.
         gc.collect()
@@ -133,6 +147,7 @@ class Service:
         if self.payments is not None:
             await self.payments.aclose()
         await self.store.aclose()
+        await self.telemetry.stop()
 
 
 def providers_of(settings: Settings, clock: Clock) -> dict[str, LLMProvider]:
@@ -185,7 +200,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         service.chain, routes=service.routes, switches=switches, clock=clock, body_max_bytes=most_bytes
     )
     sessions = Sessions(service.threads, service.routes, body_max_bytes=most_bytes)
-    admin = Admin(switches, service.breaker, body_max_bytes=most_bytes)
+    admin = Admin(switches, service.breaker, service.telemetry, body_max_bytes=most_bytes)
     for part in (chat, completions, sessions, admin):
         app.include_router(part.router)
     if service.payments is not None:
@@ -205,14 +220,26 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     app.state.service = service
     hot = {"/chat": chat.chat, "/chat/stream": chat.stream, "/v1/chat/completions": completions.complete}
     admitted = Admission(Direct(app, hot), limit=settings.admission)
-    return Health(RequestContext(admitted, auth=Auth(settings), clock=clock))
+    telemetry = service.telemetry
+    telemetry.watch(service, lambda: admitted.in_flight)
+    return Health(
+        RequestContext(
+            admitted,
+            auth=Auth(settings),
+            ended=telemetry.ended,
+            captures=settings.capture_content,
+            clock=clock,
+        )
+    )
 
 
 async def _explain(request: Request, error: Exception) -> Response:
     """Any error to a response; what is not ours is a defect, whose details stay in the log."""
     if not isinstance(error, GauntletError):
         error = GauntletError("the service met an unexpected error; the request id finds it in the log")
-    return problems.response(request.scope["path"], context_of(request.scope).request_id, error)
+    context = context_of(request.scope)
+    context.error = error.code
+    return problems.response(request.scope["path"], context.request_id, error)
 
 
 async def _explain_http(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@
     │   ├── BadRequest 400, Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405
     │   ├── SentTooSlowly 408, Conflict 409, BodyTooLarge 413, Unprocessable 422
     │   ├── RateLimited 429         our own token buckets
+    │   ├── BudgetExhausted 402     of the tenant, for today; or BudgetExhaustedToday 429, by setting
     │   └── Rejected                a provider refused this very request
     │       └── InvalidRequest 400, ContextTooLong 400, ContentFiltered 400, RequestTooLarge 413, Declined 402
     ├── ProviderError               counted by the breaker unless said otherwise
@@ -113,6 +114,18 @@ class RateLimited(CallerError):
     """One of the caller's token buckets is empty."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class BudgetExhausted(CallerError):
+    """The tenant's budget of today is spent. 402: no client tries again by itself."""
+
+    status, code, title = 402, "budget_exhausted", "Budget exhausted"
+
+
+class BudgetExhaustedToday(BudgetExhausted):
+    """The same as a 429, for clients that wait: Retry-After says when the next day begins."""
+
+    status = 429
 
 
 class Rejected(CallerError):

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -22,6 +22,7 @@ from pydantic_settings import (
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Usd = Annotated[float, Field(ge=0, le=900_000)]
 BrokenStream = Literal["restart", "error", "buffer"]
 NAME = r"^[A-Za-z0-9_.@-]{1,64}$"
 """Tenants and users: no character that separates the parts of a key in Redis."""
@@ -102,6 +103,26 @@ class RateLimitSettings(_Section):
     tenant: BucketSettings = BucketSettings(requests_per_min=600, burst=200, tokens_per_min=1_000_000)
 
 
+class BudgetSettings(_Section):
+    """What a tenant may spend in a day (UTC). Warns; stops only when told to, as budgets of cloud providers do."""
+
+    usd_per_day: Usd | None = Field(
+        None, description="what each tenant may spend; kept by the `rate_limit` stage, so not while that is off"
+    )
+    tenants: dict[Annotated[str, Field(pattern=NAME)], Usd] = Field(
+        {}, description="the same for single tenants, by name; wins"
+    )
+    warn_share: Share = Field(0.8, description="from this share on the `Budget` header says `warning`")
+    stop: Literal["none", "402", "429"] = Field(
+        "none", description="what an exhausted budget answers to all but cache hits; `none`: it only warns"
+    )
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _status_as_text(cls, given: Any) -> Any:
+        return str(given) if isinstance(given, int) else given
+
+
 class RetrySettings(_Section):
     """Full jitter U(0, min(cap, base * 2^n)); the budget is per worker."""
 
@@ -161,6 +182,21 @@ class PaymentsSettings(_Section):
     deadline_s: Seconds = Field(10.0, description="for a refund with all its attempts")
     connect_timeout_s: Seconds = Field(1.0, description="for a connection")
     bulkhead: Count = Field(64, description="calls at once per worker")
+
+
+PSEUDONYM_KEY = "workbench"
+"""The workbench's; anybody can undo its hashes by trying names."""
+
+
+class TelemetrySettings(_Section):
+    """What is told of requests; where to, `OTEL_*` variables say."""
+
+    pseudonym_key: str = Field(
+        PSEUDONYM_KEY, min_length=8, description="keys the hash that stands for a user; live needs one of its own"
+    )
+    ordinary_per_s: float = Field(10.0, ge=0, description="traces of requests without incident kept per worker")
+    notable_per_s: float = Field(50.0, ge=0, description="and of each kind with one: errors, degraded, slow and so on")
+    slow_s: Seconds = Field(2.0, description="a request (a stream's first token) that takes longer is slow")
 
 
 DEFAULTS: dict[str, Any] = {
@@ -236,12 +272,36 @@ class Settings(BaseSettings):
     default_route: str = Field("default", description="the route of a chat that names none")
     cache: CacheSettings = CacheSettings()
     rate_limit: RateLimitSettings = RateLimitSettings()
+    budget: BudgetSettings = BudgetSettings()
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     fallback: FallbackSettings = FallbackSettings()
     store: StoreSettings = StoreSettings()
     sessions: SessionSettings = SessionSettings()
     payments: PaymentsSettings = PaymentsSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    capture_content: bool = Field(
+        False,
+        validation_alias=AliasChoices("CAPTURE_CONTENT", "GAUNTLET_CAPTURE_CONTENT", "capture_content"),
+        description="put questions and answers on spans, masked; also as `CAPTURE_CONTENT`",
+    )
+    langfuse_public_key: str | None = Field(
+        None,
+        validation_alias=AliasChoices("LANGFUSE_PUBLIC_KEY", "langfuse_public_key"),
+        description="with the secret key, generations go to Langfuse; as `LANGFUSE_PUBLIC_KEY`",
+    )
+    langfuse_secret_key: str | None = Field(
+        None,
+        validation_alias=AliasChoices("LANGFUSE_SECRET_KEY", "langfuse_secret_key"),
+        repr=False,
+        description="as `LANGFUSE_SECRET_KEY`",
+    )
+    langfuse_base_url: str = Field(
+        "https://cloud.langfuse.com",
+        validation_alias=AliasChoices("LANGFUSE_BASE_URL", "langfuse_base_url"),
+        pattern=r"^https?://",
+        description="as `LANGFUSE_BASE_URL`",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -269,6 +329,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 "keys: the live profile needs at least one API key; add [[keys]] with sha256, tenant and user"
             )
+        if self.profile == "live" and self.telemetry.pseudonym_key == PSEUDONYM_KEY:
+            raise ValueError(
+                "telemetry.pseudonym_key: the live profile needs a secret of its own, so that nobody can find out who "
+                "is behind a hash; set it to 32 random characters, and keep it"
+            )
+        if (self.langfuse_public_key is None) != (self.langfuse_secret_key is None):
+            raise ValueError("LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY: set both, or neither")
         if sorted(self.order) != sorted(STAGES):
             raise ValueError(f"order: must name each of {', '.join(STAGES)} once, given {', '.join(self.order)}")
         if self.default_route not in self.routes:

@@ -6,12 +6,21 @@ from typing import Any
 
 import pytest
 
+from .collector import Collector
 from .stack import Stack
 
 
 @pytest.fixture(scope="session")
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack.start(tmp_path_factory.mktemp("stack"))
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """Where every stack of the tests tells what happens."""
+    collector = Collector.start(tmp_path_factory.mktemp("collector"))
+    yield collector
+    collector.end()
+
+
+@pytest.fixture(scope="session")
+def _shared(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Stack]:
+    stack = Stack.start(tmp_path_factory.mktemp("stack"), collector=collector)
     yield stack
     stack.end()
 
@@ -25,12 +34,12 @@ async def stack(_shared: Stack) -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-def start_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
+def start_stack(tmp_path: Path, collector: Collector) -> Iterator[Callable[..., Stack]]:
     """Start a stack of one's own with other settings; ended with the test."""
     stacks: list[Stack] = []
 
     def start(**given: Any) -> Stack:
-        stacks.append(Stack.start(tmp_path / f"stack{len(stacks)}", **given))
+        stacks.append(Stack.start(tmp_path / f"stack{len(stacks)}", **{"collector": collector, **given}))
         return stacks[-1]
 
     yield start

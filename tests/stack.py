@@ -28,6 +28,8 @@ import psutil
 from door import valkey
 from door.errors import DoorError
 
+from .collector import Collector
+
 ROOT = Path(__file__).parents[1]
 START_WITHIN_S = 60
 COOLDOWN_S = 2.0
@@ -60,6 +62,14 @@ ROUTES = "".join(
 )
 """A route per policy for broken streams, and each again with the providers the other way round."""
 ROUTES += "[routes.brief]\ndeadline_s = 1\n" + "".join(_RUNGS).replace("NAME", "brief")
+
+
+AT_ONCE = {
+    "OTEL_BSP_SCHEDULE_DELAY": "100",
+    "OTEL_BLRP_SCHEDULE_DELAY": "100",
+    "OTEL_METRIC_EXPORT_INTERVAL": "250",
+}
+"""Telemetry leaves sooner than by default, so that tests need not wait for it."""
 
 
 class Process:
@@ -288,6 +298,7 @@ class Stack:
     service: Process
     url: str
     simulator_ports: dict[str, int]
+    collector: Collector | None = None
     session: aiohttp.ClientSession | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -300,10 +311,18 @@ class Stack:
         toml: str = QUICK + ROUTES,
         env: dict[str, str] | None = None,
         payments: bool = True,
+        collector: Collector | None = None,
     ) -> Self:
-        """Start all; each process on a free port. The service knows of ``payments``, or does not."""
+        """Start all; each process on a free port. The service knows of ``payments``, or does not.
+
+        It tells the ``collector`` what happens; without one it tells nobody.
+        """
+        told = {"OTEL_SDK_DISABLED": "true"}
+        if collector is not None:
+            told = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **AT_ONCE}
         with ExitStack() as started:
-            stack = cls._start(folder, workers, toml, env or {}, payments, started)
+            stack = cls._start(folder, workers, toml, {**told, **(env or {})}, payments, started)
+            stack.collector = collector
             started.pop_all()
             return stack
 
@@ -378,6 +397,18 @@ class Stack:
         """The simulator's control API."""
         return Simulator(self, f"http://127.0.0.1:{self.simulator_ports['control']}", self.simulator_ports)
 
+    async def told(self, query: str, *, rows: int = 1) -> list[dict[str, Any]]:
+        """What the collector has, as soon as it has so many rows."""
+        collector, found = self.collector, list[dict[str, Any]]()
+        assert collector is not None
+
+        async def there() -> bool:
+            found[:] = await asyncio.to_thread(collector.sql, query)
+            return len(found) >= rows
+
+        await eventually(there, f"{rows} rows of {query}")
+        return found
+
     def caller(self, tenant: str | None = None, user: str = "alice") -> Caller:
         """A user; of a tenant of its own when none is named."""
         tenant = tenant or f"t{next(self._numbers)}x{uuid.uuid4().hex[:8]}"
@@ -435,7 +466,7 @@ class Stack:
         await eventually(all_closed, "all workers to know that the breakers are closed")
 
 
-async def eventually(true: Callable[[], Any], what: str, *, within_s: float = 15.0) -> None:
+async def eventually(true: Callable[[], Any], what: object, *, within_s: float = 15.0) -> None:
     """Wait until ``true()`` (awaited) holds; fails after ``within_s``."""
     end_s = time.monotonic() + within_s
     while not await true():

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dashboard.collector.__main__ import parse as parse_collector
 from door import parts, plan, ports, valkey
 from door.home import ROOT
 from door.supervisor import Part
@@ -14,6 +15,7 @@ from loadtests.simulator.__main__ import parse as parse_simulator
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 PLAN = plan.make(parser().parse_args([]), {})
+PARTS = parts.all_parts(PLAN)
 
 
 def flags(words: list[str]) -> dict[str, str]:
@@ -23,14 +25,22 @@ def flags(words: list[str]) -> dict[str, str]:
 
 
 def test_the_containers_are_the_parts_of_up() -> None:
-    assert list(SERVICES) == [part.name for part in parts.all_parts(PLAN)]
+    assert list(SERVICES) == [part.name for part in PARTS]
 
 
-@pytest.mark.parametrize("part", parts.all_parts(PLAN)[1:], ids=lambda part: part.name)
+@pytest.mark.parametrize("part", [part for part in PARTS if part.name != "valkey"], ids=lambda part: part.name)
 def test_each_process_is_started_as_up_starts_it_but_listens_on_all_of_its_container(part: Part) -> None:
     command = SERVICES[part.name]["command"]
     assert command[:3] == ["python", *part.argv[1:3]]
-    assert flags(command) == {**flags(list(part.argv)), "--host": "0.0.0.0"}  # noqa: S104  - inside its container
+    inside = {"--host": "0.0.0.0"} | ({"--data": "/data"} if part.name == "collector" else {})  # noqa: S104
+    assert flags(command) == {**flags(list(part.argv)), **inside}
+
+
+def test_the_collector_understands_its_command_and_its_data_outlive_the_container() -> None:
+    understood = parse_collector(SERVICES["collector"]["command"][3:])
+    assert str(understood.data) == "/data"
+    assert SERVICES["collector"]["volumes"] == ["collector:/data"]
+    assert "collector" in COMPOSE["volumes"]
 
 
 def test_the_simulator_understands_its_command() -> None:
@@ -59,14 +69,15 @@ def test_every_port_of_the_table_is_published_on_loopback_only(name: str) -> Non
 
 def test_the_service_is_told_what_up_tells_it_with_the_containers_names() -> None:
     told = parts.service_environment(PLAN)
-    host = {"6390": "valkey:6379", **{str(port.default): f"simulator:{port.default}" for port in ports.TABLE[1:-1]}}
+    host = {str(port.default): f"{port.part}:{port.default}" for port in ports.TABLE} | {"6390": "valkey:6379"}
     for number, address in host.items():
         told = {name: value.replace(f"{ports.LOOPBACK}:{number}", address) for name, value in told.items()}
     assert SERVICES["service"]["environment"] == told
 
 
 def test_a_container_gets_the_time_that_up_gives_it_to_end() -> None:
-    assert SERVICES["service"]["stop_grace_period"] == f"{Part.stop_s:g}s"
+    for name in ("service", "collector"):
+        assert SERVICES[name]["stop_grace_period"] == f"{Part.stop_s:g}s"
 
 
 def test_the_image_installs_from_the_lock_by_hash_and_does_not_run_as_root() -> None:

@@ -1,4 +1,4 @@
-"""The benchmarks that compare subjects in rounds: ceilings, throughput, hits, latency.
+"""The benchmarks that compare subjects in rounds: ceilings, throughput, telemetry, hits, latency.
 
 Each round measures the reference first and then the others in a new order, all with the same load, so that a slow
 minute of the machine hits them alike; ratios and differences are taken within a round.
@@ -17,7 +17,20 @@ from loadtests.bench import load
 from loadtests.bench.load import Plan
 from loadtests.bench.report import Book, Column, Goal, Layout
 from loadtests.bench.rig import Rig, Server
-from loadtests.bench.subjects import BARE, BARE_AIOHTTP, CACHED, GAUNTLET, HELLO, HELLO_ASGI, UPSTREAM, prime
+from loadtests.bench.subjects import (
+    BARE,
+    BARE_AIOHTTP,
+    CACHED,
+    COLLECTOR_AWAY,
+    COLLECTOR_HANGS,
+    EVERY_TRACE,
+    GAUNTLET,
+    HELLO,
+    HELLO_ASGI,
+    UNTOLD,
+    UPSTREAM,
+    prime,
+)
 
 WARM_UP_S = 0.5
 MANY, FEW = 64, 8
@@ -30,6 +43,9 @@ _P50, _P99 = Column("p50 ms", "p50_ms", 1), Column("p99 ms", "p99_ms", 1)
 _FAILED = Column("failed\n%", "failed_pct", 1)
 _TIMES_BARE = Column("× bare", "req_per_s", 2, BARE.name)
 _TIMES_HELLO = Column("× hello", "req_per_s", 2, HELLO.name)
+_TIMES_OFF = Column("× off", "req_per_s", 2, UNTOLD.name)
+_CPU_ADDED = Column("CPU µs\nadded", "cpu_us", 0, UNTOLD.name, operator.sub)
+_P99_CHANGE = Column("p99\nchange", "p99_ms", 1, GAUNTLET.name, operator.sub)
 _P50_ADDED = Column("p50 added", "p50_ms", 1, UPSTREAM.name, operator.sub)
 _P99_ADDED = Column("p99 added", "p99_ms", 1, UPSTREAM.name, operator.sub)
 
@@ -49,6 +65,21 @@ HITS = Layout(
     f"hits: one question that is in the cache, {MANY} at once",
     (_RATE, _TIMES_HELLO, _CPU, _P50, _P99, _FAILED),
     (Goal("hits × hello", GAUNTLET.name, _TIMES_HELLO, at_least=0.5),),
+)
+TELEMETRY = Layout(
+    "telemetry",
+    f"telemetry: on against off, every question new, {MANY} at once, upstream 0 ms",
+    (_RATE, _TIMES_OFF, _CPU, _CPU_ADDED, _P50, _P99, _FAILED),
+    (Goal("on × off", GAUNTLET.name, _TIMES_OFF, at_least=0.85),),
+)
+COLLECTOR_DEATH = Layout(
+    "collector-death",
+    f"collector death: every question new, {FEW} at once, upstream {LATENCY_DELAY_MS:.0f} ms",
+    (_P50, _P99, _P99_CHANGE, _CPU, _FAILED),
+    (
+        Goal("p99 change, ms", COLLECTOR_AWAY.name, _P99_CHANGE, at_most=5),
+        Goal("p99 change, ms", COLLECTOR_HANGS.name, _P99_CHANGE, at_most=5),
+    ),
 )
 LATENCY = Layout(
     "latency",
@@ -88,6 +119,20 @@ async def throughput(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
     async with rig.serving(THROUGHPUT.name, BARE, BARE_AIOHTTP, GAUNTLET) as servers:
         rig.upstream.set_delay(0)
         await _in_rounds(rig, book, THROUGHPUT.name, servers, rounds, lambda server: server.plan(MANY, seconds))
+
+
+async def telemetry(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
+    """What it costs to tell: a record and its metrics for every request, some traces, and without sampling all."""
+    async with rig.serving(TELEMETRY.name, UNTOLD, GAUNTLET, EVERY_TRACE) as servers:
+        rig.upstream.set_delay(0)
+        await _in_rounds(rig, book, TELEMETRY.name, servers, rounds, lambda server: server.plan(MANY, seconds))
+
+
+async def collector_death(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
+    """What a request notices of a collector that is not there, or takes everything and says nothing."""
+    async with rig.serving(COLLECTOR_DEATH.name, GAUNTLET, COLLECTOR_AWAY, COLLECTOR_HANGS) as servers:
+        rig.upstream.set_delay(LATENCY_DELAY_MS)
+        await _in_rounds(rig, book, COLLECTOR_DEATH.name, servers, rounds, lambda server: server.plan(FEW, seconds))
 
 
 async def hits(rig: Rig, book: Book, rounds: int, seconds: float) -> None:

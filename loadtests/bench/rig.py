@@ -8,6 +8,9 @@ Read `paired.py` next: the benchmarks that compare subjects in rounds.
 import asyncio
 import os
 import resource
+import socket
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from loadtests.bench.load import Outcome, Plan
 from loadtests.bench.processes import DidNotStartError, Process, pin, split_cpus
 from loadtests.bench.report import Book, Figures
 from loadtests.bench.store import Store
-from loadtests.bench.subjects import UPSTREAM, Subject, WrongAnswerError, check, request
+from loadtests.bench.subjects import UPSTREAM, Needs, Subject, WrongAnswerError, check, request
 
 
 def raise_open_files() -> int:
@@ -82,12 +85,16 @@ class Rig:
         self._processes: list[Process] = []
         self._subject_cpus, self._tool_cpus = split_cpus()
         self.store = Store(self._tool_cpus, logs)
+        self._collector_url = ""
+        self._silent = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._scratch = tempfile.TemporaryDirectory(prefix="gauntlet-bench-")
 
     def __enter__(self) -> "Rig":
         self.open_files = raise_open_files()
         pin(os.getpid(), self._tool_cpus)
         try:
             self.store.start()
+            self._collector_url = self._start_collector()
             process = self._start(UPSTREAM, "", self._tool_cpus)
             self.direct = Server(UPSTREAM, process, process.wait_ready()["url"] + UPSTREAM.path)
             self.upstream = Upstream(self.direct.base_url)
@@ -105,10 +112,20 @@ class Rig:
         for process in reversed(self._processes):
             process.end()
         self.store.close()
+        self._scratch.cleanup()
+        self._silent.close()
         pin(os.getpid(), self._subject_cpus + self._tool_cpus)
 
+    def _start_collector(self) -> str:
+        """Where the service tells what happens: its own collector, as in the workbench."""
+        command = [sys.executable, "-m", "dashboard.collector", "--port", "0", "--data", self._scratch.name]
+        process = Process("collector", command, {}, self._tool_cpus, self._logs)
+        self._processes.append(process)
+        return str(process.wait_ready()["url"])
+
     def _start(self, subject: Subject, upstream_url: str, cpus: Sequence[int]) -> Process:
-        environment = subject.environment(upstream_url, self.store.url)
+        silent = f"http://127.0.0.1:{self._silent.getsockname()[1]}"
+        environment = subject.environment(Needs(upstream_url, self.store.url, self._collector_url, silent))
         process = Process(subject.name, subject.command(upstream_url), environment, cpus, self._logs)
         self._processes.append(process)
         return process

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 import uvloop
 from rich.console import Console
 
-from loadtests.bench import counts, paired, simulator, slow, store_death
+from loadtests.bench import collector, counts, paired, simulator, slow, store_death
 from loadtests.bench.processes import ROOT, DidNotStartError
 from loadtests.bench.report import Book, Layout
 from loadtests.bench.rig import Rig
 
-SIMULATOR = "simulator"
+ALONE = {"simulator": simulator.main, "collector": collector.main}
+"""Benchmarks of one process, without the service and its rig."""
+
 FOLDER = ROOT / ".gauntlet" / "bench"
 INTERRUPTED = 130
 WIDTH = 100
@@ -42,6 +44,8 @@ BENCHMARKS = {
     for benchmark in (
         Benchmark(paired.CEILINGS, paired.ceilings, rounds=2, seconds=1.0),
         Benchmark(paired.THROUGHPUT, paired.throughput, rounds=5, seconds=2.5),
+        Benchmark(paired.TELEMETRY, paired.telemetry, rounds=4, seconds=2.5),
+        Benchmark(paired.COLLECTOR_DEATH, paired.collector_death, rounds=3, seconds=4.0),
         Benchmark(paired.HITS, paired.hits, rounds=4, seconds=2.5),
         Benchmark(paired.LATENCY, paired.latency, rounds=4, seconds=2.5),
         Benchmark(slow.SLOW, slow.slow, rounds=1),
@@ -49,7 +53,7 @@ BENCHMARKS = {
         Benchmark(counts.COUNTS, counts.counts, rounds=1),
     )
 }
-NAMES = (*BENCHMARKS, SIMULATOR)
+NAMES = (*BENCHMARKS, *ALONE)
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -91,11 +95,11 @@ def main(words: Sequence[str] | None = None) -> int:
     book = Book(FOLDER / "results.jsonl")
     began_s = time.monotonic()
     try:
-        if set(arguments.names) - {SIMULATOR}:
+        if set(arguments.names) - ALONE.keys():
             uvloop.run(_run(arguments, book, console))
-        if SIMULATOR in arguments.names:
-            given = (("--rounds", arguments.rounds), ("--seconds", arguments.seconds))
-            simulator.main([word for name, value in given if value for word in (name, f"{value:g}")])
+        given = (("--rounds", arguments.rounds), ("--seconds", arguments.seconds))
+        for name in (name for name in ALONE if name in arguments.names):
+            ALONE[name]([word for option, value in given if value for word in (option, f"{value:g}")])
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("interrupted; everything that was started has ended")
         return INTERRUPTED

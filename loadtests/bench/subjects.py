@@ -28,17 +28,27 @@ class WrongAnswerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """Where a subject finds what it uses; URLs. ``silent`` takes connections and never answers."""
+
+    upstream: str
+    store: str
+    collector: str
+    silent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """A server that takes `POST {path} {"text": …}`.
 
-    `command` and `environment` are made from the URLs of the upstream and the store. `marker` is in the body of every
-    answer to a question that was not asked before. `has_cache`: the second time, the answer says so.
+    `command` is made from the upstream's URL, `environment` from those of what it needs. `marker` is in the body of
+    every answer to a question that was not asked before. `has_cache`: the second time, the answer says so.
     """
 
     name: str
     command: Callable[[str], list[str]]
     marker: bytes
-    environment: Callable[[str, str], dict[str, str]] = lambda _upstream, _store: {}
+    environment: Callable[["Needs"], dict[str, str]] = lambda _needs: {}
     headers: dict[str, str] = field(default_factory=dict)
     path: str = "/chat"
     calls_upstream: bool = True
@@ -53,17 +63,21 @@ def _app(name: str, marker: bytes = ANSWER.encode(), *, calls_upstream: bool = T
     return Subject(name, lambda upstream: [*module, "--upstream", upstream], marker, calls_upstream=calls_upstream)
 
 
-def _gauntlet(name: str, workers: int) -> Subject:
+def _gauntlet(
+    name: str, workers: int, collector: Callable[[Needs], str] = lambda needs: needs.collector, **more: str
+) -> Subject:
     command = [sys.executable, "-m", "service", "--host", "127.0.0.1", "--port", "0", "--workers", str(workers)]
     return Subject(
         name,
         lambda _upstream: command,
         LIVE,
-        lambda upstream, store: {
+        lambda needs: {
             "GAUNTLET_PROFILE": "bench",
-            "REDIS_URL": store,
-            "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": upstream,
-            "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": f"{upstream}/v1",
+            "REDIS_URL": needs.store,
+            "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": needs.upstream,
+            "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": f"{needs.upstream}/v1",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector(needs),
+            **more,
         },
         {"authorization": "Bearer demo-alice"},
         has_cache=True,
@@ -82,6 +96,16 @@ BARE = _app("bare")
 BARE_AIOHTTP = _app("bare-aiohttp")
 GAUNTLET = _gauntlet("gauntlet", workers=1)
 GAUNTLET_2 = _gauntlet("gauntlet-2-workers", workers=2)
+UNTOLD = _gauntlet("telemetry off", workers=1, OTEL_SDK_DISABLED="true")
+EVERY_TRACE = _gauntlet(
+    "every trace",
+    workers=1,
+    GAUNTLET_TELEMETRY__ORDINARY_PER_S="1000000",
+    OTEL_BSP_MAX_QUEUE_SIZE="65536",
+)
+"""As if there were no sampling: what it saves."""
+COLLECTOR_AWAY = _gauntlet("collector away", 1, lambda _needs: "http://127.0.0.1:9")
+COLLECTOR_HANGS = _gauntlet("collector hangs", 1, lambda needs: needs.silent)
 
 
 def request(

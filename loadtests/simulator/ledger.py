@@ -9,8 +9,8 @@ once `duration_s` is a number. A reader that polls with `since` therefore keeps 
 - `cancelled`: the client left before the response was complete.
 - `fault` is the injected fault; a 429 with `fault` null comes from a quota, other 4xx from the request itself.
 
-Rows of finished calls are kept as JSON bytes in a ring of MAX_ROWS (about 0.4 kB each), older ones are forgotten.
-Read `exchange.py` next: it opens and closes the rows.
+Rows of finished calls are kept as JSON bytes in a ring of MAX_ROWS (about 0.4 kB each), older ones are forgotten;
+`complete_from` says since when (Unix seconds) nothing was. Read `exchange.py` next: it opens and closes the rows.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ class Ledger:
         self._ring: list[Row | bytes] = []
         self._first_seq = 1
         self._charges: deque[bytes] = deque(maxlen=MAX_CHARGES)
+        self._began = time.time()
         self.last_seq = 0
 
     def open(self, t: float, target: str, endpoint: str, request_id: str | None, attempt: int) -> Row:
@@ -128,14 +129,28 @@ class Ledger:
         self._ring.clear()
         self._charges.clear()
         self._first_seq = self.last_seq + 1
+        self._began = time.time()
 
     def encode(self, since: int) -> bytes:
-        """Return `{"calls", "charges", "last_seq"}`: the rows after `since` in order of start, and all charges."""
+        """Return `{"calls", "charges", "last_seq", "complete_from"}`: the rows after `since` in order of start, and all
+        charges.
+        """
         first = max(since + 1, self._oldest())
         rows = (self._ring[(seq - self._first_seq) % self._max_rows] for seq in range(first, self.last_seq + 1))
         calls = b",".join(row if isinstance(row, bytes) else row.encode() for row in rows)
         charges = b",".join(self._charges)
-        return b'{"calls":[%b],"charges":[%b],"last_seq":%d}' % (calls, charges, self.last_seq)
+        about = b'"last_seq":%d,"complete_from":%.6f' % (self.last_seq, self._complete_from())
+        return b'{"calls":[%b],"charges":[%b],%b}' % (calls, charges, about)
+
+    def _complete_from(self) -> float:
+        """The start of the oldest row or charge that is kept, once older ones were forgotten; else our own start."""
+        since = self._began
+        if self._oldest() > self._first_seq:
+            oldest = self._ring[(self._oldest() - self._first_seq) % self._max_rows]
+            since = oldest.t if isinstance(oldest, Row) else orjson.loads(oldest)["t"]
+        if len(self._charges) == MAX_CHARGES:
+            since = max(since, orjson.loads(self._charges[0])["t"])
+        return since
 
     def _oldest(self) -> int:
         return max(self._first_seq, self.last_seq - self._max_rows + 1)

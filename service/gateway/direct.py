@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .context import context_of
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -27,5 +29,6 @@ class Direct:
         if endpoint is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
+        context_of(scope).endpoint = scope["path"]
         response = await endpoint(Request(scope, receive))
         await response(scope, receive, send)

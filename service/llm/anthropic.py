@@ -4,6 +4,7 @@ The API of 2026-10-21 refuses temperature and has no seed: both are dropped and 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import anthropic
 
@@ -42,12 +43,13 @@ class AnthropicProvider:
     async def complete(self, request: LLMRequest) -> Completion:
         """The whole answer at once."""
         answer = await self._wire.post(_body(request), request.headers)
+        usage: Usage | None = None
         try:
+            usage = _usage(answer["usage"])  # first: it is billed, whatever else is missing
             text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
-            reason, usage = str(answer["stop_reason"]), _usage(answer["usage"])
-            model, response_id = str(answer["model"]), str(answer["id"])
+            reason, model, response_id = str(answer["stop_reason"]), str(answer["model"]), str(answer["id"])
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise self._wire.bad_answer("200 without the fields of a message") from None
+            raise self._wire.bad_answer("200 without the fields of a message", usage) from None
         if reason == "refusal":
             raise self._wire.filtered(usage)
         if not text:
@@ -68,7 +70,10 @@ class AnthropicProvider:
 class _Stream(JsonStream):
     """message_start, deltas, message_delta (stop reason, cumulative usage), message_stop; pings are not yielded."""
 
-    _stopped = False
+    def __init__(self, wire: Wire, events: Any) -> None:
+        super().__init__(wire, events)
+        self._stated: Json = {}
+        self._stopped = False
 
     @property
     def _whole(self) -> bool:
@@ -79,22 +84,27 @@ class _Stream(JsonStream):
         if kind == "content_block_delta":
             return str(event["delta"].get("text", ""))
         if kind == "message_start":
-            self.usage = _usage(event["message"]["usage"])
+            self._state(event["message"]["usage"])
         elif kind == "message_delta":
+            self._state(event["usage"])
             reason = event["delta"].get("stop_reason")
             if reason == "refusal":
-                raise self._wire.filtered()
+                raise self._wire.filtered(self.usage)
             self.finish_reason = _FINISH.get(reason, reason)
-            self.usage = self.usage._replace(output_tokens=int(event["usage"]["output_tokens"]))
         elif kind == "message_stop":
             self._stopped = True
         return ""
+
+    def _state(self, usage: Json) -> None:
+        """Cumulative counts: a later event repeats those that grew and may leave out, or null, the others."""
+        self._stated.update({name: count for name, count in usage.items() if count is not None})
+        self.usage = _usage(self._stated)
 
 
 def _usage(given: Json) -> Usage:
     cached = int(given.get("cache_read_input_tokens") or 0)
     written = int(given.get("cache_creation_input_tokens") or 0)
-    return Usage(int(given["input_tokens"]) + cached + written, int(given["output_tokens"]), cached)
+    return Usage.stated(int(given["input_tokens"]) + cached + written, given["output_tokens"], cached, written)
 
 
 def _body(request: LLMRequest) -> Json:

@@ -36,14 +36,16 @@ class OpenAIProvider:
     async def complete(self, request: LLMRequest) -> Completion:
         """The whole answer at once."""
         answer = await self._wire.post(_body(request), request.headers)
+        usage: Usage | None = None
         try:
-            choices, usage = answer["choices"], _usage(answer["usage"])
+            usage = _usage(answer["usage"])  # first: it is billed, whatever else is missing
+            choices = answer["choices"]
             if not choices:
                 raise self._wire.bad_answer("200 with no choices", usage)
             text, reason = choices[0]["message"]["content"], choices[0]["finish_reason"]
             model, response_id = str(answer["model"]), str(answer["id"])
         except (KeyError, TypeError, AttributeError, ValueError, IndexError):
-            raise self._wire.bad_answer("200 without the fields of a completion") from None
+            raise self._wire.bad_answer("200 without the fields of a completion", usage) from None
         if reason == "content_filter":
             raise self._wire.filtered(usage)
         if not text:
@@ -76,7 +78,7 @@ class _Stream(JsonStream):
             return ""
         choice = event["choices"][0]
         if choice.get("finish_reason") == "content_filter":
-            raise self._wire.filtered()
+            self._filtered = True  # its usage is in the next chunk
         if choice.get("finish_reason"):
             self.finish_reason = str(choice["finish_reason"])
         return str(choice["delta"].get("content") or "")
@@ -84,7 +86,12 @@ class _Stream(JsonStream):
 
 def _usage(given: Json) -> Usage:
     details = given.get("prompt_tokens_details") or {}
-    return Usage(int(given["prompt_tokens"]), int(given["completion_tokens"]), int(details.get("cached_tokens") or 0))
+    return Usage.stated(
+        given["prompt_tokens"],
+        given["completion_tokens"],
+        details.get("cached_tokens"),
+        details.get("cache_write_tokens"),
+    )
 
 
 def _body(request: LLMRequest) -> Json:

@@ -6,7 +6,7 @@ and errors that mean the same for every vendor. Implementations: ``anthropic.py`
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 
 class Message(NamedTuple):
@@ -16,12 +16,33 @@ class Message(NamedTuple):
     content: str
 
 
+MOST_TOKENS = 10**9
+"""A count beyond this is nobody's usage."""
+
+
 class Usage(NamedTuple):
-    """Tokens as the provider states them; ``input_tokens`` includes the cached ones."""
+    """Tokens as the provider states them.
+
+    ``input_tokens`` includes those read from the provider's cache (``cached_tokens``) and those written to it
+    (``cache_write_tokens``), which have prices of their own.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    @classmethod
+    def stated(cls, input_tokens: Any, output_tokens: Any, cached: Any = None, written: Any = None) -> "Usage":
+        """From a provider's JSON; None is 0 for the parts, and they are no more than the whole.
+
+        Raises ValueError or TypeError for what is no count: a negative one would pay money back.
+        """
+        whole, out, read, wrote = int(input_tokens), int(output_tokens), int(cached or 0), int(written or 0)
+        if not all(0 <= count <= MOST_TOKENS for count in (whole, out, read, wrote)):
+            raise ValueError(f"no counts of tokens: {whole}, {out}, {read}, {wrote}")
+        read = min(read, whole)
+        return cls(whole, out, read, min(wrote, whole - read))
 
     def __add__(self, other: object) -> "Usage":
         """Sum, field by field."""

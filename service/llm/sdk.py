@@ -3,7 +3,8 @@
 The SDKs' own ``post`` does authentication, headers and error classes; building their pydantic models would double the
 cost of a call (``docs/adr/0004``), so answers are read as plain JSON here. Retries of the SDKs are off: they would
 multiply with ours and sleep for hours on a hostile Retry-After. What each fault looks like through an SDK is listed in
-the reference notes; a test per fault holds it. Next: ``stream.py``.
+the reference notes; a test per fault holds it. A provider's words may repeat the prompt's: they are masked where they
+enter an error of ours, which may be logged, and the SDK's error is not kept as its cause. Next: ``stream.py``.
 """
 
 from collections.abc import Mapping
@@ -30,10 +31,13 @@ from ..errors import (
     TimedOut,
     Unavailable,
 )
+from ..observability.pii import masked
 from ..settings import ProviderSettings
 from .provider import Usage
 
 Json = dict[str, Any]
+MOST_SAID = 2000
+"""Characters of a provider's words that are passed on; masking more would take the event loop's time."""
 _NO_MONEY = frozenset({"insufficient_quota", "enforced_spend_limit_reached", "billing_hard_limit_reached"})
 _CONTEXT = ("context_length", "prompt is too long", "context window", "maximum context length")
 _FILTER = ("content_filter", "content_policy", "content filter", "content filtering", "content policy")
@@ -69,8 +73,8 @@ class Wire:
             response: httpx2.Response = await self._client.post(
                 self._path, body=body, options={"headers": headers}, cast_to=httpx2.Response
             )
-        except Exception as error:
-            raise self.translate(error) from error
+        except Exception as error:  # noqa: BLE001 - what is not the SDK's is raised as it is
+            raise self.translate(error) from None
         try:
             answer = orjson.loads(response.content)
         except ValueError:
@@ -90,8 +94,8 @@ class Wire:
                 stream=True,
                 stream_cls=self._sdk.AsyncStream[object],
             )
-        except Exception as error:
-            raise self.translate(error) from error
+        except Exception as error:  # noqa: BLE001 - what is not the SDK's is raised as it is
+            raise self.translate(error) from None
 
     async def aclose(self) -> None:
         """End the connections."""
@@ -135,7 +139,7 @@ class Wire:
     def _status_error(self, error: Any) -> Exception:
         status: int = error.status_code
         details = _details(error.body)
-        message = str(details.get("message") or f"status {status}")
+        message = masked(str(details.get("message") or f"status {status}")[:MOST_SAID])
         words = f"{details.get('code')} {details.get('type')} {message}".lower()
         name = self.name
         retryable = error.response.headers.get("x-should-retry") != "false"
@@ -202,4 +206,4 @@ def _details(body: object) -> Json:
 
 
 def _text(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return masked(str(error)[:MOST_SAID]) or type(error).__name__

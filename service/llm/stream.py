@@ -21,6 +21,7 @@ class JsonStream(ABC):
         self._events = events
         self.usage = Usage()
         self.finish_reason: str | None = None
+        self._filtered = False
 
     @abstractmethod
     def _take(self, event: Json) -> str:
@@ -38,12 +39,14 @@ class JsonStream(ABC):
         while True:
             try:
                 event = await anext(self._events)
-            except StopAsyncIteration:
+            except Exception as error:
+                if self._filtered:  # however the stream ends then: no other attempt can do better
+                    raise self._wire.filtered(self.usage if any(self.usage) else None) from None
+                if not isinstance(error, StopAsyncIteration):
+                    raise self._wire.translate(error, in_stream=True) from None
                 if not self._whole:
                     raise self._wire.broken("ended before its final event") from None
                 raise
-            except Exception as error:
-                raise self._wire.translate(error, in_stream=True) from error
             try:
                 text = self._take(event)
             except (KeyError, TypeError, AttributeError, ValueError):

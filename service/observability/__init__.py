@@ -1,1 +1,1 @@
-"""Layer 5: what the service tells about itself. Read ``logs.py``, then ``pii.py``."""
+"""Layer 5: what the service tells about itself. Read ``telemetry.py`` first; ``docs/telemetry.md`` has the forms."""

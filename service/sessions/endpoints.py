@@ -6,13 +6,19 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from ..errors import NotFound, Unprocessable
+from ..errors import Unprocessable
 from ..gateway.body import Strict, read
 from ..gateway.context import context_of
 from ..gateway.document import json_response, takes
 from ..llm.routes import Route
+from ..observability.pii import suspected
 from .preferences import Preferences
-from .threads import THREAD_ID, Threads
+from .threads import Threads
+
+PERSONAL_STYLE = (
+    "style: this looks like personal data (an address, a long number), which is not kept for good and would go to a "
+    "provider with each of your questions; leave it out, or say it in the thread that it is about"
+)
 
 
 class PreferencesBody(Strict):
@@ -46,13 +52,13 @@ class Sessions:
     async def read_thread(self, request: Request, thread_id: str) -> Response:
         """One thread's messages, oldest first."""
         caller = context_of(request.scope).caller
-        messages = await self._threads.read(caller.tenant, caller.user, _known_form(thread_id))
+        messages = await self._threads.read(caller.tenant, caller.user, thread_id)
         return json_response({"thread_id": thread_id, "messages": [m._asdict() for m in messages]})
 
     async def delete_thread(self, request: Request, thread_id: str) -> Response:
         """Forget a thread."""
         caller = context_of(request.scope).caller
-        await self._threads.delete(caller.tenant, caller.user, _known_form(thread_id))
+        await self._threads.delete(caller.tenant, caller.user, thread_id)
         return Response(status_code=204)
 
     async def read_preferences(self, request: Request) -> Response:
@@ -65,17 +71,12 @@ class Sessions:
         given = await read(request, PreferencesBody, most_bytes=self._body_max_bytes)
         if given.route is not None and given.route not in self._routes:
             raise Unprocessable(f"route: {given.route!r} is none of {', '.join(self._routes)}", param="route")
+        if given.style is not None and suspected(given.style):
+            raise Unprocessable(PERSONAL_STYLE, param="style")
         caller = context_of(request.scope).caller
         preferences = Preferences(given.route, given.style)
         await self._threads.set_preferences(caller.tenant, caller.user, preferences)
         return _preferences(preferences)
-
-
-def _known_form(thread_id: str) -> str:
-    """The id, if a thread can have it at all; raises NotFound."""
-    if not THREAD_ID.fullmatch(thread_id):
-        raise NotFound("no thread of yours has an id like this")
-    return thread_id
 
 
 def _preferences(preferences: Preferences) -> Response:

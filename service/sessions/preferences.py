@@ -1,6 +1,7 @@
 """A user's preferences: the route to take and the style to answer in.
 
-The style is rendered into the system message, hence into the cache's key. Next: ``idempotency.py``.
+The style is rendered into the system message, hence into the cache's key. Preferences have no end, so a style in which
+personal data is suspected is refused (``endpoints.py``): a thread is the place for that. Next: ``idempotency.py``.
 """
 
 from dataclasses import dataclass

@@ -24,6 +24,9 @@ from ..store.script import Script
 from .preferences import Preferences
 
 THREAD_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+"""What an id may look like."""
+_OURS = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
+"""What ours do look like (UUID, version 4): nobody else's text becomes part of a key, not even of a lease."""
 MOST_WAITING = 32
 """Messages of one thread that may wait for their turn in one worker."""
 MOST_READ = 1000
@@ -84,7 +87,7 @@ class Threads:
 
         Raises Conflict when another message holds the thread until then, NotFound for an unknown thread.
         """
-        name = thread_id or uuid.uuid4().hex
+        name = uuid.uuid4().hex if thread_id is None else _known(thread_id)
         turn = Turn(tenant, user, name, (), 0, Preferences(), uuid.uuid4().hex if thread_id else "")
         if thread_id is not None:
             turn.queue = await self._enter(_thread(tenant, user, name), until_s)
@@ -95,7 +98,7 @@ class Threads:
             raise
         if thread_id is not None and turn.stored and not turn.length:
             await self.abandon(turn)
-            raise NotFound(f"no thread {thread_id!r} of yours; leave thread_id out to begin one")
+            raise _not_found()
         turn.history = self._trimmed([_message(data) for data in raw])
         if thread_id is not None and turn.stored:
             turn.renewing = asyncio.create_task(self._keep(turn))
@@ -207,19 +210,19 @@ class Threads:
 
     async def read(self, tenant: str, user: str, thread_id: str) -> list[Message]:
         """The newest messages, oldest first. Raises NotFound, StoreUnavailable."""
-        raw = await self._store.execute("LRANGE", _thread(tenant, user, thread_id), -MOST_READ, -1)
+        raw = await self._store.execute("LRANGE", _thread(tenant, user, _known(thread_id)), -MOST_READ, -1)
         if not raw:
-            raise NotFound(f"no thread {thread_id!r} of yours")
+            raise _not_found()
         return [_message(data) for data in raw]
 
     async def delete(self, tenant: str, user: str, thread_id: str) -> None:
         """Forget the thread. Raises NotFound, StoreUnavailable."""
         gone, _ = await asyncio.gather(
-            self._store.execute("DEL", _thread(tenant, user, thread_id)),
+            self._store.execute("DEL", _thread(tenant, user, _known(thread_id))),
             self._store.execute("ZREM", _index(tenant, user), thread_id),
         )
         if not gone:
-            raise NotFound(f"no thread {thread_id!r} of yours")
+            raise _not_found()
 
     async def preferences(self, tenant: str, user: str) -> Preferences:
         """The user's preferences. Raises StoreUnavailable."""
@@ -228,6 +231,17 @@ class Threads:
     async def set_preferences(self, tenant: str, user: str, preferences: Preferences) -> None:
         """Replace the user's preferences. Raises StoreUnavailable."""
         await self._store.execute("HSET", _preferences(tenant, user), *preferences.pairs())
+
+
+def _known(thread_id: str) -> str:
+    """The id, if it can be one of ours; raises NotFound."""
+    if not _OURS.fullmatch(thread_id):
+        raise _not_found()
+    return thread_id
+
+
+def _not_found() -> NotFound:
+    return NotFound("no thread of yours has this id; leave thread_id out to begin one")
 
 
 def _still_answered() -> Conflict:

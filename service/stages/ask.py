@@ -5,6 +5,7 @@ is "raised from ``await go_on(ask)``", and retry and fail-over are plain try/exc
 Hooks given to ``Reply.on_end`` run once, innermost first (DESIGN, section 2). Next: ``chain.py``.
 """
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,20 +41,45 @@ class Restart:
 Event = Delta | Restart
 
 
+@dataclass(slots=True, eq=False)
+class Entered:
+    """One passage through a stage: from where, when, and how it ended. ``error`` is the code of what it raised."""
+
+    stage: str
+    parent: "Entered | None"
+    started_s: float
+    left_s: float
+    ended_s: float = 0.0
+    error: str | None = None
+
+
 @dataclass(slots=True)
 class Attempt:
-    """One call to a provider, as the books see it: numbered over the whole request, all rungs."""
+    """One call to a provider, as the books see it: numbered over the whole request, all rungs.
+
+    ``span_id`` is what the provider is told as its caller (16 hex digits). ``exact``: the usage is the provider's own
+    word, or it refused and bills nothing; otherwise ``most_nano_usd`` bounds its bill. ``text`` is the answer, kept
+    only where content is captured.
+    """
 
     provider: str
     model: str
     number: int
     started_s: float
+    parent: Entered | None = None
+    span_id: str = field(default_factory=lambda: os.urandom(8).hex())
     status: str = "pending"
     upstream_status: int | None = None
     usage: Usage = field(default_factory=Usage)
     cost_nano_usd: int | None = 0
+    exact: bool = False
+    most_nano_usd: int | None = None
     first_token_s: float | None = None
     duration_s: float | None = None
+    finish_reason: str | None = None
+    response_id: str | None = None
+    response_model: str | None = None
+    text: str | None = None
 
 
 Decision = tuple[str, str, float, dict[str, Any]]
@@ -66,7 +92,8 @@ class Ask:
 
     ``deadline_s`` and ``rung_deadline_s`` are on the clock's monotonic scale. The fallback stage moves ``rung``; the
     cache stage sets ``stale``, the retry stage ``earned_retries``. ``off`` is the snapshot of the stages that are
-    switched off.
+    switched off. ``inside`` is the passage through a stage that the question is in. ``captures``: whether its text may
+    be told, masked, to those who watch.
     """
 
     request_id: str
@@ -85,6 +112,7 @@ class Ask:
     off: frozenset[str] = frozenset()
     traceparent: str | None = None
     payload: Any = None
+    captures: bool = False
     rung: Rung = field(init=False)
     rung_deadline_s: float = field(init=False)
     allowed_s: float = field(init=False)
@@ -94,6 +122,10 @@ class Ask:
     limits: dict[str, str] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     path: list[Decision] = field(default_factory=list)
+    entered: list[Entered] = field(default_factory=list)
+    inside: Entered | None = None
+    holds: int = 0
+    at_rest: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.rung = self.route.rungs[0]
@@ -104,13 +136,48 @@ class Ask:
         """Record what a stage decided, and from what: shown by ``?explain=1`` and by the traces."""
         self.path.append((stage, decision, self.clock.monotonic() - self.started_s, inputs))
 
+    def enter(self, stage: str) -> Entered:
+        """A passage through ``stage`` begins."""
+        now = self.clock.monotonic()
+        entered = self.inside = Entered(stage, self.inside, now, self.deadline_s - now)
+        self.entered.append(entered)
+        return entered
+
+    def leave(self, entered: Entered) -> None:
+        """It ends."""
+        entered.ended_s = self.clock.monotonic()
+        self.inside = entered.parent
+
+    def attempt(self) -> Attempt:
+        """A call to the present rung's provider begins."""
+        number, now = len(self.attempts) + 1, self.clock.monotonic()
+        attempt = Attempt(self.rung.provider, self.rung.model, number, now, self.inside)
+        self.attempts.append(attempt)
+        return attempt
+
+    def hold(self) -> None:
+        """Calls may go on for others after this request has ended: whoever keeps its book waits for ``release``."""
+        self.holds += 1
+
+    def release(self) -> None:
+        """What was held for has ended."""
+        self.holds -= 1
+        if not self.holds and self.at_rest is not None:
+            self.at_rest()
+
+    def when_at_rest(self, then: Callable[[], None]) -> None:
+        """The request has ended; call ``then`` once nothing goes on for it any more."""
+        if self.holds:
+            self.at_rest = then
+        else:
+            then()
+
     @property
     def usage(self) -> Usage:
         """Tokens of all attempts, failed ones too."""
-        total = Usage()
-        for attempt in self.attempts:
-            total = total + attempt.usage
-        return total
+        if len(self.attempts) == 1:  # nearly always
+            return self.attempts[0].usage
+        return sum((attempt.usage for attempt in self.attempts), Usage())
 
     @property
     def cost_nano_usd(self) -> int | None:
@@ -143,6 +210,8 @@ class Reply:
     Iterate it for events (a whole reply yields one ``Delta``). It ends exactly once: ``whole`` when its events are
     through, ``error`` when they raise, ``cancelled`` by ``aclose`` before that; a whole reply by ``end`` or ``aclose``.
     ``inner`` is the reply that ``events`` will read: closed with this one, even if nobody ever asked for an event.
+    ``cost_nano_usd`` is what the answer itself cost when it was made (None: not known); ``outcome`` and ``error`` (its
+    code) say how the reply ended.
     """
 
     __slots__ = (
@@ -151,10 +220,13 @@ class Reply:
         "_hooks",
         "_inner",
         "_unread",
+        "cost_nano_usd",
         "degraded",
+        "error",
         "finish_reason",
         "ignored",
         "model",
+        "outcome",
         "provider",
         "retry_after_s",
         "source",
@@ -181,6 +253,9 @@ class Reply:
         self.ignored = ignored
         self.degraded: list[str] = []
         self.retry_after_s: float | None = None
+        self.cost_nano_usd: int | None = None
+        self.outcome: Outcome | None = None
+        self.error: str | None = None
         self._unread = text is not None
         self._events = events
         self._inner = inner
@@ -192,6 +267,7 @@ class Reply:
         self.source, self.provider, self.model = other.source, other.provider, other.model
         self.degraded, self.ignored = list(other.degraded), other.ignored
         self.finish_reason, self.retry_after_s = other.finish_reason, other.retry_after_s
+        self.cost_nano_usd = other.cost_nano_usd
 
     def on_end(self, hook: EndHook) -> None:
         """Run ``hook`` when the reply ends; inner stages' hooks run first. Synchronous: post work, do not do it."""
@@ -220,6 +296,7 @@ class Reply:
         if self._ended:
             return
         self._ended = True
+        self.outcome, self.error = outcome, getattr(error, "code", None)
         for hook in self._hooks:
             try:
                 hook(self, outcome, error)

@@ -9,7 +9,7 @@ Next: ``bulkhead.py``.
 
 import asyncio
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,10 @@ from .circuit import Circuit
 
 
 class Breaker:
-    """The stage, and the fleet's circuits by provider name (``/admin/breakers``, ``/ready``)."""
+    """The stage, and the fleet's circuits by provider name (``/admin/breakers``, ``/ready``).
+
+    ``changed`` hears of each change of state that this worker sees: provider, state before, state, failures.
+    """
 
     name = "breaker"
 
@@ -38,13 +41,16 @@ class Breaker:
         replica: Replica,
         settle: Settle,
         clock: Clock,
+        changed: Callable[[str, str, str, int], object] = lambda *_: None,
     ) -> None:
+        self._changed = changed
         self._settings = settings
         self._clock = clock
         self._settle = settle
         self._script = Script(store, __package__, "circuit")
         self._shift_ms: float | None = None  # our monotonic clock minus the server's, by the freshest answer
         self.circuits = {name: Circuit() for name in providers}
+        self._told = dict.fromkeys(self.circuits, "closed")
         for name in self.circuits:
             replica.follow(_key(name), partial(self._adopt, name), version=partial(self._version, name))
         store.on_return(self._forget_versions)
@@ -56,13 +62,28 @@ class Breaker:
         now = self._now()
         if now < circuit.pause_until:
             left_s = (circuit.pause_until - now) / 1000
-            ask.report(self.name, "paused", provider=provider, left_s=round(left_s, 3))
+            ask.report(
+                self.name,
+                "paused",
+                provider=provider,
+                state=circuit.state,
+                failures=circuit.failures,
+                left_s=round(left_s, 3),
+                short_circuited=True,
+            )
             raise Paused(f"{provider} asked for a pause", provider=provider, retry_after_s=left_s)
         token = ""
         if circuit.state != "closed":
             token = await self._claim(ask, provider, circuit)
         generation = circuit.generation
-        ask.report(self.name, "probe" if token else "closed", provider=provider, failures=circuit.failures)
+        ask.report(
+            self.name,
+            "probe" if token else "closed",
+            provider=provider,
+            state=circuit.state,
+            failures=circuit.failures,
+            short_circuited=False,
+        )
         renewing = asyncio.create_task(self._renew(provider, token)) if token else None
         try:
             reply = await go_on(ask)
@@ -103,7 +124,15 @@ class Breaker:
             if circuit.state == "closed":  # somebody closed it meanwhile
                 return ""
             left_s = max(self._due(circuit) - self._now(), 0) / 1000
-            ask.report(self.name, circuit.state, provider=provider, probe_in_s=round(left_s, 3))
+            ask.report(
+                self.name,
+                circuit.state,
+                provider=provider,
+                state=circuit.state,
+                failures=circuit.failures,
+                probe_in_s=round(left_s, 3),
+                short_circuited=True,
+            )
             raise CircuitOpen(f"the circuit of {provider} is open", provider=provider, retry_after_s=left_s)
         return token
 
@@ -154,7 +183,9 @@ class Breaker:
                 (_key(provider),), op, generation, token, round(number), round(cooldown_ms), CHANNEL
             )
         except StoreUnavailable:
-            return self._locally(self.circuits[provider], op, generation, token, number)
+            done = self._locally(self.circuits[provider], op, generation, token, number)
+            self._tell(provider)
+            return done
         return self._answered(provider, answer, asked_with)
 
     def _locally(self, circuit: Circuit, op: str, generation: int, token: str, number: float) -> bool:
@@ -182,6 +213,7 @@ class Breaker:
         # An equal version, too: what we did alone while the store took no writes ends with its first word.
         if news(int(fields["version"]), held=circuit.version - 1, asked_with=asked_with):
             circuit.adopt(fields, self._shift_ms)
+            self._tell(provider)
         return bool(answer[0])
 
     def _version(self, provider: str) -> int:
@@ -193,6 +225,14 @@ class Breaker:
             self._shift_ms = self._now() - int(fields["now"])
         shift_ms = self._shift_ms if self._shift_ms is not None else self._now() - self._clock.time() * 1000
         self.circuits[provider].adopt(fields, shift_ms)
+        self._tell(provider)
+
+    def _tell(self, provider: str) -> None:
+        """Tell who listens when this worker's view of the circuit has changed."""
+        circuit, before = self.circuits[provider], self._told[provider]
+        if circuit.state != before:
+            self._told[provider] = circuit.state
+            self._changed(provider, before, circuit.state, circuit.failures)
 
     def _forget_versions(self) -> None:
         """A store that was away may have lost its last second: what it says now is newer than what we know."""

@@ -61,6 +61,7 @@ class CachedAnswer:
     degraded: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     retry_after_s: float | None = None
+    cost_nano_usd: int | None = None
     age_s: float = 0.0
 
     def reply(self, source: Source) -> Reply:
@@ -74,7 +75,7 @@ class CachedAnswer:
             ignored=self.ignored,
         )
         reply.degraded.extend(self.degraded)
-        reply.retry_after_s = self.retry_after_s
+        reply.retry_after_s, reply.cost_nano_usd = self.retry_after_s, self.cost_nano_usd
         return reply
 
     def encode(self) -> bytes:
@@ -211,12 +212,16 @@ class Cache:
             self._brought(ask, key, flight, reply, reply.text)
             return reply
         stream = Broadcast(reply)
+        ask.hold()  # the stream may go on for others after this request
 
         def ended(_: Reply, outcome: Outcome, error: BaseException | None) -> None:
-            if outcome == "whole":
-                self._brought(ask, key, flight, reply, stream.text)
-            else:
-                self._failed(key, flight, error or asyncio.CancelledError())
+            try:
+                if outcome == "whole":
+                    self._brought(ask, key, flight, reply, stream.text)
+                else:
+                    self._failed(key, flight, error or asyncio.CancelledError())
+            finally:
+                ask.release()
 
         reply.on_end(ended)
         flight.begin(stream)
@@ -290,6 +295,7 @@ class Cache:
             degraded=tuple(reply.degraded),
             ignored=reply.ignored,
             retry_after_s=reply.retry_after_s,
+            cost_nano_usd=reply.cost_nano_usd,
         )
         # In every order of the stages: to a cache inside the ladder each rung's answer is live.
         first = reply.source == "live" and not reply.degraded and ask.rung is ask.route.rungs[0]

@@ -7,8 +7,8 @@ A whole answer is committed when it is whole, a stream at its first token. Next:
 from collections.abc import AsyncIterator, Mapping
 
 from ..clock import Clock
-from ..errors import CallerError, ProviderError, StreamBroken, TimedOut
-from ..llm.prices import cost_nano_usd
+from ..errors import CallerError, GauntletError, ProviderError, StreamBroken, TimedOut
+from ..llm.prices import cost_nano_usd, most_nano_usd
 from ..llm.provider import LLMProvider, LLMRequest, LLMStream, Usage
 from ..settings import ProviderSettings
 from .ask import Ask, Attempt, Delta, Event, Outcome, Reply
@@ -25,6 +25,12 @@ def estimated_tokens(characters: int) -> int:
     return -(-characters // CHARACTERS_PER_TOKEN)
 
 
+def most_input_tokens(ask: Ask) -> int:
+    """More tokens than any tokeniser makes of the question: one for each byte, and the roles around them."""
+    texts = [message.content for message in ask.messages]
+    return sum(len(text.encode()) + 16 for text in (*texts, ask.system or "")) + 64
+
+
 class Call:
     """The innermost step of the chain."""
 
@@ -38,9 +44,8 @@ class Call:
     async def __call__(self, ask: Ask) -> Reply:
         """One attempt. Raises Rejected and ProviderError of our tree."""
         rung, settings = ask.rung, self._settings[ask.rung.provider]
-        now = self._clock.monotonic()
-        attempt = Attempt(rung.provider, rung.model, len(ask.attempts) + 1, now)
-        ask.attempts.append(attempt)
+        attempt = ask.attempt()
+        now = attempt.started_s
         request = LLMRequest(
             model=rung.model,
             messages=ask.messages,
@@ -48,7 +53,7 @@ class Call:
             system=ask.system,
             temperature=ask.temperature,
             seed=ask.seed,
-            headers=_headers(ask, attempt),
+            headers=identity(ask, attempt),
         )
         provider = self._providers[rung.provider]
         limit_s = ask.rung_deadline_s
@@ -75,6 +80,8 @@ class Call:
         except (ProviderError, CallerError) as error:
             attempt.upstream_status = error.upstream_status
             attempt.usage = error.usage or attempt.usage
+            # A refusal by its status bills nothing; a 200 that is no answer is billed, by its own word if it had one.
+            attempt.exact = error.usage is not None or error.upstream_status not in (None, 200)
             self._ended(ask, attempt, error.code)
             raise
         except BaseException:
@@ -84,9 +91,13 @@ class Call:
 
     async def _complete(self, ask: Ask, attempt: Attempt, provider: LLMProvider, request: LLMRequest) -> Reply:
         completion = await provider.complete(request)
-        attempt.usage, attempt.upstream_status = completion.usage, 200
+        attempt.usage, attempt.upstream_status, attempt.exact = completion.usage, 200, True
+        attempt.finish_reason, attempt.response_id = completion.finish_reason, completion.response_id
+        attempt.response_model = completion.model
+        if ask.captures:
+            attempt.text = completion.text
         self._ended(ask, attempt, "ok")
-        return Reply(
+        reply = Reply(
             source="live",
             provider=provider.name,
             model=completion.model,
@@ -94,6 +105,8 @@ class Call:
             finish_reason=completion.finish_reason,
             ignored=_ignored(ask, provider),
         )
+        reply.cost_nano_usd = attempt.cost_nano_usd
+        return reply
 
     async def _open(self, ask: Ask, attempt: Attempt, provider: LLMProvider, request: LLMRequest) -> Reply:
         stream = await provider.stream(request)
@@ -111,7 +124,9 @@ class Call:
             await stream.aclose()
             raise
         attempt.first_token_s = self._clock.monotonic() - attempt.started_s
-        tokens = _Tokens(stream, first, provider.name, self._settings[provider.name], self._clock)
+        tokens = _Tokens(
+            stream, first, provider.name, self._settings[provider.name], self._clock, captures=ask.captures
+        )
         reply = Reply(
             source="live",
             provider=provider.name,
@@ -121,11 +136,14 @@ class Call:
         )
 
         def ended(reply: Reply, outcome: Outcome, error: BaseException | None) -> None:
-            reply.finish_reason = stream.finish_reason
-            stated = outcome == "whole" and stream.usage != Usage()
-            attempt.usage = stream.usage if stated else tokens.usage(request)
+            reply.finish_reason = attempt.finish_reason = stream.finish_reason
+            stated = stream.usage if outcome == "whole" and stream.usage != Usage() else _stated_by(error)
+            attempt.exact = stated is not None
+            attempt.usage = stated if stated is not None else tokens.usage(request)
+            attempt.text = tokens.captured
             code = getattr(error, "code", "error") if outcome == "error" else outcome
             self._ended(ask, attempt, "ok" if outcome == "whole" else code)
+            reply.cost_nano_usd = attempt.cost_nano_usd
 
         reply.on_end(ended)
         return reply
@@ -133,7 +151,10 @@ class Call:
     def _ended(self, ask: Ask, attempt: Attempt, status: str) -> None:
         attempt.status = status
         attempt.duration_s = self._clock.monotonic() - attempt.started_s
-        attempt.cost_nano_usd = cost_nano_usd(self._settings[attempt.provider].kind, attempt.model, attempt.usage)
+        kind = self._settings[attempt.provider].kind
+        attempt.cost_nano_usd = cost_nano_usd(kind, attempt.model, attempt.usage)
+        if not attempt.exact:
+            attempt.most_nano_usd = most_nano_usd(kind, attempt.model, most_input_tokens(ask), ask.max_tokens)
         ask.report(
             "call",
             status,
@@ -144,13 +165,29 @@ class Call:
         )
 
 
+def _stated_by(error: BaseException | None) -> Usage | None:
+    """What a provider that refused in mid-stream said it bills."""
+    stated: Usage | None = error.usage if isinstance(error, GauntletError) else None
+    return stated
+
+
 class _Tokens:
     """The pieces of a stream as events, each awaited under the silence and the total timeout.
 
     Only time spent waiting for the provider counts: a client that reads slowly is not the provider's failure.
     """
 
-    def __init__(self, stream: LLMStream, first: str, provider: str, settings: ProviderSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        stream: LLMStream,
+        first: str,
+        provider: str,
+        settings: ProviderSettings,
+        clock: Clock,
+        *,
+        captures: bool,
+    ) -> None:
+        self._captured = [first] if captures else None
         self._stream = stream
         self._first: str | None = first
         self._characters = len(first)
@@ -179,7 +216,14 @@ class _Tokens:
             raise
         self._total_left_s -= self._clock.monotonic() - begun_s
         self._characters += len(text)
+        if self._captured is not None:
+            self._captured.append(text)
         return Delta(text)
+
+    @property
+    def captured(self) -> str | None:
+        """What came so far; None where content is not captured."""
+        return None if self._captured is None else "".join(self._captured)
 
     def usage(self, request: LLMRequest) -> Usage:
         """What a stream that did not end has used: stated where it was, else estimated from the text."""
@@ -189,16 +233,18 @@ class _Tokens:
             stated.input_tokens or estimated_tokens(asked),
             max(stated.output_tokens, estimated_tokens(self._characters)),
             stated.cached_tokens,
+            stated.cache_write_tokens,
         )
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
-def _headers(ask: Ask, attempt: Attempt) -> dict[str, str]:
+def identity(ask: Ask, attempt: Attempt) -> dict[str, str]:
+    """The headers by which a provider's own books and traces name this attempt."""
     headers = {"X-Request-ID": ask.request_id, "X-Attempt": str(attempt.number)}
-    if ask.traceparent:
-        headers["traceparent"] = ask.traceparent
+    if ask.traceparent:  # the attempt is the provider's caller, not the request
+        headers["traceparent"] = f"{ask.traceparent[:36]}{attempt.span_id}{ask.traceparent[52:]}"
     return headers
 
 

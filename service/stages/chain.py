@@ -1,7 +1,8 @@
 """How the stages compose: a fold over a list, outermost first, around ``call``.
 
 The order is data (a setting fixed at start), and a stage that a request finds switched off is stepped over. Composed
-once, not per request. DESIGN, section 2: order and its measured alternatives. Next: ``cache.py``.
+once, not per request. It notes each passage through a stage, from which the traces are made. DESIGN, section 2: order
+and its measured alternatives. Next: ``cache.py``.
 """
 
 from collections.abc import Sequence
@@ -38,6 +39,13 @@ def _around(stage: Stage, inner: Next) -> Next:
         if name in ask.off:
             ask.report(name, "off")
             return await inner(ask)
-        return await stage(ask, inner)
+        entered = ask.enter(name)
+        try:
+            return await stage(ask, inner)
+        except BaseException as error:
+            entered.error = getattr(error, "code", type(error).__name__)
+            raise
+        finally:
+            ask.leave(entered)
 
     return step

@@ -113,6 +113,7 @@ class _Walk:
         self._go_on = go_on
         self._rungs = ask.route.rungs
         self._index = 0
+        self._inside = ask.inside
         self.failures: list[tuple[Rung, ProviderError]] = []
         self.too_long: ContextTooLong | None = None
         """Set while no rung with a larger context was asked after it."""
@@ -142,7 +143,15 @@ class _Walk:
                 self._hurried = True
                 break
             ask.rung = rung
-            ask.report(stage.name, "rung", rung=index, provider=rung.provider, model=rung.model, last=last)
+            ask.report(
+                stage.name,
+                "rung",
+                rung=index,
+                provider=rung.provider,
+                model=rung.model,
+                last=last,
+                why=", ".join(self.reasons()) or "first of the route",
+            )
             self.too_long = None
             try:
                 reply = await self._go_on(ask)
@@ -191,14 +200,9 @@ class _Walk:
             async for event in reply:
                 if isinstance(event, Delta):
                     parts.append(event.text)
-        return Reply(
-            source=reply.source,
-            provider=reply.provider,
-            model=reply.model,
-            text="".join(parts),
-            finish_reason=reply.finish_reason,
-            ignored=reply.ignored,
-        )
+        held = Reply(source=reply.source, provider=reply.provider, model=reply.model, text="".join(parts))
+        held.resemble(reply)
+        return held
 
     def label(self, reply: Reply) -> Reply:
         """Say where the answer came from, and why it is not the first rung's."""
@@ -241,9 +245,10 @@ class _Walk:
                 restart = Restart(error.code)
                 self._failed(self.ask.rung, error)
             else:
-                outer.finish_reason = current.finish_reason
+                outer.finish_reason, outer.cost_nano_usd = current.finish_reason, current.cost_nano_usd
                 return
             self._begin_anew()
+            self.ask.inside = self._inside  # where the ladder goes on, although the stage was left long ago
             following = await self.next_reply()
             if following is None:
                 following = self._stage.without_provider(self)

@@ -1,8 +1,10 @@
--- Token buckets of one tenant and one of its users: requests and tokens, taken together or not at all.
--- KEYS: the tenant's bucket, the user's (one hash slot).
--- ARGV: operation, estimate, then per bucket: requests per minute, burst, tokens per minute; for 'settle' the tokens used.
+-- Token buckets of one tenant and one of its users: requests and tokens, taken together or not at all; the tenant's budget.
+-- KEYS: the tenant's bucket, the user's, and what the tenant spent today if it has a budget (one hash slot).
+-- ARGV: operation, estimate, then per bucket: requests per minute, burst, tokens per minute; for 'take' the nano-USD from
+-- which on the budget stops, or -1; for 'settle' the tokens used, nano-USD spent and attempts without a price.
 -- 'take' reserves one request and the estimate; 'settle' turns what was reserved into what was used.
--- Answers {allowed, which, wait in ms, requests left (user), tokens left (user), requests left (tenant)}.
+-- Answers {allowed, which, wait in ms, requests left (user), tokens left (user), requests left (tenant), tokens left
+-- (tenant), nano-USD spent, attempts without a price, seconds left of the day (UTC)}.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + clock[2] / 1000
 local op, tokens = ARGV[1], tonumber(ARGV[2])
@@ -29,6 +31,20 @@ for i = 1, 2 do
   buckets[i] = b
 end
 
+local day, spent, unpriced = math.floor(clock[1] / 86400), 0, 0
+if KEYS[3] then
+  local b = redis.call('HMGET', KEYS[3], 'day', 'spent', 'unpriced')
+  if tonumber(b[1] or -1) == day then spent, unpriced = tonumber(b[2]), tonumber(b[3]) end
+  if op == 'settle' and (ARGV[10] ~= '0' or ARGV[11] ~= '0') then
+    if tonumber(b[1] or -1) ~= day then redis.call('HSET', KEYS[3], 'day', day, 'spent', 0, 'unpriced', 0) end
+    spent = redis.call('HINCRBY', KEYS[3], 'spent', ARGV[10])
+    unpriced = redis.call('HINCRBY', KEYS[3], 'unpriced', ARGV[11])
+    redis.call('EXPIRE', KEYS[3], 172800)
+  elseif op == 'take' and tonumber(ARGV[9]) >= 0 and spent >= tonumber(ARGV[9]) then
+    wait, which = 1, 'budget'
+  end
+end
+
 local allowed = 1
 if op == 'settle' then
   for i = 1, 2 do
@@ -50,4 +66,4 @@ for i = 1, 2 do
   redis.call('PEXPIRE', KEYS[i], math.ceil(2 * b.full_ms))
 end
 return {allowed, which, math.ceil(wait), math.floor(buckets[2].requests), math.floor(buckets[2].tokens),
-  math.floor(buckets[1].requests)}
+  math.floor(buckets[1].requests), math.floor(buckets[1].tokens), spent, unpriced, 86400 - clock[1] % 86400}

@@ -40,6 +40,7 @@ def ask_of(
         max_tokens=min(max_tokens or route.max_tokens, route.max_tokens),
         off=switches.off,
         traceparent=context.traceparent,
+        captures=context.captures,
         **more,
     )
 

@@ -95,12 +95,15 @@ class Chat:
         """The turn and the chain's committed reply; None when the client left before, wherever it waited then."""
         try:
             with Connected(request.receive):
-                turn, ask = await self._turn(context_of(request.scope), asked, stream=stream)
+                context = context_of(request.scope)
+                turn, ask = await self._turn(context, asked, stream=stream)
+                context.ask, context.thread_id = ask, turn.thread_id
                 try:
-                    return turn, ask, await self._chain(ask)
+                    context.reply = await self._chain(ask)
                 except BaseException:
                     self._abandon(turn)
                     raise
+                return turn, ask, context.reply
         except ClientLeft:
             return None
 

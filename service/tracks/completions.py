@@ -17,7 +17,7 @@ from ..clock import Clock
 from ..errors import AllRungsFailed, BadRequest, GauntletError
 from ..gateway import problems
 from ..gateway.body import Strict, read
-from ..gateway.context import context_of
+from ..gateway.context import Context, context_of
 from ..gateway.document import json_response, takes
 from ..gateway.events import ClientLeft, Connected, EventStream, sse
 from ..llm.provider import Message
@@ -141,10 +141,12 @@ class Completions:
     async def complete(self, request: Request) -> Response:
         """One completion, whole or streamed."""
         asked = await read(request, CompletionRequest, most_bytes=self._body_max_bytes)
-        ask, ignored = self._ask(request, asked)
+        context = context_of(request.scope)
+        ask, ignored = self._ask(context, asked)
+        context.ask = ask
         try:
             with Connected(request.receive):
-                reply = await self._chain(ask)
+                reply = context.reply = await self._chain(ask)
         except ClientLeft:
             return Response(status_code=CLIENT_LEFT)
         if reply.source == "message":
@@ -176,7 +178,7 @@ class Completions:
         }
         return json_response(body, headers=ask.limits)
 
-    def _ask(self, request: Request, asked: CompletionRequest) -> tuple[Ask, tuple[str, ...]]:
+    def _ask(self, context: Context, asked: CompletionRequest) -> tuple[Ask, tuple[str, ...]]:
         extra = asked.model_extra or {}
         unknown = sorted(set(extra) - UNSUPPORTED)
         if unknown:
@@ -191,7 +193,7 @@ class Completions:
         if not messages or messages[-1].role != "user":
             raise BadRequest("the last message must be the user's", param="messages")
         ask = ask_of(
-            context_of(request.scope),
+            context,
             route_named(self._routes, asked.model),
             tuple(messages),
             clock=self._clock,

@@ -29,14 +29,15 @@ from ..errors import (
     Unavailable,
 )
 from ..gateway.body import Strict, read
-from ..gateway.context import context_of
+from ..gateway.context import Context, context_of
 from ..gateway.document import takes
 from ..llm.routes import Route, Rung
-from ..llm.sdk import retry_hint_s
+from ..llm.sdk import MOST_SAID, retry_hint_s
+from ..observability.pii import masked
 from ..sessions.idempotency import Idempotency, Outcome
 from ..settings import PAYMENTS, PaymentsSettings
 from ..stages.ask import Ask, Attempt, Next, Reply
-from ..stages.call import FAIR_SHARE
+from ..stages.call import FAIR_SHARE, identity
 from ..stages.switches import Switches
 
 
@@ -63,14 +64,13 @@ class Payments:
     async def __call__(self, ask: Ask) -> Reply:
         """One attempt; ``ask.payload`` is the downstream key and the body. Raises errors of our tree."""
         key, body = ask.payload
-        attempt = Attempt(PAYMENTS, "refund", len(ask.attempts) + 1, self._clock.monotonic())
-        ask.attempts.append(attempt)
+        attempt = ask.attempt()
+        attempt.exact = True  # what moves here is in the charges, not in tokens
         headers = {
             "Authorization": self._authorization,
             "Content-Type": "application/json",
             "Idempotency-Key": key,
-            "X-Request-ID": ask.request_id,
-            "X-Attempt": str(attempt.number),
+            **identity(ask, attempt),
         }
         # A rung's share of the deadline, so that a hang leaves time for another attempt with the same key.
         limit_s = min(ask.deadline_s, attempt.started_s + self._deadline_s / 3)
@@ -98,8 +98,9 @@ class Payments:
             raise late from None
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionFailed(
-                f"the payments provider could not be reached: {error or type(error).__name__}", provider=PAYMENTS
-            ) from error
+                f"the payments provider could not be reached: {masked(str(error)) or type(error).__name__}",
+                provider=PAYMENTS,
+            ) from None
         return self._judge(response, text)
 
     def _judge(self, response: aiohttp.ClientResponse, text: bytes) -> Reply:
@@ -109,7 +110,8 @@ class Payments:
             detail = answer.get("error", {}).get("message", "") if isinstance(answer, dict) else ""
         except (ValueError, AttributeError):
             answer, detail = None, ""
-        said = f"the payments provider answered {status}{f': {detail}' if detail else ''}"
+        # Masked where it enters our errors: a final decline is kept for its replays, any other may be logged.
+        said = f"the payments provider answered {status}{f': {masked(str(detail)[:MOST_SAID])}' if detail else ''}"
         if 200 <= status < 300:
             if not isinstance(answer, dict) or "id" not in answer:
                 raise BadAnswer(f"{said} with a body that is no refund", provider=PAYMENTS, upstream_status=status)
@@ -185,9 +187,11 @@ class Refund:
                 started_s=context.started_s,
                 deadline_s=self._clock.monotonic() + allowed_s,
                 off=self._switches.off,
+                traceparent=context.traceparent,
                 payload=(key, body),
             )
-            return await self._settled(ask)
+            context.ask, context.charge_key = ask, key
+            return await self._settled(context, ask)
 
         keys = set(request.headers.getlist("idempotency-key"))
         if len(keys) > 1:
@@ -195,19 +199,26 @@ class Refund:
         key = keys.pop() if keys else None
         caller = context.caller
         outcome = await self._idempotency.once(caller.tenant, caller.user, key, body, effect)
+        context.replayed = outcome.replayed
         headers = {"Idempotency-Replayed": "true"} if outcome.replayed else {}
         kind = "application/json" if outcome.status < 400 else "application/problem+json"
-        return Response(outcome.body, status_code=outcome.status, media_type=kind, headers=headers)
+        shown = outcome.body
+        if outcome.status >= 400:
+            context.error = orjson.loads(shown)["code"]
+        if outcome.status == 200:  # the charge's name is the caller's word, and not kept: whoever replays says it again
+            shown = orjson.dumps({"charge": asked.charge, **orjson.loads(shown)})
+        return Response(shown, status_code=outcome.status, media_type=kind, headers=headers)
 
-    async def _settled(self, ask: Ask) -> Outcome:
+    async def _settled(self, context: Context, ask: Ask) -> Outcome:
         """The provider's word as we store it: a refund, or a final decline."""
         try:
             reply = await self._chain(ask)
         except (Declined, InvalidRequest) as error:
             return Outcome(error.status, orjson.dumps(_final(error)))
+        context.reply = reply
         reply.end("whole")
         answer: dict[str, Any] = orjson.loads(reply.text or "{}")
-        kept = {name: answer.get(name) for name in ("id", "charge", "amount", "currency", "status")}
+        kept = {name: answer.get(name) for name in ("id", "amount", "currency", "status")}
         return Outcome(200, orjson.dumps(kept))
 
 

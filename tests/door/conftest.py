@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.collector import Collector
 from tests.door.cli import Up, eventually, gauntlet
 
 
@@ -32,3 +33,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     for up in started:
         up.end()
         gauntlet("down", env=up.env)
+
+
+@pytest.fixture(scope="session")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector in which tests tell what they want to find."""
+    process = Collector.start(tmp_path_factory.mktemp("collector"))
+    yield process
+    process.end()

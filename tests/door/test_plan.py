@@ -22,6 +22,7 @@ def test_the_service_is_told_where_everything_is() -> None:
         "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": "http://127.0.0.1:9101",
         "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": "http://127.0.0.1:8102/v1",
         "GAUNTLET_PAYMENTS__BASE_URL": "http://127.0.0.1:8103",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
     }
 
 
@@ -32,7 +33,29 @@ def test_an_address_that_a_person_configured_stays() -> None:
 
 def test_the_live_profile_has_nothing_to_do_with_the_simulator() -> None:
     told = parts.service_environment(made("--profile", "live"))
-    assert told == {"REDIS_URL": "redis://127.0.0.1:6390/0", "GAUNTLET_PROFILE": "live"}
+    assert told == {
+        "REDIS_URL": "redis://127.0.0.1:6390/0",
+        "GAUNTLET_PROFILE": "live",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
+    }
+
+
+@pytest.mark.parametrize("signal", ["", "TRACES_", "METRICS_", "LOGS_"])
+def test_whoever_sends_telemetry_elsewhere_is_not_overruled(signal: str) -> None:
+    told = parts.service_environment(made(**{f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT": "http://127.0.0.1:9999"}))
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in told
+
+
+def test_other_variables_of_telemetry_do_not_move_it() -> None:
+    told = parts.service_environment(made("--collector-port", "9318", OTEL_EXPORTER_OTLP_COMPRESSION="gzip"))
+    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:9318"
+
+
+def test_the_collector_is_started_first_and_nobody_waits_for_it() -> None:
+    first, *others = parts.all_parts(made())
+    assert first.name == "collector"
+    assert first.needs == ()
+    assert all("collector" not in part.needs for part in others)
 
 
 def test_a_relative_configuration_file_counts_from_where_the_person_is(
@@ -82,7 +105,7 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(variable: str, given: str
 
 def test_with_a_redis_of_ones_own_no_valkey_is_a_part_and_its_port_does_not_matter() -> None:
     chosen = made(REDIS_URL="redis://me:secret@example.com:6379/2")
-    assert [part.name for part in parts.all_parts(chosen)] == ["simulator", "service"]
+    assert [part.name for part in parts.all_parts(chosen)] == ["collector", "simulator", "service"]
     assert "valkey" not in chosen.ports
     assert chosen.urls()["redis"] == "redis://me:***@example.com:6379/2"
     assert parts.service_environment(chosen)["REDIS_URL"] == "redis://me:secret@example.com:6379/2"

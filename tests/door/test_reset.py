@@ -6,11 +6,11 @@ from tests.door.cli import Up, environment, gauntlet
 
 
 def test_reset_deletes_state_and_logs_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("valkey", "logs", "photos"):
+    for name in ("valkey", "collector", "logs", "photos"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
     done = gauntlet("reset", "--yes", env=environment(tmp_path))
-    assert (done.returncode, done.stdout) == (0, "deleted valkey, logs\n")
+    assert (done.returncode, done.stdout) == (0, "deleted valkey, collector, logs\n")
     assert (tmp_path / "photos" / "file").exists()
     assert not (tmp_path / "valkey").exists()
 

@@ -30,9 +30,7 @@ def part(name: str, code: str, **more: object) -> Part:
 def supervise(tmp_path: Path) -> Iterator[Make]:
     made: list[Supervisor] = []
 
-    def make(
-        *parts: Part, interrupted: Callable[[], bool] = lambda: False, **more: Callable[[Running], None]
-    ) -> Supervisor:
+    def make(*parts: Part, interrupted: Callable[[], bool] = lambda: False, **more: Callable[..., None]) -> Supervisor:
         made.append(Supervisor(parts, tmp_path, interrupted, **more))
         return made[-1]
 
@@ -121,3 +119,30 @@ def test_a_part_hears_nothing_of_the_terminals_ctrl_c(supervise: Make) -> None:
 
 def _children(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children()]
+
+
+def test_a_part_that_may_is_started_again_and_the_others_never_notice(supervise: Make) -> None:
+    told: list[str] = []
+    supervisor: Supervisor
+
+    def is_back() -> bool:
+        return bool(told) and supervisor.running[1].ready_after_s is not None
+
+    supervisor = supervise(
+        part("good", SERVES),
+        part("watcher", SERVES, restarts=1),
+        interrupted=is_back,
+        revived=lambda running, failure: told.append(f"{running.part.name}: {failure}"),
+    )
+    assert supervisor.start()
+    good, watcher = (running.process.pid for running in supervisor.running)
+    os.kill(watcher, signal.SIGKILL)
+    supervisor.watch()
+    assert len(told) == 1
+    assert told[0].startswith("watcher: watcher was killed by SIGKILL by itself")
+    assert supervisor.running[1].process.pid != watcher
+    assert (supervisor.running[0].process.pid, lives(good)) == (good, True)
+    os.kill(supervisor.running[1].process.pid, signal.SIGKILL)
+    told.clear()
+    with pytest.raises(PartFailed, match="watcher was killed"):
+        supervisor.watch()

@@ -1,5 +1,6 @@
 """`gauntlet up` and `down` as real processes: start, second start, crash, Ctrl-C, kill -9 (design section 1)."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,13 +22,14 @@ from door.home import ROOT
 from tests.door.cli import UP, Up, environment, eventually, gauntlet, lives
 
 Start = Callable[..., Up]
+USUAL = 4318
 
 
 def test_up_says_where_things_are_and_its_curl_line_works(workbench: Up) -> None:
     line = next(line for line in workbench.output.splitlines() if line.strip().startswith("curl "))
     answer = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=30, check=True)
     assert json.loads(answer.stdout)["answer"]
-    for name in ("service", "simulator", "valkey"):
+    for name in ("service", "simulator", "collector", "valkey"):
         assert workbench.urls[name] in workbench.output
 
 
@@ -64,6 +67,32 @@ def test_a_strangers_port_is_told_with_pid_and_command_before_anything_starts(tm
     assert not (tmp_path / "logs").exists()
 
 
+def test_a_stranger_on_the_collectors_usual_port_moves_the_collector_and_not_the_stranger(
+    start: Start,
+) -> None:
+    with contextlib.ExitStack() as held:
+        if not ports.is_held(USUAL):  # or somebody's collector has it already
+            held.enter_context(socket.create_server(("127.0.0.1", USUAL)))
+        up = start(GAUNTLET_COLLECTOR_PORT="").ready()
+        assert f"port {USUAL} (collector) is held by " in up.output
+        assert _port(up.urls["collector"]) != USUAL
+        doctor = gauntlet("doctor", env=environment(up.home / "other", GAUNTLET_COLLECTOR_PORT=""))
+        assert f"{USUAL} (collector) is held by " in doctor.stdout
+        assert doctor.returncode == 0, doctor.stdout
+    with urllib.request.urlopen(up.urls["collector"] + "/health", timeout=10) as answer:  # noqa: S310 - our own
+        assert answer.status == 200
+    (told,) = [line for line in _environ(up.parts["service"]) if line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT=")]
+    assert told.endswith(up.urls["collector"])
+
+
+def test_a_port_that_was_chosen_for_the_collector_is_not_given_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+        refused = gauntlet("up", "--collector-port", str(number), env=environment(tmp_path))
+    assert refused.returncode == 1
+    assert f"port {number} (collector) is held by pid {os.getpid()}: " in refused.stderr
+
+
 def test_down_ends_everything_and_what_valkey_held_is_there_in_the_next_up(start: Start) -> None:
     up = start().ready()
     with redis.Redis.from_url(up.urls["valkey"]) as client:
@@ -90,7 +119,7 @@ def test_when_the_service_dies_its_workers_and_the_other_parts_end_but_not_a_red
     workbench: Up, start: Start
 ) -> None:
     up = start(REDIS_URL=workbench.urls["valkey"], GAUNTLET_WORKERS="2").ready()
-    assert set(up.parts) == {"simulator", "service"}
+    assert set(up.parts) == {"collector", "simulator", "service"}
     assert workbench.urls["valkey"] in up.output
     os.kill(up.parts["service"], signal.SIGKILL)
     assert up.process.wait(60) == 1
@@ -176,6 +205,10 @@ def test_ctrl_c_through_make_ends_an_up_that_is_still_starting(tmp_path: Path) -
     assert obeyed
     assert "ended" in lines[-1] or "ended" in lines[-2], "".join(lines)
     eventually(lambda: not any(map(lives, pids)), "all processes gone")
+
+
+def _environ(pid: int) -> list[str]:
+    return [f"{name}={value}" for name, value in psutil.Process(pid).environ().items()]
 
 
 def _port(url: str) -> int:

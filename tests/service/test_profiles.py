@@ -23,7 +23,11 @@ PROVIDER_KEYS = {
     "OPENAI_API_KEY": "sk-any-text",
     "PAYMENTS_API_KEY": "sk-pay-any-text",
 }
-LIVE = {"GAUNTLET_PROFILE": "live", **PROVIDER_KEYS}
+LIVE = {
+    "GAUNTLET_PROFILE": "live",
+    "GAUNTLET_TELEMETRY__PSEUDONYM_KEY": "a secret of this deployment",
+    **PROVIDER_KEYS,
+}
 KEYS = "".join(
     f'[[keys]]\nsha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\ntenant = "acme"\nuser = "{user}"\n{more}'
     for key, user, more in ((KEY, "alice", ""), (ADMIN_KEY, "root", "admin = true\n"))

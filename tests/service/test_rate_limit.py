@@ -1,6 +1,6 @@
 """The rate limit over two workers: one bucket per user, whichever worker is asked.
 
-DESIGN, section 3. Next: ``test_back_pressure.py``.
+DESIGN, section 3. Next: ``test_budget.py``.
 """
 
 import math

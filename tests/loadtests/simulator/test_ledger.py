@@ -9,7 +9,7 @@ import orjson
 import pytest
 from genai_prices import Usage, calc_price
 
-from loadtests.simulator.ledger import Ledger, Row
+from loadtests.simulator.ledger import MAX_CHARGES, Ledger, Row
 
 from .lab import CLAUDE, GPT, QUESTION, Lab, user
 
@@ -149,3 +149,30 @@ def test_a_row_that_was_cleared_stays_forgotten() -> None:
     assert seqs(ledger) == []
     closed(ledger, 6)
     assert seqs(ledger) == [4, 5, 6, 7]
+
+
+def complete_from(ledger: Ledger) -> float:
+    since: float = orjson.loads(ledger.encode(0))["complete_from"]
+    return since
+
+
+def test_the_ledger_says_from_when_on_nothing_is_forgotten() -> None:
+    before = time.time()
+    ledger = Ledger(max_rows=4)
+    began = complete_from(ledger)
+    assert before - 1e-6 <= began <= time.time()
+    closed(ledger, 4)
+    assert complete_from(ledger) == began
+    ledger.open(7e9, "openai", "/x", None, 1)
+    assert complete_from(ledger) == 1.0
+    closed(ledger, 3)
+    assert complete_from(ledger) == 7e9
+    ledger.clear()
+    assert began <= complete_from(ledger) < 7e9
+
+
+def test_charges_that_were_forgotten_are_not_covered() -> None:
+    ledger = Ledger()
+    for _ in range(MAX_CHARGES + 1):
+        ledger.charge("k", 1, "usd")
+    assert complete_from(ledger) == pytest.approx(orjson.loads(ledger.encode(0))["charges"][0]["t"], abs=1e-5)

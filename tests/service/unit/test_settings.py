@@ -8,6 +8,7 @@ import pytest
 from service.settings import STAGES, ConfigurationError, load, provider_key
 
 KEY = {"sha256": hashlib.sha256(b"secret").hexdigest(), "tenant": "acme", "user": "alice"}
+OWN = {"pseudonym_key": "a secret of this deployment"}
 LADDER = {"rungs": [{"provider": "anthropic", "model": "m"}]}
 
 
@@ -138,10 +139,25 @@ def test_a_file_that_is_no_toml_is_a_configuration_error(tmp_path: Path) -> None
 def test_the_live_profile_wants_keys_and_refuses_demo_keys() -> None:
     assert wrong(profile="live").startswith("keys: the live profile needs at least one API key")
     assert wrong(profile="live", keys=[KEY], demo_keys=True).startswith("demo_keys: the live profile refuses")
-    settings = load(profile="live", keys=[KEY])
+    assert wrong(profile="live", keys=[KEY]).startswith("telemetry.pseudonym_key: the live profile needs a secret")
+    settings = load(profile="live", keys=[KEY], telemetry=OWN)
     assert not settings.accepts_demo_keys
     assert settings.providers["anthropic"].base_url == "https://api.anthropic.com"
     assert settings.providers["openai"].base_url == "https://api.openai.com/v1"
+
+
+def test_langfuse_has_both_keys_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-1")
+    assert "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY: set both" in wrong()
+    monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-1")
+    assert load().langfuse_public_key == "pk-lf-1"
+    assert "sk-lf-1" not in repr(load())
+
+
+def test_content_is_captured_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load().capture_content
+    monkeypatch.setenv("CAPTURE_CONTENT", "true")
+    assert load().capture_content
 
 
 def test_demo_keys_can_be_switched_off_in_the_workbench() -> None:
@@ -149,7 +165,7 @@ def test_demo_keys_can_be_switched_off_in_the_workbench() -> None:
 
 
 def test_only_the_live_profile_uses_real_provider_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    live = load(profile="live", keys=[KEY])
+    live = load(profile="live", keys=[KEY], telemetry=OWN)
     with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY: the live profile needs"):
         provider_key(live, "ANTHROPIC_API_KEY")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "real")
@@ -160,3 +176,30 @@ def test_only_the_live_profile_uses_real_provider_keys(monkeypatch: pytest.Monke
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().workers = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("stop", [402, "402"])
+def test_the_status_of_a_budget_that_stops_may_be_written_as_a_number(stop: object) -> None:
+    assert load(budget={"usd_per_day": 5, "stop": stop}).budget.stop == "402"
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        ({"stop": 503}, ("budget.stop: ", "'none', '402' or '429'", "given '503'")),
+        ({"usd_per_day": -1}, ("budget.usd_per_day: ", "greater than or equal to 0", "given -1")),
+        ({"tenants": {"acme": 1e9}}, ("budget.tenants.acme: ", "less than or equal to 900000")),
+        ({"tenants": {"a b": 1}}, ("budget.tenants.a b", "given 'a b'")),
+        ({"warn_share": 80}, ("budget.warn_share: ", "less than or equal to 1", "given 80")),
+    ],
+)
+def test_a_budget_that_cannot_be_is_named(given: dict[str, object], parts: tuple[str, ...]) -> None:
+    message = wrong(budget=given)
+    for part in parts:
+        assert part in message
+
+
+def test_a_budget_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAUNTLET_BUDGET__TENANTS", '{"acme": 2.5}')
+    monkeypatch.setenv("GAUNTLET_BUDGET__STOP", "429")
+    assert (load().budget.tenants, load().budget.stop) == ({"acme": 2.5}, "429")

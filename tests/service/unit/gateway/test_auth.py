@@ -6,6 +6,7 @@ import pytest
 
 from service.errors import Forbidden, Unauthorized
 from service.gateway.auth import Auth, Caller, require_admin
+from service.observability.pii import pseudonym
 from service.settings import load
 
 REAL = {"sha256": hashlib.sha256(b"sk-real").hexdigest(), "tenant": "acme", "user": "carol"}
@@ -19,7 +20,7 @@ def workbench() -> Auth:
 
 @pytest.fixture
 def live() -> Auth:
-    return Auth(load(profile="live", keys=[REAL, BOSS]))
+    return Auth(load(profile="live", keys=[REAL, BOSS], telemetry={"pseudonym_key": "a secret of the test"}))
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,32 @@ def live() -> Auth:
 )
 def test_a_key_names_its_user_and_tenant(workbench: Auth, key: str, caller: Caller) -> None:
     assert workbench.caller(f"Bearer {key}") == caller
+
+
+@pytest.mark.parametrize("name", ["4111111111111111", "078_05_1120", "5550101234"])
+def test_a_demo_key_that_names_somebody_by_a_number_has_callers_with_a_pseudonym(workbench: Auth, name: str) -> None:
+    by_tenant, by_user = workbench.caller(f"Bearer demo-{name}-alice"), workbench.caller(f"Bearer demo-acme-{name}")
+    assert (by_tenant.user, by_user.tenant) == ("alice", "acme")
+    assert by_tenant.tenant == by_user.user == f"u-{pseudonym('workbench', name)}"
+    assert workbench.caller(f"Bearer demo-{name}-alice") is by_tenant
+
+
+def test_a_configured_user_may_be_an_email_address_and_is_not_told_as_one() -> None:
+    key = {**REAL, "tenant": "jane@example.com", "user": "jane.doe@example.com"}
+    caller = Auth(load(keys=[key], telemetry={"pseudonym_key": "a secret"})).caller("Bearer sk-real")
+    assert caller == Caller(
+        f"u-{pseudonym('a secret', key['tenant'])}", f"u-{pseudonym('a secret', key['user'])}", admin=False
+    )
+
+
+def test_demo_callers_are_remembered_and_their_number_is_bounded(
+    workbench: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.gateway.auth.MOST_DEMO_CALLERS", 10)
+    for number in range(50):
+        assert workbench.caller(f"Bearer demo-acme-user{number}") == Caller("acme", f"user{number}")
+        assert workbench.caller("Bearer demo-admin").admin
+    assert len(workbench._demo_callers) <= 10
 
 
 @pytest.mark.parametrize("header", ["bearer sk-real", "BEARER sk-real", "Bearer   sk-real", "Bearer sk-real "])

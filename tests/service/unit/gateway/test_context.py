@@ -3,6 +3,7 @@
 import os
 import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -42,8 +43,8 @@ class Inside:
         await PlainTextResponse("ok")(scope, receive, send)
 
 
-def around(inside: Inside, clock: FakeClock) -> RequestContext:
-    return RequestContext(inside, auth=Auth(load()), clock=clock)
+def around(inside: Inside, clock: FakeClock, ended: Callable[[Context], None] = lambda _: None) -> RequestContext:
+    return RequestContext(inside, auth=Auth(load()), ended=ended, captures=False, clock=clock)
 
 
 async def test_every_answer_carries_identity_trace_and_worker(clock: FakeClock) -> None:
@@ -126,7 +127,8 @@ async def test_a_defect_is_500_with_a_request_id_and_its_details_stay_in_the_log
         answer = await get(around(Inside(ValueError("the secret")), clock), "/chat", **ALICE)
     assert answer.status == 500
     assert b"secret" not in answer.body
-    assert [(row["event"], row["request_id"]) for row in logs] == [("unexpected", answer.headers["x-request-id"])]
+    assert [row["event"] for row in logs] == ["unexpected"]
+    assert logs[0]["exc_info"]
 
 
 @pytest.mark.parametrize("error", [ValueError("late"), Overloaded("late")])
@@ -145,5 +147,26 @@ async def test_what_is_not_http_passes_untouched(clock: FakeClock) -> None:
         return None
 
     scope = {"type": "lifespan"}
-    await RequestContext(inside, auth=Auth(load()), clock=clock)(scope, nothing, nothing)
+    await RequestContext(inside, auth=Auth(load()), ended=lambda _: None, captures=False, clock=clock)(
+        scope, nothing, nothing
+    )
     assert seen == [{"type": "lifespan"}]
+
+
+async def test_whoever_keeps_the_books_is_told_once_whatever_happened(clock: FakeClock) -> None:
+    told: list[Context] = []
+    for error, status, code in (
+        (None, 200, None),
+        (Overloaded("full"), 503, "overloaded"),
+        (ValueError(), 500, "internal"),
+    ):
+        inside = Inside(error)
+        with capture_logs():
+            await get(
+                around(inside, clock, told.append), "/chat", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01", **ALICE
+            )
+        context = told.pop()
+        assert not told
+        assert (context.status, context.error) == (status, code)
+        assert context.parent_span_id == "00f067aa0ba902b7"
+        assert context.ended_s == clock.now

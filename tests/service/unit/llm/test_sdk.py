@@ -1,6 +1,7 @@
 """From what a provider sends to an error of our tree, through the real SDKs on a mock transport."""
 
 import json
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -160,6 +161,44 @@ async def test_a_failed_call_is_made_once_the_sdk_does_not_retry(provider: Open,
     assert (calls[0].headers["X-Request-ID"], calls[0].headers["X-Attempt"]) == ("r", "2")
 
 
+CANARIES = ("jane.doe@example.com", "+1 (555) 010-1234", "4111 1111 1111 1111", "DE89370400440532013000", "192.0.2.17")
+REPEATED = f"cannot read: {', '.join(CANARIES)}"
+
+
+def told(error: BaseException) -> str:
+    """All that a log or a span might tell of it."""
+    return "".join(traceback.format_exception(error)) + repr(error) + str(vars(error))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 529])
+async def test_what_an_error_repeats_of_the_prompt_is_masked_with_its_cause(
+    provider: Open, kind: str, status: int
+) -> None:
+    error = await raised(provider(kind, answering(status, error_body(kind, {"message": REPEATED, "type": REPEATED}))))
+    assert "cannot read: [email], [number], [number], [iban], [ip]" in error.message
+    assert not [canary for canary in CANARIES if canary in told(error)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_so_is_what_a_body_that_is_no_json_or_a_lost_connection_says(
+    provider: Open, kind: str, stream: bool
+) -> None:
+    for handler in (answering(500, REPEATED.encode()), failing(httpx2.ConnectError(REPEATED))):
+        error = await raised(provider(kind, handler), stream=stream)
+        assert not [canary for canary in CANARIES if canary in told(error)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_so_is_an_error_in_a_stream(provider: Open, kind: str) -> None:
+    failed = {"type": "error", "error": {"type": "api_error", "message": REPEATED}}
+    events = (*ANTHROPIC[:3], failed) if kind == "anthropic" else (*OPENAI[:2], {"error": {"message": REPEATED}})
+    error = await raised(provider(kind, streamed(sse(*events))), stream=True)
+    assert type(error) is StreamBroken
+    assert not [canary for canary in CANARIES if canary in told(error)]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("said", "retryable"), [("false", False), ("true", True), (None, True)])
 async def test_x_should_retry_false_makes_a_5xx_final(
@@ -235,6 +274,84 @@ async def test_a_good_answer_is_the_same_from_both(provider: Open, kind: str, an
     completion = await provider(kind, answering(200, answer)).complete(REQUEST)
     assert (completion.text, completion.model, completion.finish_reason) == ("42", "m-1", "stop")
     assert completion.usage == Usage(13, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stated", "usage"),
+    [
+        (
+            "anthropic",
+            {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 7},
+            Usage(20, 5, 3, 7),
+        ),
+        (
+            "anthropic",
+            {
+                "input_tokens": 10,
+                "output_tokens": 5,
+                "cache_read_input_tokens": None,
+                "cache_creation_input_tokens": None,
+            },
+            Usage(10, 5),
+        ),
+        (
+            "openai",
+            {
+                "prompt_tokens": 20,
+                "completion_tokens": 5,
+                "prompt_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 7},
+            },
+            Usage(20, 5, 3, 7),
+        ),
+        ("openai", {"prompt_tokens": 20, "completion_tokens": 5, "prompt_tokens_details": None}, Usage(20, 5)),
+        (
+            "openai",  # parts that are more than the whole
+            {
+                "prompt_tokens": 20,
+                "completion_tokens": 5,
+                "prompt_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 7},
+            },
+            Usage(20, 5, 20, 0),
+        ),
+    ],
+)
+async def test_tokens_read_from_and_written_to_a_providers_cache_are_part_of_the_input(
+    provider: Open, kind: str, stated: dict[str, Any], usage: Usage
+) -> None:
+    answer = anthropic_answer(usage=stated) if kind == "anthropic" else {**openai_answer(), "usage": stated}
+    assert (await provider(kind, answering(200, answer)).complete(REQUEST)).usage == usage
+
+
+@pytest.mark.parametrize("count", [-1, 10**10, 1e300])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_count_that_is_none_makes_a_bad_answer_and_never_money_back(
+    provider: Open, kind: str, count: float
+) -> None:
+    answer = (
+        anthropic_answer(usage={"input_tokens": 10, "output_tokens": count})
+        if kind == "anthropic"
+        else {**openai_answer(), "usage": {"prompt_tokens": 10, "completion_tokens": count}}
+    )
+    error = await raised(provider(kind, answering(200, answer)))
+    assert (type(error), error.usage) == (BadAnswer, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("anthropic", {k: v for k, v in anthropic_answer().items() if k != "content"}),
+        ("anthropic", {k: v for k, v in anthropic_answer().items() if k != "id"}),
+        ("openai", {k: v for k, v in openai_answer().items() if k != "choices"}),
+        ("openai", openai_answer(message=None)),
+        ("openai", {**openai_answer(), "choices": []}),
+        ("openai", openai_answer(finish_reason="content_filter")),
+        ("anthropic", anthropic_answer(stop_reason="refusal")),
+    ],
+)
+async def test_what_a_bad_or_filtered_answer_states_as_used_is_billed(
+    provider: Open, kind: str, answer: dict[str, Any]
+) -> None:
+    assert (await raised(provider(kind, answering(200, answer)))).usage == Usage(13, 5, 3)
 
 
 @pytest.mark.parametrize(
@@ -338,6 +455,40 @@ async def test_a_stream_yields_text_only_and_then_knows_usage_and_reason(
     await stream.aclose()
 
 
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    [
+        ({"output_tokens": 5}, Usage(17, 5, 3, 4)),
+        ({"output_tokens": 5, "input_tokens": 30}, Usage(37, 5, 3, 4)),
+        (
+            {
+                "output_tokens": 5,
+                "input_tokens": None,
+                "cache_read_input_tokens": 6,
+                "cache_creation_input_tokens": None,
+            },
+            Usage(20, 5, 6, 4),
+        ),
+    ],
+)
+async def test_anthropics_counts_are_cumulative_and_the_last_one_stated_holds(
+    provider: Open, said: dict[str, Any], usage: Usage
+) -> None:
+    first = {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 4}
+    start = {"type": "message_start", "message": {"id": "x", "model": "m", "usage": first}}
+    body = sse(start, text("42"), {**END, "usage": said}, STOP)
+    stream = await provider("anthropic", streamed(body)).stream(REQUEST)
+    assert [piece async for piece in stream] == ["42"]
+    assert stream.usage == usage
+
+
+async def test_openais_stream_states_its_cached_tokens_too(provider: Open) -> None:
+    used = {"prompt_tokens": 20, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 16}}
+    stream = await provider("openai", streamed(sse(*OPENAI[:4], {**USED, "usage": used}, "[DONE]"))).stream(REQUEST)
+    assert [piece async for piece in stream] == ["4", "2"]
+    assert stream.usage == Usage(20, 5, 16)
+
+
 BROKEN = [
     ("anthropic", sse(*ANTHROPIC[:4])),
     ("anthropic", sse(*ANTHROPIC[:6])),
@@ -371,6 +522,25 @@ async def test_a_stream_that_fails_or_ends_early_is_broken_never_whole(provider:
 async def test_a_refusal_at_the_end_of_a_stream_is_the_callers(provider: Open, kind: str, last: dict[str, Any]) -> None:
     events = (*(ANTHROPIC if kind == "anthropic" else OPENAI)[:3], last)
     assert type(await raised(provider(kind, streamed(sse(*events))), stream=True)) is ContentFiltered
+
+
+@pytest.mark.parametrize(
+    ("kind", "rest"),
+    [
+        ("anthropic", ({**END, "delta": {"stop_reason": "refusal"}}, STOP)),
+        ("openai", (chunk({}, "content_filter"), USED, "[DONE]")),
+    ],
+)
+async def test_a_refused_stream_is_billed_what_it_states(provider: Open, kind: str, rest: tuple[Any, ...]) -> None:
+    events = (*(ANTHROPIC if kind == "anthropic" else OPENAI)[:3], *rest)
+    error = await raised(provider(kind, streamed(sse(*events))), stream=True)
+    assert (type(error), error.usage) == (ContentFiltered, Usage(10, 5))
+
+
+async def test_a_refusal_stays_one_when_the_stream_breaks_before_its_usage(provider: Open) -> None:
+    body = sse(*OPENAI[:3], chunk({}, "content_filter")) + b"data: {not json\n\n"
+    error = await raised(provider("openai", streamed(body)), stream=True)
+    assert (type(error), error.usage) == (ContentFiltered, None)
 
 
 async def test_the_chapters_form_of_a_call_is_messages_in_and_text_out(provider: Open) -> None:

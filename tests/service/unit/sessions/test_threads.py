@@ -1,6 +1,7 @@
 """Threads: turns that follow each other, histories that are trimmed, and the store that forgets no side of a turn."""
 
 import asyncio
+import uuid
 
 import pytest
 
@@ -209,9 +210,22 @@ async def test_the_whole_thread_is_kept_although_only_its_end_is_sent(store: Sto
 
 async def test_with_the_store_away_a_turn_goes_on_without_memory() -> None:
     threads = Threads(SessionSettings(), store=AwayStore(), clock=CLOCK)
-    turn = await threads.begin("acme", "alice", "known", until_s=soon())
-    assert (turn.stored, turn.history, turn.thread_id) == (False, (), "known")
+    known = uuid.uuid4().hex
+    turn = await threads.begin("acme", "alice", known, until_s=soon())
+    assert (turn.stored, turn.history, turn.thread_id) == (False, (), known)
     await threads.abandon(turn)
+
+
+@pytest.mark.parametrize("name", ["4111111111111111", "nowhere", "", "0" * 32, uuid.uuid4().hex.upper()])
+async def test_what_cannot_be_an_id_of_ours_is_not_found_and_never_comes_to_the_store(name: str) -> None:
+    threads = Threads(SessionSettings(), store=AwayStore(), clock=CLOCK)
+    for call in (
+        threads.begin("acme", "alice", name, until_s=soon()),
+        threads.read("acme", "alice", name),
+        threads.delete("acme", "alice", name),
+    ):
+        with pytest.raises(NotFound, match="no thread of yours has this id"):
+            await call
 
 
 async def test_preferences_are_replaced_as_a_whole_and_rendered_into_the_system_message(threads: Threads) -> None:

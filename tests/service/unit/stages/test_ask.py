@@ -88,7 +88,7 @@ def test_usage_and_cost_are_those_of_all_attempts(clock: FakeClock) -> None:
         Attempt("anthropic", "a", 1, 0, usage=Usage(10, 5, 2), cost_nano_usd=100),
         Attempt("openai", "b", 2, 0, usage=Usage(1, 1, 0), cost_nano_usd=7),
     ]
-    assert asked.usage == (11, 6, 2)
+    assert asked.usage == Usage(11, 6, 2)
     assert asked.cost_nano_usd == 107
 
 

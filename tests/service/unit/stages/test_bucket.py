@@ -4,7 +4,7 @@ import pytest
 
 from service.settings import BucketSettings, RateLimitSettings
 from service.stages import bucket
-from service.stages.bucket import Buckets
+from service.stages.bucket import Buckets, Levels, Verdict
 
 USER = BucketSettings(requests_per_min=60, burst=20, tokens_per_min=1000)
 TENANT = BucketSettings(requests_per_min=600, burst=30, tokens_per_min=5000)
@@ -88,3 +88,21 @@ def test_memory_is_bounded_and_the_longest_unseen_caller_is_forgotten(
     assert len(buckets._buckets) == 10
     assert ("acme",) in buckets._buckets
     assert ("acme", "user99") in buckets._buckets
+
+
+def test_a_request_that_something_else_refuses_takes_nothing(buckets: Buckets) -> None:
+    refused = buckets.refused("acme", "alice", "budget", 0.0)
+    assert refused == Verdict(False, "budget", 0.0, 20, 1000, 30, 5000)
+    assert buckets.take("acme", "alice", 0, 0.0).requests_left == 19
+
+
+def test_the_levels_are_those_of_the_busiest_however_many_come_by() -> None:
+    levels = Levels(most=3)
+    for number in range(50):
+        for tenant in ("busy", "busier"):
+            levels.see(tenant, Verdict(True, "", 0.0, number, 0, 0, 0))
+        levels.see(f"passing{number}", Verdict(True, "", 0.0, 7, 0, 0, 0))
+    rows = levels.rows()
+    assert {tenant for tenant, _, _ in rows} == {"busy", "busier", "passing49"}
+    assert ("busy", "user_requests", 49) in rows
+    assert len(rows) == 3 * 4

@@ -1,6 +1,7 @@
 """The call: timeouts in virtual time, and every attempt numbered, measured and priced."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from service.stages.call import Call, estimated_tokens
 
 from ..fakes import GPT, HANG, PROVIDERS, SONNET, FakeClock, ScriptedProvider, ask, decisions, read
 
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 
 def call_of(clock: FakeClock, *pieces: object, **given: Any) -> tuple[Call, ScriptedProvider]:
     provider = ScriptedProvider(clock, *pieces, **given)
@@ -21,17 +24,23 @@ def call_of(clock: FakeClock, *pieces: object, **given: Any) -> tuple[Call, Scri
 
 async def test_a_whole_answer_is_a_whole_reply_and_a_priced_attempt(clock: FakeClock) -> None:
     call, provider = call_of(clock, 0.5, "42")
-    asked = ask(clock, system="Be brief.", max_tokens=77, traceparent="00-t-s-01")
+    asked = ask(clock, system="Be brief.", max_tokens=77, traceparent=TRACEPARENT)
     reply = await call(asked)
     assert (reply.text, reply.source, reply.provider, reply.finish_reason) == ("42", "live", "anthropic", "stop")
     [attempt] = asked.attempts
     assert (attempt.number, attempt.status, attempt.upstream_status) == (1, "ok", 200)
-    assert (attempt.provider, attempt.model, attempt.usage) == (SONNET.provider, SONNET.model, (100, 50, 0))
+    assert (attempt.provider, attempt.model, attempt.usage) == (SONNET.provider, SONNET.model, Usage(100, 50))
     assert attempt.cost_nano_usd == cost_nano_usd("anthropic", SONNET.model, Usage(100, 50, 0))
     assert attempt.duration_s == pytest.approx(0.5)
     [request] = provider.requests
     assert (request.model, request.system, request.max_tokens) == (SONNET.model, "Be brief.", 77)
-    assert request.headers == {"X-Request-ID": asked.request_id, "X-Attempt": "1", "traceparent": "00-t-s-01"}
+    # The provider's caller is the attempt, in the request's trace.
+    assert request.headers == {
+        "X-Request-ID": asked.request_id,
+        "X-Attempt": "1",
+        "traceparent": TRACEPARENT.replace("00f067aa0ba902b7", attempt.span_id),
+    }
+    assert re.fullmatch("[0-9a-f]{16}", attempt.span_id)
 
 
 async def test_attempts_are_numbered_over_the_whole_request(clock: FakeClock) -> None:
@@ -89,7 +98,7 @@ async def test_a_first_token_is_bounded_by_its_own_timeout_and_by_the_deadline(
     assert raised.value.phase == "first_token"
     assert clock.now - began_s == pytest.approx(bound_s)
     assert provider.streams[0].closed
-    assert asked.attempts[0].usage == (100, 50, 0), "what the provider stated is paid for"
+    assert asked.attempts[0].usage == Usage(100, 50), "what the provider stated is paid for"
 
 
 async def test_a_stream_is_committed_at_its_first_token(clock: FakeClock) -> None:
@@ -101,7 +110,7 @@ async def test_a_stream_is_committed_at_its_first_token(clock: FakeClock) -> Non
     assert await read(reply) == [Delta("4"), Delta("2")]
     assert reply.finish_reason == "stop"
     [attempt] = asked.attempts
-    assert (attempt.status, attempt.usage) == ("ok", (100, 50, 0))
+    assert (attempt.status, attempt.usage) == ("ok", Usage(100, 50))
     assert attempt.duration_s == pytest.approx(3.4)
     assert provider.streams[0].closed
     assert decisions(asked, "call") == ["ok"]
@@ -143,7 +152,7 @@ async def test_a_stream_without_any_text_is_broken_not_empty(clock: FakeClock) -
     with pytest.raises(StreamBroken, match="no text"):
         await call(asked)
     assert provider.streams[0].closed
-    assert asked.attempts[0].usage == (100, 50, 0), "billed all the same"
+    assert asked.attempts[0].usage == Usage(100, 50), "billed all the same"
 
 
 async def test_a_broken_stream_is_priced_by_what_was_stated_or_else_estimated(clock: FakeClock) -> None:
@@ -154,8 +163,11 @@ async def test_a_broken_stream_is_priced_by_what_was_stated_or_else_estimated(cl
         await read(await call(asked))
     [attempt] = asked.attempts
     assert attempt.status == "stream_broken"
-    assert attempt.usage == (estimated_tokens(len("What does it cost?")), 20, 0)
+    assert attempt.usage == Usage(estimated_tokens(len("What does it cost?")), 20)
     assert attempt.cost_nano_usd == cost_nano_usd("anthropic", SONNET.model, attempt.usage)
+    assert not attempt.exact
+    assert attempt.most_nano_usd is not None
+    assert attempt.most_nano_usd > (attempt.cost_nano_usd or 0), "all that may have been answered, not what came"
     assert provider.streams[0].closed
 
 
@@ -166,7 +178,7 @@ async def test_a_client_that_leaves_pays_for_what_came(clock: FakeClock) -> None
     await anext(reply)
     await reply.aclose()
     assert provider.streams[0].closed
-    assert (asked.attempts[0].status, asked.attempts[0].usage) == ("cancelled", (100, 100, 10))
+    assert (asked.attempts[0].status, asked.attempts[0].usage) == ("cancelled", Usage(100, 100, 10))
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -14,9 +14,10 @@ from redis import Redis
 
 from service.errors import RateLimited, Unavailable
 from service.llm.provider import Usage
-from service.settings import BucketSettings, RateLimitSettings
+from service.settings import BucketSettings, BudgetSettings, RateLimitSettings
 from service.stages.ask import Ask, Attempt, Reply
 from service.stages.bucket import Buckets, Verdict
+from service.stages.budget import Budgets
 from service.stages.rate_limit import RateLimit
 from service.store.guard import Store
 from service.store.settle import Settle
@@ -31,9 +32,15 @@ SLOW = RateLimitSettings(
 """Refills so slowly that a test run does not notice: at most 1 request and 17 tokens of the user's per second."""
 
 
+def stage_of(store: Store, clock: FakeClock) -> RateLimit:
+    """Without budgets."""
+    budgets = Budgets(BudgetSettings(), pseudonym_key="", clock=clock)
+    return RateLimit(SLOW, budgets=budgets, store=store, settle=Settle(), clock=clock)
+
+
 @pytest.fixture
 def stage(store: Store, clock: FakeClock) -> RateLimit:
-    return RateLimit(SLOW, store=store, settle=Settle(), clock=clock)
+    return stage_of(store, clock)
 
 
 async def test_of_200_at_once_exactly_the_burst_of_20_is_admitted(stage: RateLimit, clock: FakeClock) -> None:
@@ -105,7 +112,7 @@ async def test_a_failed_request_pays_only_for_what_its_attempts_used(stage: Rate
 
 
 async def test_with_the_store_away_a_bucket_per_worker_takes_over(clock: FakeClock) -> None:
-    stage = RateLimit(SLOW, store=AwayStore(), settle=Settle(), clock=clock)
+    stage = stage_of(AwayStore(), clock)
     replies = []
     for _ in range(20):
         asked = ask(clock, max_tokens=100)
@@ -117,6 +124,17 @@ async def test_with_the_store_away_a_bucket_per_worker_takes_over(clock: FakeClo
     assert refused.value.retry_after_s == pytest.approx(60)
     clock.advance(60)
     await stage(ask(clock, max_tokens=1), Scripted(live()))
+
+
+async def test_the_levels_of_the_tenants_buckets_are_known_to_who_watches(stage: RateLimit, clock: FakeClock) -> None:
+    await stage(ask(clock, max_tokens=100, messages=()), Scripted(live()))
+    assert stage.levels.rows() == [
+        ("acme", "user_requests", 19),
+        ("acme", "user_tokens", 950),
+        ("acme", "tenant_requests", 199),
+        ("acme", "tenant_tokens", 9950),
+    ]
+    await stage._settle.drain()
 
 
 class Server:
@@ -136,9 +154,9 @@ class Server:
         arguments: list[Any] = [op, tokens]
         for bucket in (limits.tenant, limits.user):
             arguments += [bucket.requests_per_min, bucket.burst, bucket.tokens_per_min]
-        arguments.append(used)
-        allowed, which, wait_ms, requests, left, _ = self.run([f"{{{name}}}", f"{{{name}}}:u"], arguments)
-        return Verdict(bool(allowed), which, wait_ms / 1000, requests, left)
+        arguments += [used, 0, 0]
+        allowed, which, wait_ms, *left, _, _, _ = self.run([f"{{{name}}}", f"{{{name}}}:u"], arguments)
+        return Verdict(bool(allowed), which, wait_ms / 1000, *left)
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +200,10 @@ def test_the_script_and_the_buckets_in_memory_agree(
         assert theirs.wait_s == pytest.approx(ours.wait_s, abs=slack_s)
         assert theirs.requests_left == pytest.approx(ours.requests_left, abs=1)
         assert theirs.tokens_left == pytest.approx(ours.tokens_left, abs=1 + slack_s * limits.user.tokens_per_min / 60)
+        assert theirs.tenant_requests_left == pytest.approx(ours.tenant_requests_left, abs=1)
+        assert theirs.tenant_tokens_left == pytest.approx(
+            ours.tenant_tokens_left, abs=1 + slack_s * limits.tenant.tokens_per_min / 60
+        )
         if theirs.wait_s > slack_s and theirs.which != ours.which:
             assert theirs.wait_s == pytest.approx(ours.wait_s, abs=slack_s), "two buckets equally short"
 

@@ -1,0 +1,93 @@
+"""The questions with fixed SQL: the list of requests, one trace with all that belongs to it. Read `status.py` next."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .answers import Answer, ProblemError
+from .query import Queries
+from .results import as_records, dumps
+
+FILTERS = ("request_id", "user", "tenant", "endpoint", "outcome")
+ORDERS = {"recent": '"at" DESC', "slowest": "duration_ms DESC NULLS LAST"}
+TAKES = (*FILTERS, "since_s", "order", "degraded", "limit")
+DEFAULT_LIMIT = 100
+MOST_LIMIT = 10_000
+
+_TRACE_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+
+_SPANS = f"SELECT * FROM spans WHERE trace_id = $trace_id ORDER BY start_at LIMIT {MOST_LIMIT}"  # noqa: S608
+_LOGS = f"""
+SELECT * FROM log_records WHERE trace_id = $trace_id AND event IS DISTINCT FROM 'gauntlet.request'
+ORDER BY at LIMIT {MOST_LIMIT}"""  # noqa: S608
+"""All but the request's own record, which is told apart from the others."""
+
+
+async def requests(queries: Queries, query: Mapping[str, str]) -> Answer:
+    """`GET /requests`: rows of `requests`, by any of the filters. Raises ProblemError for a wrong parameter."""
+    for name in query:
+        if name not in TAKES:
+            raise ProblemError(400, f"{name}: unknown parameter; there are {', '.join(TAKES)}")
+    conditions = [f'"{name}" = ${name}' for name in FILTERS if name in query]
+    parameters: dict[str, Any] = {name: query[name] for name in FILTERS if name in query}
+    if "since_s" in query:
+        conditions.append('"at" >= make_timestamp($since)')
+        parameters["since"] = int((time.time() - _number("since_s", query["since_s"])) * 1e6)
+    if _choice("degraded", query.get("degraded", "0"), ("0", "1")) == "1":
+        conditions.append("len(degraded) > 0")
+    order = ORDERS[_choice("order", query.get("order", "recent"), ORDERS)]
+    parameters["limit"] = _limit(query.get("limit", str(DEFAULT_LIMIT)))
+    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    sql = f"SELECT * FROM requests {where}ORDER BY {order} LIMIT $limit"  # noqa: S608 - names from the lists above
+    return Answer(200, dumps({"requests": await queries.run(sql, as_records, parameters)}))
+
+
+async def trace(queries: Queries, given: str) -> Answer:
+    """`GET /traces/{id}`, by trace id or request id. Raises ProblemError, 404 when neither is known."""
+    request = await _request(queries, given)
+    trace_id = request["trace_id"] if request else given.lower()
+    by_trace = {"trace_id": trace_id}
+    spans = await queries.run(_SPANS, as_records, by_trace)
+    logs = await queries.run(_LOGS, as_records, by_trace)
+    if not (request or spans or logs):
+        raise ProblemError(404, f"{given!r} is no trace id and no request id that is known here (any more)")
+    found: dict[str, Any] = {"request": request, "attempts": [], "decisions": []}
+    if request:
+        by_request = {"request_id": request["request_id"], "at": request["at"]}
+        for name, order in (("attempts", "n"), ("decisions", "place")):
+            sql = f"SELECT * FROM {name} WHERE request_id = $request_id AND at = $at ORDER BY {order}"  # noqa: S608
+            found[name] = await queries.run(sql, as_records, by_request)
+    return Answer(200, dumps({**found, "spans": spans, "logs": logs}))
+
+
+async def _request(queries: Queries, given: str) -> dict[str, Any] | None:
+    """The latest request with this id or in this trace."""
+    name, value = ("trace_id", given.lower()) if _TRACE_ID.fullmatch(given) else ("request_id", given)
+    sql = f"SELECT * FROM requests WHERE {name} = $value ORDER BY at DESC LIMIT 1"  # noqa: S608 - one of two names
+    rows = await queries.run(sql, as_records, {"value": value})
+    return rows[0] if rows else None
+
+
+def _choice(name: str, given: str, allowed: Any) -> str:
+    if given not in allowed:
+        raise ProblemError(400, f"{name}: got {given!r}; expected one of {', '.join(allowed)}")
+    return given
+
+
+def _number(name: str, given: str) -> float:
+    try:
+        number = float(given)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1e9:
+        raise ProblemError(400, f"{name}: got {given!r}; expected seconds before now")
+    return number
+
+
+def _limit(given: str) -> int:
+    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= MOST_LIMIT):
+        raise ProblemError(400, f"limit: got {given!r}; expected a number from 1 to {MOST_LIMIT}")
+    return int(given)

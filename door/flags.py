@@ -1,0 +1,14 @@
+"""Values that several verbs take on the command line. Read `trace.py` next."""
+
+import argparse
+import re
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds(text: str) -> float:
+    """`90s`, `5m`, `2h`, `1d` in seconds; a bare number is seconds. For argparse."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a time such as 90s, 5m or 2h")
+    return float(match[1]) * _UNITS[match[2] or "s"]

@@ -1,0 +1,80 @@
+"""Fetches the books, and waits for what is still on its way: requests under way, telemetry not yet exported.
+
+The service's book is read before the ledger, so that whatever it names is there already. Read `reconcile.py` next.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from loadtests.books import charges
+from loadtests.books.books import Books
+from loadtests.books.client import Entry
+from loadtests.books.errors import CannotJudge
+from loadtests.books.findings import Reconciliation
+from loadtests.books.ledger import LedgerReader, ProviderLedger
+from loadtests.books.reconcile import reconcile, uncovered
+from loadtests.books.service import ServiceReader
+
+PATIENCE_S = 10.0
+POLL_S = 0.5
+WAY_BEFORE_S = 1.0
+"""The client's clock and the service's are one machine's, but a request is sent before it arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The time that is judged, Unix seconds, and the client's book of it.
+
+    `clip` judges less where the ledger begins later, instead of refusing; `kept` is a ledger that was taken before.
+    """
+
+    since: float
+    until: float
+    client: Sequence[Entry] | None = None
+    closed: bool = True
+    kept: ProviderLedger | None = None
+    clip: bool = False
+
+
+def judge(
+    asked: Asked,
+    service: ServiceReader,
+    ledger: LedgerReader,
+    *,
+    patience_s: float = PATIENCE_S,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Books, Reconciliation]:
+    """The books and what they say, once nothing is open or after `patience_s` seconds. Raises CannotJudge."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        books = _fetched(asked, service, ledger)
+        found = reconcile(books)
+        if not found.open or time.monotonic() >= deadline:
+            return books, found
+        sleep(POLL_S)
+
+
+def _fetched(asked: Asked, service: ServiceReader, ledger: LedgerReader) -> Books:
+    book = service.read(asked.since - WAY_BEFORE_S, asked.until)
+    provider = asked.kept or ledger.read()
+    since = max(asked.since, provider.complete_from) if asked.clip else asked.since
+    books = Books(asked.client, book, provider, since, asked.until, time.time(), asked.closed)
+    missing = [request_id for request_id in books.sent if request_id not in books.known]
+    books = replace(books, service=book.and_also(service.by_request([*missing, *books.orphans])))
+    keys = {charge.idempotency_key for charge in charges.unasked(books)}
+    more = service.by_charge_key(key for key in keys if key is not None)
+    books = replace(books, service=books.service.and_also(more))
+    if not book.records and not book.instances and (books.sent or books.orphans):
+        raise CannotJudge(
+            f"no service has told the collector at {service.url} anything; OTEL_EXPORTER_OTLP_ENDPOINT says where it "
+            "tells, and OTEL_SDK_DISABLED must not be true"
+        )
+    if too_old := uncovered(books):
+        begins = time.strftime("%H:%M:%S", time.localtime(provider.complete_from))
+        covered_s = max(int(time.time() - provider.complete_from), 1)
+        raise CannotJudge(
+            f"the provider's ledger begins at {begins}, and {len(too_old)} requests of the time called before that; "
+            f"`gauntlet books --since {covered_s}s` judges what it covers"
+        )
+    return books

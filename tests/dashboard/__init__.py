@@ -1,0 +1,1 @@
+"""The collector of telemetry: its pieces by themselves, then as a process."""

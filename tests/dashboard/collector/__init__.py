@@ -1,0 +1,1 @@
+"""Tests of `dashboard/collector`; `making.py` makes what they send."""

@@ -1,0 +1,78 @@
+"""``names.py`` is what is emitted: every name of it by some request, and nothing beside it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from service.observability import names
+from tests.stack import QUICK, ROUTES, Stack, eventually
+
+SETTINGS = """
+[budget]
+usd_per_day = 100
+[[routes.unknown.rungs]]
+provider = "openai"
+model = "fake-large"
+"""
+ELSEWHERE = {names.DROPPED.name}
+"""Only where something was lost: ``test_collector_death.py``."""
+UNSEEN = {names.CACHED_TOKENS, names.CACHE_WRITE_TOKENS}
+"""The simulator has no prompt cache: ``unit/observability/test_traces.py``."""
+
+
+async def exercise(stack: Stack) -> None:
+    """One of everything that has a name of its own."""
+    alice = stack.caller()
+    first = await alice.chat("What is asked twice?")
+    await alice.chat("What is asked twice?")
+    await alice.stream("What is streamed?")
+    await alice.chat("What has no price?", route="unknown", thread_id=first.json()["thread_id"])
+    await alice.refund("order-1")
+    await alice.chat("x", route="nowhere")
+    for fault in ({"fault": "status", "status": 503, "times": 1}, {"fault": "cut", "times": 1}):
+        await stack.sim.fault("anthropic", **fault)
+        await alice.chat()
+    await stack.sim.fault("anthropic", "status", status=503)
+    await alice.chat()
+    await stack.sim.heal()
+
+
+async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack]) -> None:
+    async with start_stack(toml=QUICK + ROUTES + SETTINGS, env={"CAPTURE_CONTENT": "true"}) as stack:
+        await exercise(stack)
+        mine = " or ".join(f"instance like '{pid}-%'" for pid in stack.workers())
+        missing = {metric.name for metric in names.METRICS} - ELSEWHERE
+
+        async def all_metrics() -> bool:
+            rows = await stack.told(f"select distinct name from metric_points where {mine}", rows=0)
+            missing.difference_update(row["name"] for row in rows)
+            return not missing
+
+        await eventually(all_metrics, missing)
+        known = {metric.name: metric for metric in names.METRICS}
+        for row in await stack.told(
+            f"select distinct name, kind, unit, json_keys(attributes) as labels from metric_points where {mine}"
+        ):
+            metric = known[row["name"]]
+            assert set(row["labels"] or ()) <= set(metric.labels), row
+            assert (row["kind"], row["unit"]) == ({"counter": "sum"}.get(metric.kind, metric.kind), metric.unit)
+
+        absent = set(names.SPAN_ATTRIBUTES) - UNSEEN
+
+        async def all_attributes() -> bool:
+            rows: list[dict[str, Any]] = await stack.told(
+                f"select distinct unnest(json_keys(attributes)) as name from spans where {mine}", rows=0
+            )
+            found = {row["name"] for row in rows if not row["name"].startswith(names.INPUT)}
+            assert found <= names.SPAN_ATTRIBUTES
+            absent.difference_update(found)
+            return not absent
+
+        await eventually(all_attributes, absent)
+        spans = {row["name"] for row in await stack.told(f"select distinct name from spans where {mine}")}
+        stages = {"cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead"}
+        others = {
+            n for n in spans - stages if not n.startswith(("POST /", "GET /", "PUT /", f"{names.CHAT_OPERATION} "))
+        }
+        assert others == {names.PAYMENT_OPERATION}
+        events = {row["event"] for row in await stack.told(f"select distinct event from log_records where {mine}")}
+        assert {names.REQUEST_EVENT, names.STARTED_EVENT} <= events
