@@ -52,7 +52,7 @@ def show(rows: Sequence[Json], calls: Mapping[str, int]) -> None:
 def _cells(row: Json, calls: int, *, wide: bool) -> list[str]:
     cost = row["cost_nano_usd"]
     return [
-        f"{local(row['at']):%H:%M:%S}",
+        f"{local(row['time']):%H:%M:%S}",
         row["request_id"] if wide else str(row["request_id"])[:SHORT_ID],
         row["outcome"] or "",
         str(row["status"]),

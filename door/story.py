@@ -37,7 +37,7 @@ def of_spans(spans: Sequence[Json]) -> list[Step]:
     """The trace as steps, in order of time within each span."""
     ids = {span["span_id"] for span in spans}
     children: dict[str | None, list[Json]] = {}
-    for span in sorted(spans, key=lambda span: str(span["start_at"])):
+    for span in sorted(spans, key=lambda span: str(span["start_time"])):
         parent = span["parent_span_id"]
         children.setdefault(parent if parent in ids else None, []).append(span)
     roots = children.get(None, [])
@@ -165,4 +165,4 @@ def usd(nano_usd: int) -> str:
 
 
 def _moment(span: Json) -> datetime:
-    return datetime.fromisoformat(span["start_at"])
+    return datetime.fromisoformat(span["start_time"])

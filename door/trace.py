@@ -119,7 +119,7 @@ def _facts(request: Json) -> Table:
     cost = "a call has no known price" if request["cost_nano_usd"] is None else usd(request["cost_nano_usd"])
     facts = {
         "request": request["request_id"],
-        "arrived": listing.local(request["at"]).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        "arrived": listing.local(request["time"]).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         "caller": who,
         "route": f"{request['route'] or ''}{', streamed' if request['stream'] else ''}",
         "answer": ", ".join(filter(None, (answer, request["finish_reason"]))),

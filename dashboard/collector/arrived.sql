@@ -3,7 +3,7 @@
 CREATE OR REPLACE TEMP TABLE arrived AS
 WITH parsed AS (
   SELECT
-    "at" AS logged_at, trace_id AS logged_trace_id, instance AS logged_instance,
+    "time" AS logged_at, trace_id AS logged_trace_id, instance AS logged_instance,
     json_transform(TRY_CAST(body AS JSON), '{
       "request_id": "VARCHAR", "trace_id": "VARCHAR", "instance": "VARCHAR", "t": "DOUBLE", "duration_ms": "DOUBLE",
       "method": "VARCHAR", "endpoint": "VARCHAR", "status": "INTEGER", "outcome": "VARCHAR", "error": "VARCHAR",
@@ -28,7 +28,7 @@ named AS (
     coalesce(record.trace_id, logged_trace_id) AS trace_id,
     coalesce(record.instance, logged_instance) AS instance,
     coalesce(record.t, epoch(logged_at)) AS t,
-    coalesce(TRY(make_timestamp((record.t * 1e6)::BIGINT)), logged_at) AS "at"
+    coalesce(TRY(make_timestamp((record.t * 1e6)::BIGINT)), logged_at) AS "time"
   FROM parsed
 )
 FROM named

@@ -6,7 +6,7 @@ COMMENT ON COLUMN spans."span_id" IS '16 hex digits';
 COMMENT ON COLUMN spans."parent_span_id" IS '16 hex digits; NULL for a root';
 COMMENT ON COLUMN spans."name" IS 'what was done';
 COMMENT ON COLUMN spans."kind" IS 'server, client, internal, producer or consumer';
-COMMENT ON COLUMN spans."start_at" IS 'start, UTC';
+COMMENT ON COLUMN spans."start_time" IS 'start, UTC';
 COMMENT ON COLUMN spans."duration_ms" IS 'ms; NULL when no end was told';
 COMMENT ON COLUMN spans."status" IS 'unset, ok or error';
 COMMENT ON COLUMN spans."status_message" IS 'what went wrong';
@@ -18,13 +18,13 @@ COMMENT ON COLUMN spans."events" IS 'JSON list of {name, t_ms, attributes}; t_ms
 COMMENT ON COLUMN spans."links" IS 'JSON list of {trace_id, span_id}';
 
 COMMENT ON VIEW metric_points IS 'A row per point of a metric, from any sender of OTLP.';
-COMMENT ON COLUMN metric_points."at" IS 'when it was observed, UTC';
+COMMENT ON COLUMN metric_points."time" IS 'when it was observed, UTC';
 COMMENT ON COLUMN metric_points."name" IS 'the instrument';
 COMMENT ON COLUMN metric_points."kind" IS 'sum, gauge, histogram, exponential_histogram or summary';
 COMMENT ON COLUMN metric_points."unit" IS 'UCUM, such as s or {request}';
-COMMENT ON COLUMN metric_points."temporality" IS 'cumulative (since start_at) or delta (since the point before); NULL for gauges';
+COMMENT ON COLUMN metric_points."temporality" IS 'cumulative (since start_time) or delta (since the point before); NULL for gauges';
 COMMENT ON COLUMN metric_points."monotonic" IS 'whether a sum only grows';
-COMMENT ON COLUMN metric_points."start_at" IS 'since when it is counted, UTC';
+COMMENT ON COLUMN metric_points."start_time" IS 'since when it is counted, UTC';
 COMMENT ON COLUMN metric_points."value" IS 'of a sum or gauge';
 COMMENT ON COLUMN metric_points."count" IS 'measurements in a histogram';
 COMMENT ON COLUMN metric_points."sum" IS 'of the measurements';
@@ -32,13 +32,13 @@ COMMENT ON COLUMN metric_points."min" IS 'smallest measurement';
 COMMENT ON COLUMN metric_points."max" IS 'largest measurement';
 COMMENT ON COLUMN metric_points."bounds" IS 'upper bounds of all buckets but the last, which has none';
 COMMENT ON COLUMN metric_points."buckets" IS 'measurements in each bucket; one more than bounds';
-COMMENT ON COLUMN metric_points."exemplars" IS 'JSON list of {trace_id, span_id, value, at}: measurements with their trace';
+COMMENT ON COLUMN metric_points."exemplars" IS 'JSON list of {trace_id, span_id, value, time}: measurements with their trace';
 COMMENT ON COLUMN metric_points."service" IS 'service.name of the sender';
 COMMENT ON COLUMN metric_points."instance" IS 'service.instance.id of the sender';
 COMMENT ON COLUMN metric_points."attributes" IS 'JSON object: the labels';
 
 COMMENT ON VIEW log_records IS 'A row per log record, from any sender of OTLP.';
-COMMENT ON COLUMN log_records."at" IS 'when it happened, UTC';
+COMMENT ON COLUMN log_records."time" IS 'when it happened, UTC';
 COMMENT ON COLUMN log_records."severity" IS 'INFO, WARN, ERROR, …';
 COMMENT ON COLUMN log_records."event" IS 'what kind of event it is; NULL for plain text';
 COMMENT ON COLUMN log_records."body" IS 'text, or JSON of what is no text';
@@ -53,7 +53,7 @@ COMMENT ON COLUMN requests."request_id" IS 'UUID; the client''s own where it sen
 COMMENT ON COLUMN requests."trace_id" IS '32 hex digits, also where the trace was not kept';
 COMMENT ON COLUMN requests."instance" IS 'the worker process';
 COMMENT ON COLUMN requests."t" IS 'arrival, Unix seconds';
-COMMENT ON COLUMN requests."at" IS 'arrival, UTC';
+COMMENT ON COLUMN requests."time" IS 'arrival, UTC';
 COMMENT ON COLUMN requests."duration_ms" IS 'ms until the last byte was sent or the client had left';
 COMMENT ON COLUMN requests."method" IS 'HTTP method';
 COMMENT ON COLUMN requests."endpoint" IS 'template of the path';
@@ -87,7 +87,7 @@ COMMENT ON COLUMN requests."weight" IS 'traces that the kept one stands for; 0 w
 COMMENT ON VIEW attempts IS 'A row per call to a provider, never sampled.';
 COMMENT ON COLUMN attempts."request_id" IS 'UUID of the request';
 COMMENT ON COLUMN attempts."trace_id" IS '32 hex digits';
-COMMENT ON COLUMN attempts."at" IS 'arrival of the request, UTC';
+COMMENT ON COLUMN attempts."time" IS 'arrival of the request, UTC';
 COMMENT ON COLUMN attempts."tenant" IS 'whose request';
 COMMENT ON COLUMN attempts."user" IS 'keyed hash of the user';
 COMMENT ON COLUMN attempts."endpoint" IS 'template of the request''s path';
@@ -112,7 +112,7 @@ COMMENT ON COLUMN attempts."retry" IS 'whether the request had called the same t
 
 COMMENT ON VIEW decisions IS 'A row per decision of a stage, of every request, in order.';
 COMMENT ON COLUMN decisions."request_id" IS 'UUID of the request';
-COMMENT ON COLUMN decisions."at" IS 'arrival of the request, UTC';
+COMMENT ON COLUMN decisions."time" IS 'arrival of the request, UTC';
 COMMENT ON COLUMN decisions."tenant" IS 'whose request';
 COMMENT ON COLUMN decisions."endpoint" IS 'template of the request''s path';
 COMMENT ON COLUMN decisions."place" IS '0, 1, … in the request';
@@ -124,7 +124,7 @@ COMMENT ON VIEW stage_decisions IS 'A row per stage span of the kept traces: dec
 COMMENT ON COLUMN stage_decisions."request_id" IS 'UUID of the request';
 COMMENT ON COLUMN stage_decisions."trace_id" IS '32 hex digits';
 COMMENT ON COLUMN stage_decisions."span_id" IS '16 hex digits';
-COMMENT ON COLUMN stage_decisions."at" IS 'start of the stage, UTC';
+COMMENT ON COLUMN stage_decisions."time" IS 'start of the stage, UTC';
 COMMENT ON COLUMN stage_decisions."stage" IS 'who decided';
 COMMENT ON COLUMN stage_decisions."decision" IS 'what';
 COMMENT ON COLUMN stage_decisions."duration_ms" IS 'ms in the stage and all that it encloses';
@@ -132,7 +132,7 @@ COMMENT ON COLUMN stage_decisions."inputs" IS 'JSON object: what the decision wa
 COMMENT ON COLUMN stage_decisions."weight" IS 'traces that this one stands for; a sum estimates the count over all requests';
 
 COMMENT ON VIEW breaker_events IS 'A row per change of a circuit.';
-COMMENT ON COLUMN breaker_events."at" IS 'when, UTC';
+COMMENT ON COLUMN breaker_events."time" IS 'when, UTC';
 COMMENT ON COLUMN breaker_events."instance" IS 'the worker process that changed it';
 COMMENT ON COLUMN breaker_events."provider" IS 'whose circuit';
 COMMENT ON COLUMN breaker_events."state" IS 'closed, open or half_open from now on';
@@ -140,7 +140,7 @@ COMMENT ON COLUMN breaker_events."before" IS 'the state until then';
 COMMENT ON COLUMN breaker_events."failures" IS 'consecutive failures so far';
 
 COMMENT ON VIEW costs IS 'A row per attempt, with its money.';
-COMMENT ON COLUMN costs."at" IS 'arrival of the request, UTC';
+COMMENT ON COLUMN costs."time" IS 'arrival of the request, UTC';
 COMMENT ON COLUMN costs."request_id" IS 'UUID of the request';
 COMMENT ON COLUMN costs."tenant" IS 'whose request';
 COMMENT ON COLUMN costs."endpoint" IS 'template of the request''s path';

@@ -12,17 +12,17 @@ from .query import Queries
 from .results import as_records, dumps
 
 FILTERS = ("request_id", "user", "tenant", "endpoint", "outcome")
-ORDERS = {"recent": '"at" DESC', "slowest": "duration_ms DESC NULLS LAST"}
+ORDERS = {"recent": '"time" DESC', "slowest": "duration_ms DESC NULLS LAST"}
 TAKES = (*FILTERS, "since_s", "order", "degraded", "limit")
 DEFAULT_LIMIT = 100
 MOST_LIMIT = 10_000
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 
-_SPANS = f"SELECT * FROM spans WHERE trace_id = $trace_id ORDER BY start_at LIMIT {MOST_LIMIT}"  # noqa: S608
+_SPANS = f"SELECT * FROM spans WHERE trace_id = $trace_id ORDER BY start_time LIMIT {MOST_LIMIT}"  # noqa: S608
 _LOGS = f"""
 SELECT * FROM log_records WHERE trace_id = $trace_id AND event IS DISTINCT FROM 'gauntlet.request'
-ORDER BY at LIMIT {MOST_LIMIT}"""  # noqa: S608
+ORDER BY time LIMIT {MOST_LIMIT}"""  # noqa: S608
 """All but the request's own record, which is told apart from the others."""
 
 
@@ -34,7 +34,7 @@ async def requests(queries: Queries, query: Mapping[str, str]) -> Answer:
     conditions = [f'"{name}" = ${name}' for name in FILTERS if name in query]
     parameters: dict[str, Any] = {name: query[name] for name in FILTERS if name in query}
     if "since_s" in query:
-        conditions.append('"at" >= make_timestamp($since)')
+        conditions.append('"time" >= make_timestamp($since)')
         parameters["since"] = int((time.time() - _number("since_s", query["since_s"])) * 1e6)
     if _choice("degraded", query.get("degraded", "0"), ("0", "1")) == "1":
         conditions.append("len(degraded) > 0")
@@ -56,9 +56,9 @@ async def trace(queries: Queries, given: str) -> Answer:
         raise ProblemError(404, f"{given!r} is no trace id and no request id that is known here (any more)")
     found: dict[str, Any] = {"request": request, "attempts": [], "decisions": []}
     if request:
-        by_request = {"request_id": request["request_id"], "at": request["at"]}
+        by_request = {"request_id": request["request_id"], "time": request["time"]}
         for name, order in (("attempts", "n"), ("decisions", "place")):
-            sql = f"SELECT * FROM {name} WHERE request_id = $request_id AND at = $at ORDER BY {order}"  # noqa: S608
+            sql = f"SELECT * FROM {name} WHERE request_id = $request_id AND time = $time ORDER BY {order}"  # noqa: S608
             found[name] = await queries.run(sql, as_records, by_request)
     return Answer(200, dumps({**found, "spans": spans, "logs": logs}))
 
@@ -66,7 +66,7 @@ async def trace(queries: Queries, given: str) -> Answer:
 async def _request(queries: Queries, given: str) -> dict[str, Any] | None:
     """The latest request with this id or in this trace."""
     name, value = ("trace_id", given.lower()) if _TRACE_ID.fullmatch(given) else ("request_id", given)
-    sql = f"SELECT * FROM requests WHERE {name} = $value ORDER BY at DESC LIMIT 1"  # noqa: S608 - one of two names
+    sql = f"SELECT * FROM requests WHERE {name} = $value ORDER BY time DESC LIMIT 1"  # noqa: S608 - one of two names
     rows = await queries.run(sql, as_records, {"value": value})
     return rows[0] if rows else None
 

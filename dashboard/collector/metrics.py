@@ -136,5 +136,5 @@ def _exemplar(exemplar: Any) -> dict[str, Any]:
         "trace_id": exemplar.trace_id.hex() or None,
         "span_id": exemplar.span_id.hex() or None,
         "value": _number(exemplar),
-        "at": iso(exemplar.time_unix_nano),
+        "time": iso(exemplar.time_unix_nano),
     }

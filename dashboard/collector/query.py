@@ -15,7 +15,6 @@ from typing import TypeVar
 import duckdb
 
 from .answers import ProblemError
-from .keywords import quoted
 from .results import Cursor, Parameters, Statement
 from .settings import Settings
 from .store import Store
@@ -84,7 +83,7 @@ class Queries:
 
 
 def _select(cursor: Cursor, sql: str) -> duckdb.Statement:
-    statements = cursor.extract_statements(quoted(sql))
+    statements = cursor.extract_statements(sql)
     if len(statements) != 1:
         raise ProblemError(400, f"expected one SELECT, got {len(statements)} statements")
     (statement,) = statements

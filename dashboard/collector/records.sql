@@ -10,7 +10,7 @@ INSERT INTO stored.requests BY NAME SELECT * EXCLUDE (path, attempts) FROM arriv
 -- What the client has is the last attempt that ended well.
 INSERT INTO stored.attempts BY NAME
 WITH attempt AS (
-  SELECT request_id, trace_id, "at", tenant, "user", endpoint, route, outcome, rowid AS request, unnest(attempts) AS a
+  SELECT request_id, trace_id, "time", tenant, "user", endpoint, route, outcome, rowid AS request, unnest(attempts) AS a
   FROM arrived
 ),
 flat AS (
@@ -35,9 +35,9 @@ FROM known;
 
 INSERT INTO stored.decisions BY NAME
 WITH step AS (
-  SELECT request_id, "at", tenant, endpoint, unnest(path) AS step, generate_subscripts(path, 1) - 1 AS place
+  SELECT request_id, "time", tenant, endpoint, unnest(path) AS step, generate_subscripts(path, 1) - 1 AS place
   FROM arrived
 )
-SELECT request_id, "at", tenant, endpoint, place::INTEGER AS place,
+SELECT request_id, "time", tenant, endpoint, place::INTEGER AS place,
   step[1] ->> '$' AS stage, step[2] ->> '$' AS decision, TRY_CAST(step[3] AS DOUBLE) AS t_ms
 FROM step WHERE step IS NOT NULL;

@@ -183,11 +183,12 @@ _INSERT = "INSERT INTO stored.{} SELECT * FROM incoming"
 _INSERT_SPANS = """
 INSERT INTO stored.spans SELECT * FROM incoming WHERE NOT EXISTS (
   SELECT 1 FROM stored.spans AS known
-  WHERE known.start_at >= make_timestamp(?) AND known.trace_id = incoming.trace_id AND known.span_id = incoming.span_id
+  WHERE known.start_time >= make_timestamp(?)
+    AND known.trace_id = incoming.trace_id AND known.span_id = incoming.span_id
 )"""
 """A sender that heard no answer sends again. Nothing that starts before the batch can be in it."""
 
-_START_AT = tables.SPANS.get_field_index("start_at")
+_START_AT = tables.SPANS.get_field_index("start_time")
 
 
 def _write_spans(database: duckdb.DuckDBPyConnection, rows: Rows) -> None:

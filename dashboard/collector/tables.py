@@ -23,7 +23,7 @@ SPANS = pa.schema(
         ("parent_span_id", TEXT),
         ("name", TEXT),
         ("kind", TEXT),
-        ("start_at", TIME),
+        ("start_time", TIME),
         ("duration_ms", NUMBER),
         ("status", TEXT),
         ("status_message", TEXT),
@@ -42,13 +42,13 @@ SPANS = pa.schema(
 )
 METRIC_POINTS = pa.schema(
     [
-        ("at", TIME),
+        ("time", TIME),
         ("name", TEXT),
         ("kind", TEXT),
         ("unit", TEXT),
         ("temporality", TEXT),
         ("monotonic", pa.bool_()),
-        ("start_at", TIME),
+        ("start_time", TIME),
         ("value", NUMBER),
         ("count", COUNT),
         ("sum", NUMBER),
@@ -64,7 +64,7 @@ METRIC_POINTS = pa.schema(
 )
 LOG_RECORDS = pa.schema(
     [
-        ("at", TIME),
+        ("time", TIME),
         ("severity", TEXT),
         ("event", TEXT),
         ("body", TEXT),
@@ -76,12 +76,12 @@ LOG_RECORDS = pa.schema(
     ]
 )
 TIMES = {
-    "spans": "start_at",
-    "metric_points": "at",
-    "log_records": "at",
-    "requests": "at",
-    "attempts": "at",
-    "decisions": "at",
+    "spans": "start_time",
+    "metric_points": "time",
+    "log_records": "time",
+    "requests": "time",
+    "attempts": "time",
+    "decisions": "time",
 }
 """Every stored table, and its column of time."""
 

@@ -6,7 +6,7 @@ CREATE OR REPLACE VIEW metric_points AS FROM stored.metric_points;
 CREATE OR REPLACE VIEW log_records AS FROM stored.log_records;
 
 CREATE OR REPLACE VIEW requests AS
-SELECT request_id, trace_id, instance, t, "at", duration_ms, method, endpoint, status, outcome, error, tenant, "user",
+SELECT request_id, trace_id, instance, t, "time", duration_ms, method, endpoint, status, outcome, error, tenant, "user",
   route, stream, source, degraded, provider, model, finish_reason, first_token_ms, input_tokens, output_tokens,
   cached_tokens, cost_nano_usd, cost_nano_usd / 1e9 AS cost_usd, unpriced, saved_nano_usd, max_tokens, charge_key,
   replayed, "off", kept, weight
@@ -17,15 +17,15 @@ CREATE OR REPLACE VIEW attempts AS FROM stored.attempts;
 CREATE OR REPLACE VIEW decisions AS FROM stored.decisions;
 
 CREATE OR REPLACE VIEW stage_decisions AS
-SELECT request_id, trace_id, span_id, start_at AS "at", stage, decision, duration_ms, inputs, weight
+SELECT request_id, trace_id, span_id, start_time AS "time", stage, decision, duration_ms, inputs, weight
 FROM stored.spans WHERE stage IS NOT NULL;
 
 CREATE OR REPLACE VIEW breaker_events AS
-SELECT "at", instance, attributes ->> 'provider' AS provider, attributes ->> 'state' AS state,
+SELECT "time", instance, attributes ->> 'provider' AS provider, attributes ->> 'state' AS state,
   attributes ->> 'before' AS before, TRY_CAST(attributes ->> 'failures' AS INTEGER) AS failures
 FROM stored.log_records WHERE event = 'gauntlet.breaker';
 
 CREATE OR REPLACE VIEW costs AS
-SELECT "at", request_id, tenant, endpoint, route, target AS provider, model, cost_nano_usd,
+SELECT "time", request_id, tenant, endpoint, route, target AS provider, model, cost_nano_usd,
   cost_nano_usd / 1e9 AS cost_usd, purpose, cost_nano_usd IS NULL AS unpriced
 FROM stored.attempts;

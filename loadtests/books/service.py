@@ -116,7 +116,7 @@ class ServiceReader:
         """The requests that arrived between two moments, Unix seconds."""
         self._redelivered = []
         first, last = int(since * MICROSECONDS), int((until + LONGEST_S) * MICROSECONDS)
-        written = f"at between make_timestamp({first}) and make_timestamp({last})"
+        written = f"time between make_timestamp({first}) and make_timestamp({last})"
         records = [record for record in self._records(written) if since <= record.t <= until]
         return ServiceBook(records, list(self._instances()), self._redelivered, self._dropped(first))
 
@@ -145,9 +145,9 @@ class ServiceReader:
         more = True
         while more:
             answer = self._asked(
-                "select epoch_us(at) as logged, coalesce(span_id, '') as span, instance, body "  # noqa: S608 - quoted
+                "select epoch_us(time) as logged, coalesce(span_id, '') as span, instance, body "  # noqa: S608 - quoted
                 f"from log_records where event = 'gauntlet.request' and {condition} "
-                f"and (epoch_us(at), coalesce(span_id, '')) > ({after[0]}, {_quoted(after[1])}) "
+                f"and (epoch_us(time), coalesce(span_id, '')) > ({after[0]}, {_quoted(after[1])}) "
                 f"order by logged, span limit {self.page_rows}"
             )
             rows = answer["rows"]
@@ -165,13 +165,13 @@ class ServiceReader:
     def _instances(self) -> Iterator[Instance]:
         answer = self._asked(
             "with signs as ("
-            " select instance, max(at) as at from log_records group by instance"
-            " union all select instance, max(at) from metric_points group by instance"
-            " union all select instance, max(start_at) from spans group by instance) "
-            "select instance, epoch(min(at) filter (event = 'gauntlet.worker.started')) as started, "
-            "epoch(max(at) filter (event = 'gauntlet.worker.stopped')) as stopped, "
+            " select instance, max(time) as time from log_records group by instance"
+            " union all select instance, max(time) from metric_points group by instance"
+            " union all select instance, max(start_time) from spans group by instance) "
+            "select instance, epoch(min(time) filter (event = 'gauntlet.worker.started')) as started, "
+            "epoch(max(time) filter (event = 'gauntlet.worker.stopped')) as stopped, "
             "(select max(t + duration_ms / 1000) from requests where requests.instance = log_records.instance), "
-            "(select epoch(max(signs.at)) from signs where signs.instance = log_records.instance) "
+            "(select epoch(max(signs.time)) from signs where signs.instance = log_records.instance) "
             "from log_records where instance is not null group by instance having started is not null order by started"
         )
         for name, started, stopped, last_record, last_sign in answer["rows"]:
@@ -181,7 +181,7 @@ class ServiceReader:
         answer = self._asked(
             "select coalesce(sum(most), 0)::bigint from (select max(value) as most from metric_points "  # noqa: S608
             f"where name = '{DROPPED}' and attributes ->> 'gauntlet.signal' = 'logs' "
-            f"and at >= make_timestamp({since_us}) group by instance, attributes)"
+            f"and time >= make_timestamp({since_us}) group by instance, attributes)"
         )
         return int(answer["rows"][0][0])
 

@@ -71,6 +71,24 @@ def wants_deltas() -> bool:
     return os.environ.get(OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE, "").strip().lower() == "delta"
 
 
+class _OneResource(Resource):
+    """The resource of this process, hashed once: the SDK's encoders hash it, as JSON, for each span and record."""
+
+    _hash = 0
+
+    @classmethod
+    def like(cls, resource: Resource) -> "_OneResource":
+        made = cls(dict(resource.attributes), resource.schema_url)
+        made._hash = Resource.__hash__(resource)
+        return made
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or super().__eq__(other)
+
+
 class Otlp:
     """The providers of this process; made in the worker itself, since it starts threads."""
 
@@ -81,7 +99,7 @@ class Otlp:
             "service.instance.id": instance,
             "process.pid": os.getpid(),
         }
-        self._resource = Resource.create(own).merge(OTELResourceDetector().detect())
+        self._resource = _OneResource.like(Resource.create(own).merge(OTELResourceDetector().detect()))
         self._scope = InstrumentationScope(SCOPE)
         self._meter, self._drops = meter, drops
         ids = GivenIds()

@@ -11,8 +11,8 @@ while its worker lives (``../store/liveness.py``), and a message wakes who waits
 
 import asyncio
 import hashlib
-import uuid
 from dataclasses import dataclass, replace
+from secrets import token_hex
 
 import orjson
 import structlog
@@ -148,7 +148,7 @@ class Cache:
         key = key_of(ask)
         follows, patient = ask.route.broken_stream if ask.stream else "", True
         while True:
-            flight, waiter = self._flights.join(key, uuid.uuid4().hex, follows)
+            flight, waiter = self._flights.join(key, token_hex(16), follows)
             if waiter is None:
                 return await self._lead(ask, go_on, key, flight, patient=patient)
             landed = await self._wait(ask, key, flight, waiter, follows)

@@ -119,8 +119,8 @@ def test_a_notebook_gets_a_frame(told: Collector) -> None:
     frame = telemetry.sql(COUNTED, told.url)
     assert list(frame.columns) == ["status", "n"]
     assert frame.to_dict("list") == {"status": [200, 503], "n": [2, 1]}
-    times = telemetry.sql(f"select at, degraded from requests where tenant = '{TENANT}' order by status", told.url)
-    assert str(times["at"].dtype).startswith("datetime64")
+    times = telemetry.sql(f"select time, degraded from requests where tenant = '{TENANT}' order by status", told.url)
+    assert str(times["time"].dtype).startswith("datetime64")
     assert list(times["degraded"].iloc[-1]) == ["a:b"]
 
 

@@ -25,7 +25,7 @@ def span(span_id: str, parent: str | None, name: str, at_ms: float, for_ms: floa
         "span_id": span_id,
         "parent_span_id": parent,
         "name": name,
-        "start_at": start,
+        "start_time": start,
         "duration_ms": for_ms,
         **usual,
         **more,

@@ -42,7 +42,7 @@ INCIDENT = [
 ]
 """An outage, 429s, cuts, hangs, and money that moves before the connection drops."""
 
-CATALOGUE = {
+CATALOGUE: dict[str, dict[str, Any]] = {
     "status": {"status": 529},
     "refused": {},
     "reset": {},
@@ -70,8 +70,12 @@ async def judged(stack: Stack, run: Run, folder: Path, capsys: pytest.CaptureFix
 
 async def run_of(stack: Stack, folder: Path) -> Run:
     assert stack.collector is not None
-    begin = {"seed": 7, "command": "pytest", "service": stack.url, "collector": stack.collector.url}
-    return await asyncio.to_thread(lambda: Run.begin(folder, simulator=stack.sim.url, **begin))
+    collector = stack.collector.url
+    return await asyncio.to_thread(
+        lambda: Run.begin(
+            folder, seed=7, command="pytest", service=stack.url, simulator=stack.sim.url, collector=collector
+        )
+    )
 
 
 async def plan(stack: Stack, faults: list[dict[str, Any]]) -> None:

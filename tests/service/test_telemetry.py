@@ -15,7 +15,9 @@ STAGES = ["cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead"]
 async def trace(stack: Stack, answer: Answer, count: int) -> list[Row]:
     """The spans of a request, once there are so many, in order of their start; the server's first."""
     trace_id = answer.headers["traceparent"][3:35]
-    return await stack.told(f"select * from spans where trace_id = '{trace_id}' order by start_at, span_id", rows=count)
+    return await stack.told(
+        f"select * from spans where trace_id = '{trace_id}' order by start_time, span_id", rows=count
+    )
 
 
 async def record(stack: Stack, answer: Answer) -> Row:
@@ -64,7 +66,7 @@ async def test_a_healthy_chat_is_one_trace_from_the_server_over_six_stages_to_th
     assert [span["name"] for span in stages] == STAGES
     for outer, inner in itertools.pairwise(spans):
         assert inner["parent_span_id"] == outer["span_id"]
-        assert inner["start_at"] >= outer["start_at"]
+        assert inner["start_time"] >= outer["start_time"]
     said = server["attributes"]
     assert said["gauntlet.request.id"] == answer.headers["x-request-id"]
     assert (said["http.route"], said["http.response.status_code"], said["gauntlet.outcome"]) == (
@@ -365,7 +367,7 @@ async def test_exemplars_lead_from_a_histogram_to_a_trace_that_is_there(stack: S
     await trace(stack, answer, 8)
     rows = await stack.told(
         "select e->>'trace_id' as trace_id from metric_points, unnest(cast(exemplars as json[])) as t(e) "
-        "where name = 'http.server.request.duration' order by at desc limit 20"
+        "where name = 'http.server.request.duration' order by time desc limit 20"
     )
     ids = ", ".join(f"'{row['trace_id']}'" for row in rows)
     await stack.told(

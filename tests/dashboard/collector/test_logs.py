@@ -23,7 +23,7 @@ def test_every_field_of_a_record_has_its_column(written: Written) -> None:
         )
     )
     (row,) = written.sql("SELECT * FROM log_records")
-    assert row.pop("at").timestamp  # a time
+    assert row.pop("time").timestamp  # a time
     assert row == {
         "severity": "WARN",
         "event": "gauntlet.worker.started",
@@ -38,7 +38,7 @@ def test_every_field_of_a_record_has_its_column(written: Written) -> None:
 
 def test_a_record_without_time_is_of_when_it_was_observed_or_of_now(written: Written) -> None:
     written.take(logs({"time_unix_nano": 0, "observed_time_unix_nano": 5_000_000_000}, {"time_unix_nano": 0}))
-    rows = written.sql('SELECT epoch("at") AS t FROM log_records ORDER BY t')
+    rows = written.sql("SELECT epoch(time) AS t FROM log_records ORDER BY t")
     assert rows[0] == {"t": 5.0}
     assert abs(rows[1]["t"] - time.time()) < 60
 
@@ -56,6 +56,6 @@ def test_the_breakers_changes_have_a_view(written: Written) -> None:
             {"event_name": "gauntlet.breaker", "attributes": change}, {"event_name": "gauntlet.breaker"}, {"body": "x"}
         )
     )
-    rows = written.sql('SELECT * EXCLUDE ("at") FROM breaker_events ORDER BY provider')
+    rows = written.sql("SELECT * EXCLUDE (time) FROM breaker_events ORDER BY provider")
     nothing = dict.fromkeys(change)
     assert rows == [{"instance": INSTANCE, **change}, {"instance": INSTANCE, **nothing}]

@@ -71,7 +71,7 @@ def test_a_histogram_has_bounds_buckets_and_exemplars(written: Written) -> None:
             "trace_id": "00000000000000000000000000000001",
             "span_id": "0000000000000002",
             "value": 3.0,
-            "at": "2026-11-25T09:46:40.001500Z",
+            "time": "2026-11-25T09:46:40.001500Z",
         }
     ]
 

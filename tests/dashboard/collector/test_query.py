@@ -42,8 +42,8 @@ def test_a_select_gives_columns_and_rows(collector: Collector) -> None:
         "DESCRIBE requests",
         "SHOW TABLES",
         "SUMMARIZE requests",
-        "SELECT max(at) FROM requests WHERE at > now() - INTERVAL 1 HOUR",
-        "SELECT quantile_cont(duration_ms, 0.99) FROM requests GROUP BY time_bucket(INTERVAL 1 MINUTE, at)",
+        "SELECT max(time) FROM requests WHERE time > now() - INTERVAL 1 HOUR",
+        "SELECT quantile_cont(duration_ms, 0.99) FROM requests GROUP BY time_bucket(INTERVAL 1 MINUTE, time)",
         "PIVOT requests ON outcome IN ('answered') USING count(*) GROUP BY tenant",
     ],
 )

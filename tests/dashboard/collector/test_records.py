@@ -15,7 +15,7 @@ def test_a_records_fields_are_the_columns_of_requests(written: Written) -> None:
     given = record(t=T, degraded=["anthropic:unavailable"], off=["cache"], source="provider")
     written.take(told(given))
     (row,) = written.sql("SELECT * FROM requests")
-    assert row.pop("at") == datetime(2026, 11, 25, 9, 46, 40, 250_000)  # noqa: DTZ001 - DuckDB gives UTC without a zone
+    assert row.pop("time") == datetime(2026, 11, 25, 9, 46, 40, 250_000)  # noqa: DTZ001 - DuckDB gives UTC without a zone
     assert row.pop("cost_usd") == pytest.approx(1.5e-6)
     assert row == {name: value for name, value in given.items() if name not in ("path", "attempts")}
 
@@ -110,7 +110,7 @@ def test_a_record_that_is_wrong_is_kept_with_nulls_beside_one_that_is_right(writ
     assert rows[right["request_id"]]["tenant"] == "acme"
     wrong = rows["wrong types"]
     assert (wrong["status"], wrong["degraded"], wrong["instance"]) == (None, None, INSTANCE)
-    assert wrong["at"] is not None
+    assert wrong["time"] is not None
     assert rows["huge"]["cost_nano_usd"] is None
     inside = written.sql("SELECT stage, decision, t_ms FROM decisions WHERE request_id = 'wrong inside' ORDER BY place")
     assert {"stage": "a", "decision": "b", "t_ms": None} in inside

@@ -40,7 +40,7 @@ def test_when_the_file_is_too_large_the_oldest_go_and_the_newest_stay(tmp_path: 
     written = Written(tmp_path, Settings(threads=1, retention_bytes=limit))
     insert = written.store.cursor()
     began_us, rows = 1_795_600_000_000_000, 400_000
-    for table, column in (("spans", "start_at"), ("log_records", '"at"')):
+    for table, column in (("spans", "start_time"), ("log_records", "time")):
         text = "trace_id, span_id" if table == "spans" else "body, trace_id"
         insert.execute(f"""
             INSERT INTO stored.{table} ({column}, {text})
@@ -54,7 +54,7 @@ def test_when_the_file_is_too_large_the_oldest_go_and_the_newest_stay(tmp_path: 
     left = counts(written)
     assert rows / 10 < left["spans"] < rows
     assert left["log_records"] == left["spans"]
-    newest = written.sql("SELECT min(start_at) AS oldest, max(start_at) AS newest FROM spans")[0]
+    newest = written.sql("SELECT min(start_time) AS oldest, max(start_time) AS newest FROM spans")[0]
     last = written.sql(f"SELECT make_timestamp({began_us + (rows - 1) * 1000}) AS t")[0]["t"]
     assert newest["newest"] == last
     assert (newest["newest"] - newest["oldest"]).total_seconds() < rows / 1000 - 1

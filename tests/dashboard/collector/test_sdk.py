@@ -39,7 +39,7 @@ def test_traces(collector: Collector, compression: Compression) -> None:
         inner.add_event("retry", {"n": 1})
         inner.set_status(StatusCode.ERROR, "no")
     provider.shutdown()
-    query = f"SELECT * FROM spans WHERE service = '{service}' ORDER BY start_at"
+    query = f"SELECT * FROM spans WHERE service = '{service}' ORDER BY start_time"
     wait_for(lambda: len(collector.sql(query)) == 2, "both spans", within_s=15)
     outer, inner_row = collector.sql(query)
     assert (outer["kind"], outer["attributes"], outer["instance"]) == ("server", {"list": [1, 2]}, "i-1")
@@ -100,5 +100,5 @@ def test_logs(collector: Collector) -> None:
     query = "SELECT * FROM log_records WHERE event = 'sdk.event'"
     wait_for(lambda: bool(collector.sql(query)), "the record", within_s=15)
     (row,) = collector.sql(query)
-    assert row["at"] == "2026-11-25T09:46:40.250000Z"
+    assert row["time"] == "2026-11-25T09:46:40.250000Z"
     assert (row["severity"], row["body"], row["attributes"]) == ("ERROR", '{"why":["no",1]}', {"a": 1})

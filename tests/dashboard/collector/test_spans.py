@@ -38,7 +38,7 @@ def test_every_field_of_a_span_has_its_column(written: Written) -> None:
     span.links.add(trace_id=trace, span_id=parent)
     written.take(message)
     (row,) = written.sql("SELECT * FROM spans")
-    assert row.pop("start_at").isoformat() == "2026-11-25T09:46:40.250000"
+    assert row.pop("start_time").isoformat() == "2026-11-25T09:46:40.250000"
     assert row == {
         "trace_id": "00000000000000000000000000000002",
         "span_id": "0000000000000003",
@@ -88,7 +88,7 @@ def test_a_stage_tells_its_decision_and_what_it_was_made_from(written: Written) 
         "gauntlet.tenant": "acme",
     }
     written.take(traces({"attributes": stage}, {"attributes": {"gauntlet.tenant": "acme"}}))
-    (row,) = written.sql('SELECT * EXCLUDE (trace_id, span_id, "at", duration_ms) FROM stage_decisions')
+    (row,) = written.sql("SELECT * EXCLUDE (trace_id, span_id, time, duration_ms) FROM stage_decisions")
     assert row == {
         "request_id": "r-1",
         "stage": "rate_limit",

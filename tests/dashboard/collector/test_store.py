@@ -90,8 +90,8 @@ def test_every_view_and_every_column_has_a_comment(written: Written) -> None:
 def test_the_columns_are_those_of_the_contract(written: Written) -> None:
     contract = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text()
     record, attempt = (_fields(contract, head) for head in ("## The record", "An attempt:"))
-    named = {"requests": {*record - {"path", "attempts"}, "at", "cost_usd"}}
-    shared = {"request_id", "trace_id", "at", "tenant", "user", "endpoint", "route"}
+    named = {"requests": {*record - {"path", "attempts"}, "time", "cost_usd"}}
+    shared = {"request_id", "trace_id", "time", "tenant", "user", "endpoint", "route"}
     named["attempts"] = attempt | shared | {"retry"}
     for table in ("spans", "metric_points", "log_records", "decisions", "stage_decisions", "breaker_events", "costs"):
         (text,) = re.findall(rf"^(?:- )?`{table}`:(.*?)(?:\n\n|\n- |\Z)", contract, re.MULTILINE | re.DOTALL)
