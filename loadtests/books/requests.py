@@ -81,7 +81,8 @@ def _unrecorded(books: Books, entry: Entry, into: Reconciliation) -> None:
         line = into.line("lost", f"lost by the kill of {instance}", "explained", "client service ledger")
         line.add(entry.request_id, client=1, ledger=len(books.orphans.get(entry.request_id, ())))
         return
-    if entry.outcome == "lost" and not reached:
+    if entry.outcome in ("lost", "left") and not reached:
+        # A client that leaves at once may be gone before the service has read anything of it.
         words = "sent in vain: no status, no record, no call"
         into.line("unreached", words, "not compared", "client").add(entry.request_id, client=1)
         return

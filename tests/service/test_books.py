@@ -128,7 +128,7 @@ async def test_every_fault_of_the_catalogue(
                     share = 1.0 if name == "refused" else 0.7 if target == "anthropic" else 0.3
                     more = {} if name == "refused" else {"share": share}
                     await stack.sim.fault(target, name, **more, **params)
-                mixed = MixedRun(stack, book, seed=100 + number, count=60, at_once=30)
+                mixed = MixedRun(stack, book, seed=100 + number, count=40, at_once=40)
                 await mixed.run()
                 await stack.sim.heal()
                 await stack.admin.request("POST", "/admin/breakers/reset", {})

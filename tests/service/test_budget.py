@@ -13,7 +13,8 @@ from tests.stack import QUICK, ROUTES, Answer, Caller, Stack, at_once, eventuall
 
 from .refusals import openai_error, problem
 
-LARGE = QUICK + ROUTES + "[budget]\nusd_per_day = 1000\n"
+LARGE = QUICK.replace("[breaker]", "[breaker]\nfailures = 1000") + ROUTES + "[budget]\nusd_per_day = 1000\n"
+"""And no circuit opens: whoever fails is called again."""
 NOTHING = QUICK + ROUTES + "[budget]\nusd_per_day = 0.000001\n"
 """Spent with the first answer."""
 

@@ -159,6 +159,15 @@ def test_a_lost_request_whose_calls_are_known_is_missed() -> None:
     assert found(world, "in vain", rule="requests")
 
 
+def test_who_left_before_the_service_had_read_anything_was_never_there() -> None:
+    world = balanced()
+    place = next(n for n, entry in enumerate(world.entries) if entry.request_id == rid("in vain"))
+    world.entries[place] = replace(world.entries[place], outcome="left")
+    assert listed(world, "unreached") == [rid("in vain")]
+    world.entries[place] = replace(world.entries[place], status=200)
+    assert found(world, "in vain", rule="requests")
+
+
 def test_other_callers_are_told_from_the_client_by_the_kind_of_their_ids() -> None:
     world = balanced()
     stranger = next(r for r in world.records if r.request_id not in {e.request_id for e in world.entries})
