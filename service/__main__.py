@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import socket
 import sys
-import threading
+import time
 from typing import Any, NoReturn
 
 import uvicorn
@@ -23,6 +23,8 @@ from .observability import logs
 from .settings import ConfigurationError, Settings, load, provider_key
 
 START_WITHIN_S = 60.0
+READY_WITHIN_S = 0.5
+"""A worker that does not answer in this time is asked again; it may still be starting."""
 
 
 def main() -> None:
@@ -85,19 +87,34 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=round(settings.drain_s),
         timeout_keep_alive=75,
     )
-    _import_once()
-    supervisor = _Supervisor(config, sockets=[listener])
-    threading.Thread(target=_announce, args=(supervisor, ready), daemon=True).start()
+    _import_once(settings)
+    supervisor = _Supervisor(config, [listener], ready)
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         _give_up("a worker could not start; its log lines above say why")
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's, which on SIGTERM also closes its own copy of the socket.
+    """uvicorn's, which prints the ``ready`` line once all workers serve, and on SIGTERM closes its copy of the socket.
 
-    Where the workers share it, connections that come while they drain would else wait in its backlog for nobody.
+    Where the workers share that, connections that come while they drain would else wait in its backlog for nobody.
+    A worker that starts slowly is not one that hangs, so uvicorn's health checks begin when all serve. And whether they
+    do is asked in uvicorn's own loop: two threads that ask one worker take each other's answer, and one waits for ever.
     """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], ready: dict[str, Any]) -> None:
+        super().__init__(config, sockets)
+        self._ready: dict[str, Any] | None = ready
+        self._until_s = time.monotonic() + START_WITHIN_S
+
+    def keep_subprocess_alive(self) -> None:
+        if self._ready is not None:
+            if all(process.is_ready(READY_WITHIN_S) for process in self.processes):
+                print(json.dumps(self._ready), flush=True)
+                self._ready = None
+            elif time.monotonic() < self._until_s and all(process.process.is_alive() for process in self.processes):
+                return
+        super().keep_subprocess_alive()
 
     def handle_term(self) -> None:
         self.sockets[0].close()
@@ -108,24 +125,15 @@ class _Supervisor(Multiprocess):
         super().handle_int()
 
 
-def _import_once() -> None:
-    """Fork the workers from a server that has the application imported (the SDKs alone take seconds to import).
+def _import_once(settings: Settings) -> None:
+    """Fork the workers from a server that has imported what they need (the SDKs alone take seconds to import).
 
     uvicorn has no setting for its start method; a test holds that this still reaches it.
     """
     forkserver = multiprocessing.get_context("forkserver")
-    forkserver.set_forkserver_preload(["service.app"])
+    langfuse = ["service.observability.langfuse"] if settings.langfuse_public_key is not None else []
+    forkserver.set_forkserver_preload(["service.app", *langfuse])
     uvicorn._subprocess.spawn = forkserver  # type: ignore[assignment]  # noqa: SLF001 - see above
-
-
-def _announce(supervisor: Multiprocess, ready: dict[str, Any]) -> None:
-    while len(supervisor.processes) < supervisor.processes_num:
-        if supervisor.should_exit.wait(0.01):
-            return
-    for process in list(supervisor.processes):
-        if not process.wait_until_ready(START_WITHIN_S, supervisor.should_exit):
-            return
-    print(json.dumps(ready), flush=True)
 
 
 def _give_up(message: str) -> NoReturn:

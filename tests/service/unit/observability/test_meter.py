@@ -40,6 +40,25 @@ def test_a_counter_adds_up_by_its_labels() -> None:
     assert values(collected(meter)["calls"])["a", "ok"] == 4
 
 
+def test_what_has_not_changed_is_told_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Meter(delta=False)
+    calls, took = made.counter(CALLS), made.distribution(TOOK)
+    for provider in ("a", "b"):
+        calls.add(1, (provider, "ok"))
+        took.record(0.5, (provider,))
+    assert len(values(collected(made)["calls"])) == 2
+    assert collected(made) == {}
+    calls.add(1, ("b", "ok"))
+    took.record(0.5, ("a",))
+    found = collected(made)
+    assert values(found["calls"]) == {("b", "ok"): 2}
+    assert [(dict(p.attributes), p.count) for p in found["took"].data.data_points] == [({"provider": "a"}, 2)]
+    monkeypatch.setattr(made, "_all_at_s", 0)
+    found = collected(made)
+    assert values(found["calls"]) == {("a", "ok"): 1, ("b", "ok"): 2}
+    assert len(found["took"].data.data_points) == 2
+
+
 def test_deltas_begin_anew_with_each_collection() -> None:
     meter = Meter(delta=True)
     calls, took = meter.counter(CALLS), meter.distribution(TOOK)
@@ -74,6 +93,7 @@ def test_an_exemplar_is_the_last_kept_trace_of_its_bucket_and_told_once() -> Non
     took.record(5.0, ("a",), (5, 6))
     (point,) = collected(meter)["took"].data.data_points
     assert [(e.trace_id, e.span_id, e.value) for e in point.exemplars] == [(3, 4, 0.03), (5, 6, 5.0)]
+    took.record(0.01, ("a",))
     assert collected(meter)["took"].data.data_points[0].exemplars == []
 
 
