@@ -139,15 +139,17 @@ class Service:
         gc.set_threshold(*GC_THRESHOLDS)
 
     async def stop(self) -> None:
-        """Settle what was posted, then end every connection."""
-        await self.settle.drain()
-        await self.switches.leave()
-        await asyncio.gather(self.replica.aclose(), self.liveness.aclose())
-        await asyncio.gather(*(provider.aclose() for provider in self.providers.values()))
-        if self.payments is not None:
-            await self.payments.aclose()
-        await self.store.aclose()
-        await self.telemetry.stop()
+        """Settle what was posted, end every connection, and tell of it to the last."""
+        try:
+            await self.settle.drain()
+            await self.switches.leave()
+            await asyncio.gather(self.replica.aclose(), self.liveness.aclose())
+            await asyncio.gather(*(provider.aclose() for provider in self.providers.values()))
+            if self.payments is not None:
+                await self.payments.aclose()
+            await self.store.aclose()
+        finally:
+            await self.telemetry.stop()
 
 
 def providers_of(settings: Settings, clock: Clock) -> dict[str, LLMProvider]:

@@ -50,6 +50,7 @@ class Context:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     endpoint: str | None = None
     status: int | None = None
+    first_token_s: float | None = None
     ended_s: float = 0.0
     error: str | None = None
     ask: Ask | None = None

@@ -11,6 +11,7 @@ from opentelemetry.metrics import Counter as ApiCounter
 from opentelemetry.metrics import MeterProvider, NoOpCounter, NoOpMeter
 
 from . import names
+from .lines import LINES
 from .outbox import Outbox
 
 ERROR = names.ERROR
@@ -55,7 +56,8 @@ class Drops(MeterProvider):
             lost = dict(self._lost)
         if self._outbox is not None:
             lost |= {(signal, "outbox"): count for signal, count in self._outbox.dropped.items()}
-            lost["traces", "failed"] = self._outbox.failed
+            lost |= {(signal, "failed"): count for signal, count in self._outbox.failed.items()}
+        lost["lines", "stderr"] = LINES.dropped
         return {labels: count for labels, count in lost.items() if count}
 
     def snapshot(self) -> dict[str, Any]:

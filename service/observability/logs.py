@@ -2,18 +2,19 @@
 
 A line about a request names it: request and trace id, tenant, and the user by keyed hash. What looks like personal data
 is masked in every string, exception texts included. Each line also goes to whoever collects logs (``forward_to``). The
-line per request is written by ``outbox.py``. Next: ``pii.py``.
+line per request comes from ``outbox.py``. Next: ``lines.py``, ``pii.py``.
 """
 
 import logging
-import sys
 from collections.abc import Callable, MutableMapping
+from multiprocessing.util import Finalize
 from typing import Any
 
 import orjson
 import structlog
 
 from ..gateway.context import Context, current
+from .lines import LINES
 from .pii import masked
 
 Event = MutableMapping[str, Any]
@@ -24,6 +25,19 @@ MOST_CHARACTERS = 20_000
 """Of one string of a line."""
 NOT_FORWARDED = ("opentelemetry", "langfuse", "urllib3")
 """Loggers of those who send: what they say about a failed sending is not sent."""
+
+
+class _Handler(logging.Handler):
+    """Formats here, where the line is said, and leaves the writing to ``lines.py``."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            LINES.put(self.format(record).encode())
+        except Exception:  # noqa: BLE001 - as the standard library's handlers do
+            self.handleError(record)
+
+    def flush(self) -> None:
+        LINES.flush()
 
 
 def set_up() -> None:
@@ -40,7 +54,7 @@ def set_up() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -55,6 +69,7 @@ def set_up() -> None:
             ],
         )
     )
+    Finalize(None, LINES.flush, exitpriority=1)  # workers end without the interpreter's own farewell
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)

@@ -18,6 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import Context  # of no request: these tasks outlive the one that began them
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -72,7 +73,7 @@ class Masker:
             self._give_up(self._waiting.popleft())
         self._waiting.append(job)
         if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
+            self._running = asyncio.create_task(self._run(), context=Context())
         try:
             async with self._clock.timeout_at(self._clock.monotonic() + self._timeout_s):
                 return await job.future

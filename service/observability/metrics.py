@@ -59,13 +59,13 @@ class Metrics:
             self._first_tokens.record(record["first_token_ms"] / 1000, (endpoint, route, source), span)
         if record["saved_nano_usd"]:
             self._saved.add(record["saved_nano_usd"], (endpoint, route, source, tenant))
-        ended_ms: dict[str, float] = {}
+        before: Record | None = None
         for attempt in record["attempts"]:
             self._count_attempt(record, attempt, tenant, span)
-            target = attempt["target"]
-            if target in ended_ms:
-                self._backoffs.record((attempt["t_ms"] - ended_ms[target]) / 1000, (target,), span)
-            ended_ms[target] = attempt["t_ms"] + (attempt["duration_ms"] or 0)
+            if before is not None and (before["target"], before["model"]) == (attempt["target"], attempt["model"]):
+                waited_ms = attempt["t_ms"] - before["t_ms"] - (before["duration_ms"] or 0)
+                self._backoffs.record(max(waited_ms, 0) / 1000, (attempt["target"],), span)
+            before = attempt
 
     def _count_attempt(self, record: Record, attempt: Record, tenant: str | None, span: tuple[int, int] | None) -> None:
         target, model, status = attempt["target"], attempt["model"], attempt["status"]

@@ -150,18 +150,20 @@ class Otlp:
 
     async def _export_metrics(self) -> None:
         """Collect on the event loop, where everything is counted; encode and send in a thread."""
+        await in_threads([self._last_metrics()])
+
+    def _last_metrics(self) -> Callable[[], None]:
         data = self._meter.collect(self._resource, self._scope)
 
         def send() -> None:
             if self._metrics.export(data) is not MetricExportResult.SUCCESS:
                 self._drops.lost("metrics", "not_sent")
 
-        await in_threads([send])
+        return send
 
-    async def stop(self) -> None:
-        """Send what is there. Cancelled, it leaves behind the threads that hang, and what they held."""
-        await self._export_metrics()
-        await in_threads([self._spans.shutdown, self._records.shutdown])
+    def ends(self) -> list[Callable[[], None]]:
+        """What sends the rest and ends each signal; each may hang, so each for a thread of its own."""
+        return [self._last_metrics(), self._spans.shutdown, self._records.shutdown]
 
 
 def _about(trace_id: int, span_id: int) -> Context:

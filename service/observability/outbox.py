@@ -1,22 +1,22 @@
-"""Off the request path: one thread that writes the log lines, hands the records to OpenTelemetry and makes the spans.
+"""Off the request path: one thread that says the log lines, hands the records to OpenTelemetry and makes the spans.
 
-A request only leaves its record here, and its trace where that is kept. The queues are bounded: when a backend or the
-log's reader hangs, what does not fit is dropped and counted, and no request waits. The thread looks a few times a
-second instead of being woken by each request, which would cost both of them the interpreter's lock. Next: ``otlp.py``.
+A request only leaves its record here, and its trace where that is kept. The queues are bounded: what does not fit is
+dropped and counted, and no request waits. The thread looks a few times a second instead of being woken by each request,
+which would cost both of them the interpreter's lock. Next: ``otlp.py``.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from .lines import LINES
 from .traces import Kept
 
 EVERY_S = 0.1
 MOST_LETTERS = 20_000
 MOST_TRACES = 2_000
-STDERR = 2
 
 
 @dataclass(slots=True)
@@ -32,22 +32,21 @@ class Letter:
 class Outbox:
     """``post`` and ``post_trace`` from the event loop, ``close`` at the end; the rest runs in the outbox's thread.
 
-    ``dropped`` counts what did not fit, by signal; ``failed`` the traces that those who were told could not take.
+    ``dropped`` counts what did not fit, by signal; ``failed`` what those who were told could not take.
     """
 
     def __init__(
         self,
         record: Callable[[Letter], None],
         trace: Callable[[Kept], None],
-        write: Callable[[bytes], object] | None = None,
+        say: Callable[[bytes], object] = LINES.put,
     ) -> None:
-        self._record, self._trace = record, trace
-        self._write = write or _to_stderr
+        self._record, self._trace, self._say = record, trace, say
         self._letters: deque[Letter] = deque()
         self._traces: deque[Kept] = deque()
         self._closing = threading.Event()
         self.dropped = {"logs": 0, "traces": 0}
-        self.failed = 0
+        self.failed = {"logs": 0, "traces": 0}
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
@@ -71,28 +70,20 @@ class Outbox:
         self._empty()
 
     def _empty(self) -> None:
-        lines: list[bytes] = []
         for _ in range(len(self._letters)):
             letter = self._letters.popleft()
-            lines += (letter.record, b"\n")
-            self._record(letter)
+            self._say(letter.record)
+            self._tell("logs", self._record, letter)
         for _ in range(len(self._traces)):
-            try:
-                self._trace(self._traces.popleft())
-            except Exception:  # noqa: BLE001 - whatever a library raises: the others are told, and the thread lives
-                self.failed += 1
-        if lines:
-            self._write(b"".join(lines))
+            self._tell("traces", self._trace, self._traces.popleft())
+
+    def _tell(self, signal: str, tell: Callable[[Any], None], what: Any) -> None:
+        try:
+            tell(what)
+        except Exception:  # noqa: BLE001 - whatever a library raises: the others are told, and the thread lives
+            self.failed[signal] += 1
 
     def close(self, within_s: float) -> None:
         """Tell what is there, for at most so long."""
         self._closing.set()
         self._thread.join(within_s)
-
-
-def _to_stderr(lines: bytes) -> None:
-    while lines:
-        try:
-            lines = lines[os.write(STDERR, lines) :]
-        except OSError:  # nobody reads the log any more
-            return

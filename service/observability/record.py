@@ -7,7 +7,7 @@ decision are made from. Next: ``sampling.py``.
 from typing import Any
 
 from ..gateway.context import Context
-from ..stages.ask import Ask, Attempt
+from ..stages.ask import Attempt
 from .cost import purpose
 
 CLIENT_LEFT = 499
@@ -51,12 +51,15 @@ def record_of(context: Context, *, instance: str, user: str | None) -> Record:
     record["provider"] = reply.provider if reply else None
     record["model"] = reply.model if reply else None
     record["finish_reason"] = reply.finish_reason if reply else None
-    record["first_token_ms"] = _first_token_ms(ask)
+    first_s = context.first_token_s
+    record["first_token_ms"] = None if first_s is None else _ms(first_s - context.started_s)
     record["input_tokens"], record["output_tokens"] = usage.input_tokens, usage.output_tokens
     record["cached_tokens"] = usage.cached_tokens
     record["cost_nano_usd"] = ask.cost_nano_usd
     record["unpriced"] = sum(attempt.cost_nano_usd is None for attempt in ask.attempts)
-    record["saved_nano_usd"] = (reply.cost_nano_usd or 0) if reply and reply.source in FROM_ELSEWHERE else 0
+    # Whoever shares a degraded answer has its source, and has paid nothing either.
+    elsewhere = reply is not None and (reply.source in FROM_ELSEWHERE or not ask.attempts)
+    record["saved_nano_usd"] = (reply.cost_nano_usd or 0) if reply and elsewhere else 0
     record["max_tokens"] = ask.max_tokens
     record["off"] = sorted(ask.off)
     record["path"] = [(stage, decision, _ms(at_s)) for stage, decision, at_s, _ in ask.path]
@@ -96,10 +99,10 @@ def _outcome(context: Context) -> tuple[str, str | None]:
     if status < 400:
         if reply is not None and reply.outcome == "cancelled":
             return "cancelled", None
-        if reply is not None and reply.outcome == "error":
-            return "broken", reply.error
-        if error is not None:  # after the first byte
-            return "broken", error
+        if error is not None or (reply is not None and reply.outcome == "error"):  # after the first byte
+            return "broken", error or (reply.error if reply is not None else None)
+        if reply is not None and reply.source == "message":  # a stream that broke, and nobody could go on
+            return "unavailable", "message"
         return ("degraded" if reply is not None and reply.degraded else "answered"), None
     if status == 503:
         return "unavailable", error or "message"
@@ -126,13 +129,6 @@ def _attempt(attempt: Attempt, started_s: float, spent_on: str) -> Record:
         "exact": attempt.exact,
         "most_nano_usd": attempt.most_nano_usd,
     }
-
-
-def _first_token_ms(ask: Ask) -> float | None:
-    first = next((a for a in ask.attempts if a.first_token_s is not None), None)
-    if first is None or first.first_token_s is None:
-        return None
-    return _ms(first.started_s - ask.started_s + first.first_token_s)
 
 
 def _ms(seconds: float) -> float:

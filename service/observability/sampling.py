@@ -53,8 +53,8 @@ class TailSampler:
             return str(outcome)
         if any(attempt["status"] != "ok" for attempt in record["attempts"]):
             return "faulted"
-        took_ms = record["first_token_ms"] if record["stream"] else record["duration_ms"]
-        return "slow" if (took_ms or 0) >= self._slow_ms else "ordinary"
+        took_ms = record["duration_ms"] if record["first_token_ms"] is None else record["first_token_ms"]
+        return "slow" if took_ms >= self._slow_ms else "ordinary"
 
     def weight(self, reason: str) -> int:
         """How many traces this one stands for; 0: it is not kept."""

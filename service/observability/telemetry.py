@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..stages.ask import Ask
 from . import logs, names, otlp
 from .drops import Drops
+from .lines import LINES
 from .masking import Masker
 from .meter import Meter
 from .metrics import Metrics, read_levels
@@ -84,7 +85,7 @@ class Telemetry:
         self._outbox = Outbox(self._tell_record, self._tell_trace)
         self._drops.watch(self._outbox)
         logs.forward_to(self._forward if self.on else None, self.user_of)
-        if self._settings.langfuse_public_key is not None:
+        if self._settings.langfuse_public_key is not None and self.on:
             from .langfuse import LangfuseSink  # its SDK takes a second to import
 
             self._langfuse = LangfuseSink(self._settings)
@@ -106,13 +107,16 @@ class Telemetry:
         except Exception:
             # The answer is sent: a defect of ours in here is no reason to break its connection.
             log.exception("not_booked", endpoint=context.endpoint)
+        finally:
+            # The connection keeps the context for as long as it is open, and what was said with it.
+            context.ask = context.reply = None
 
     def _make_books(self, context: Context) -> None:
         record = record_of(context, instance=self._instance, user=self.user_of(context))
         traceparent = context.traceparent
         trace_id, span_id = int(traceparent[3:35], 16), int(traceparent[36:52], 16)
         reason = self._sampler.reason(record)
-        weight = self._sampler.weight(reason) if self.on or self._langfuse is not None else 0
+        weight = self._sampler.weight(reason) if self.on else 0
         kept = None
         if weight:
             record["kept"], record["weight"] = reason, weight
@@ -202,15 +206,15 @@ class Telemetry:
         if self._masker is not None:
             await self._masker.aclose()
         outbox = self._outbox
-        await otlp.in_threads(
-            [
-                *([lambda: outbox.close(SHUTDOWN_S)] if outbox is not None else []),
-                *([self._langfuse.close] if self._langfuse is not None else []),
-            ]
-        )
+        if outbox is not None:
+            await otlp.in_threads([lambda: outbox.close(SHUTDOWN_S / 3)])
+        ends: list[Callable[[], object]] = [LINES.flush]
+        if self._langfuse is not None:
+            ends.append(self._langfuse.close)
         if self._otlp is not None:
             self._otlp.record(names.STOPPED_EVENT, names.STOPPED_EVENT, attributes={"pid": os.getpid()})
-            await self._otlp.stop()
+            ends += self._otlp.ends()
+        await otlp.in_threads(ends)  # one that hangs keeps no other from its end
 
 
 _FIELDS = frozenset({"event", "timestamp", "trace_id", "span_id", "level"})

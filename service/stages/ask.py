@@ -125,7 +125,7 @@ class Ask:
     entered: list[Entered] = field(default_factory=list)
     inside: Entered | None = None
     holds: int = 0
-    at_rest: Callable[[], None] | None = None
+    at_rest: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rung = self.route.rungs[0]
@@ -162,13 +162,15 @@ class Ask:
     def release(self) -> None:
         """What was held for has ended."""
         self.holds -= 1
-        if not self.holds and self.at_rest is not None:
-            self.at_rest()
+        if not self.holds:
+            waiting, self.at_rest = self.at_rest, []
+            for then in waiting:
+                then()
 
     def when_at_rest(self, then: Callable[[], None]) -> None:
-        """The request has ended; call ``then`` once nothing goes on for it any more."""
+        """Call ``then`` once nothing goes on for the request any more, although it has ended; now, if nothing does."""
         if self.holds:
-            self.at_rest = then
+            self.at_rest.append(then)
         else:
             then()
 

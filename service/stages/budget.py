@@ -16,6 +16,7 @@ of the answer's begin, for a whole answer with its own cost. Next: ``rate_limit.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,7 @@ from ..errors import BudgetExhausted, BudgetExhaustedToday
 from ..llm.prices import NANO_USD
 from ..observability.pii import safe_name
 from ..settings import BudgetSettings
-from .ask import Ask
+from .ask import Attempt
 
 DAY_S = 86_400
 MOST_TENANTS = 10_000
@@ -179,9 +180,9 @@ class Budgets:
         return int(self._clock.time()) // DAY_S
 
 
-def spent_by(ask: Ask) -> tuple[int, int]:
-    """What a request's attempts have cost, in nano-USD, and how many of them have no known price."""
-    costs = [attempt.cost_nano_usd for attempt in ask.attempts]
+def spent_by(attempts: Sequence[Attempt]) -> tuple[int, int]:
+    """What the attempts have cost, in nano-USD, and how many of them have no known price."""
+    costs = [attempt.cost_nano_usd for attempt in attempts]
     return sum(cost or 0 for cost in costs), sum(cost is None for cost in costs)
 
 

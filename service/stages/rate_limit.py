@@ -70,16 +70,18 @@ class RateLimit:
             refusal = self._refusal(verdict, standing)
             refusal.headers = ask.limits
             raise refusal
+        # In other orders of the stages a request may pass here more than once: each bills its own attempts.
+        already = len(ask.attempts)
         try:
             reply = await go_on(ask)
         except BaseException as error:
-            self._give_back(ask, estimate, standing, fleet=fleet)
+            self._give_back(ask, already, estimate, standing, fleet=fleet)
             if standing is not None and isinstance(error, GauntletError):
                 error.headers["Budget"] = ask.limits["Budget"]
             raise
 
         def ended(_: Reply, outcome: Outcome, error: BaseException | None) -> None:
-            self._give_back(ask, estimate, standing, fleet=fleet)
+            ask.when_at_rest(lambda: self._give_back(ask, already, estimate, standing, fleet=fleet))
 
         reply.on_end(ended)
         return reply
@@ -114,10 +116,11 @@ class RateLimit:
         verdict = Verdict(bool(allowed), which.decode(), int(wait_ms) / 1000, *map(int, left))
         return verdict, self.budgets.seen(ask.tenant, int(spent), int(unpriced), int(day_left_s)), True
 
-    def _give_back(self, ask: Ask, estimate: int, standing: Standing | None, *, fleet: bool) -> None:
-        """What was reserved and not used, and the bill."""
-        used = ask.usage.input_tokens + ask.usage.output_tokens
-        cost, unpriced = spent_by(ask)
+    def _give_back(self, ask: Ask, already: int, estimate: int, standing: Standing | None, *, fleet: bool) -> None:
+        """What was reserved and not used, and the bill of the attempts after the first ``already``."""
+        attempts = ask.attempts[already:]
+        used = sum(attempt.usage.input_tokens + attempt.usage.output_tokens for attempt in attempts)
+        cost, unpriced = spent_by(attempts)
         if standing is not None:
             ask.limits["Budget"] = self.budgets.with_cost(standing, cost, unpriced).header()
         if fleet:

@@ -9,6 +9,7 @@ told apart from late ones. Next: ``guard.py``.
 import asyncio
 import math
 from collections import deque
+from contextvars import Context  # of no request: these tasks outlive the one that began them
 from typing import Any
 
 import hiredis
@@ -67,7 +68,7 @@ class Multiplexed:
 
     async def _connect(self) -> None:
         if self._connecting is None or self._connecting.done():
-            self._connecting = asyncio.create_task(self._open())
+            self._connecting = asyncio.create_task(self._open(), context=Context())
             # Whoever waited may have been cancelled: the outcome is then nobody's, and no error.
             self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.shield(self._connecting)

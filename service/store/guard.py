@@ -7,6 +7,7 @@ prober, not a request, looks whether the store is back. So a Redis that hangs co
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context  # of no request: these tasks outlive the one that began them
 from typing import Any
 
 import structlog
@@ -67,7 +68,7 @@ class Store:
         self._failures += 1
         if self._failures >= self._limit and self._prober is None:
             log.error("store_away", error=str(error) or type(error).__name__, skipped_for_s=self._skip_s)
-            self._prober = asyncio.create_task(self._probe())
+            self._prober = asyncio.create_task(self._probe(), context=Context())
 
     async def _probe(self) -> None:
         while True:

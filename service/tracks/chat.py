@@ -89,7 +89,7 @@ class Chat:
         if reply.source == "message":  # nothing was sent yet, so the status can still be honest
             reply.end("whole")
             return await self._whole(request, ask, turn, asked, reply)
-        return EventStream(self._events(ask, turn, asked, reply, explain=_explains(request)), ask.limits)
+        return EventStream(self._events(request, ask, turn, asked, reply), ask.limits)
 
     async def _begin(self, request: Request, asked: ChatRequest, *, stream: bool) -> tuple[Turn, Ask, Reply] | None:
         """The turn and the chain's committed reply; None when the client left before, wherever it waited then."""
@@ -164,8 +164,9 @@ class Chat:
         return json_response(body, status=status, headers=headers)
 
     async def _events(
-        self, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply, *, explain: bool
+        self, request: Request, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply
     ) -> AsyncGenerator[bytes, None]:
+        context, explain = context_of(request.scope), _explains(request)
         parts: list[str] = []
         told, stored = 0, False
         try:
@@ -176,6 +177,7 @@ class Chat:
                             yield sse("stage", orjson.dumps(row))
                         told = len(ask.path)
                     if isinstance(event, Delta):
+                        context.first_token_s = context.first_token_s or self._clock.monotonic()
                         parts.append(event.text)
                         yield sse("delta", orjson.dumps({"text": event.text}))
                     else:
@@ -185,6 +187,7 @@ class Chat:
                 await self._commit(turn, asked.text, reply, answer)
                 stored = True
             except GauntletError as error:
+                context.error = error.code
                 yield sse("error", orjson.dumps(problems.document(ask.request_id, error)))
                 return
             if explain:

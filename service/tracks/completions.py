@@ -159,7 +159,8 @@ class Completions:
         }
         if asked.stream:
             with_usage = asked.stream_options is not None and asked.stream_options.include_usage
-            return EventStream(_events(ask, reply, head, ignored, with_usage=with_usage), ask.limits)
+            events = _events(context, ask, reply, head, ignored, with_usage=with_usage)
+            return EventStream(events, ask.limits)
         reply.end("whole")
         reply.ignored = (*reply.ignored, *ignored)
         body = {
@@ -208,7 +209,7 @@ class Completions:
 
 
 async def _events(
-    ask: Ask, reply: Reply, head: dict[str, Any], ignored: tuple[str, ...], *, with_usage: bool
+    context: Context, ask: Ask, reply: Reply, head: dict[str, Any], ignored: tuple[str, ...], *, with_usage: bool
 ) -> AsyncGenerator[bytes, None]:
     head = {**head, "object": "chat.completion.chunk"}
 
@@ -220,6 +221,7 @@ async def _events(
         yield chunk({"role": "assistant", "content": ""})
         async for event in reply:
             if isinstance(event, Delta):
+                context.first_token_s = context.first_token_s or ask.clock.monotonic()
                 yield chunk({"content": event.text})
         yield chunk({}, reply.finish_reason or "stop")
         if with_usage:
@@ -227,6 +229,7 @@ async def _events(
             yield sse(None, orjson.dumps({**head, "choices": [], "usage": _usage(ask), "gauntlet": facts(ask, reply)}))
         yield b"data: [DONE]\n\n"
     except GauntletError as error:
+        context.error = error.code
         yield sse(None, orjson.dumps(problems.openai_document(ask.request_id, error)))
     finally:
         await reply.aclose()

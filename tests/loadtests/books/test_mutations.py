@@ -208,7 +208,7 @@ def gone(world: World, place: Place) -> bool:
             return True
         attempt = next(one for one in own.attempts if (one.target, one.n) == (line.target, line.attempt))
         return attempt.upstream_status is None  # then it ended before the provider had read it, or was refused
-    return line.request_id == rid("unread")  # its client left with no answer, and no provider knows of it
+    return bool(line.request_id == rid("unread"))  # its client left with no answer, and no provider knows of it
 
 
 def whole_lines() -> list[Place]:

@@ -57,7 +57,7 @@ def test_the_outboxs_own_losses_and_what_arrived_are_told_too() -> None:
     drops = Drops()
     outbox = Outbox(lambda _: None, lambda _: None, lambda _: None)
     drops.watch(outbox)
-    outbox.dropped["logs"], outbox.failed = 7, 1
+    outbox.dropped["logs"], outbox.failed["traces"] = 7, 1
     drops.lost("metrics", "not_sent")
     drops.sent("logs", 5)
     assert drops.totals() == {("metrics", "not_sent"): 1, ("logs", "outbox"): 7, ("traces", "failed"): 1}

@@ -21,8 +21,7 @@ def test_lines_are_written_in_order_and_records_told() -> None:
     for number in range(5):
         outbox.post(letter(number))
     outbox.close(2)
-    assert told == [b"0", b"1", b"2", b"3", b"4"]
-    assert b"".join(written) == b"0\n1\n2\n3\n4\n"
+    assert told == written == [b"0", b"1", b"2", b"3", b"4"]
 
 
 def test_a_trace_that_cannot_be_told_is_counted_and_the_others_are_told() -> None:
@@ -37,19 +36,31 @@ def test_a_trace_that_cannot_be_told_is_counted_and_the_others_are_told() -> Non
     for kept in ("a", "bad", "b"):
         outbox.post_trace(kept)  # type: ignore[arg-type]
     outbox.close(2)
-    assert (told, outbox.failed) == (["a", "b"], 1)
+    assert (told, outbox.failed) == (["a", "b"], {"logs": 0, "traces": 1})
 
 
-def test_a_reader_that_hangs_costs_nobody_anything_but_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_cannot_be_told_is_said_all_the_same() -> None:
+    said: list[bytes] = []
+
+    def record(_: Letter) -> None:
+        raise ValueError("a library's")
+
+    outbox = Outbox(record, lambda _: None, said.append)
+    outbox.post(letter(1))
+    outbox.close(2)
+    assert (said, outbox.failed["logs"]) == ([b"1"], 1)
+
+
+def test_a_backend_that_hangs_costs_nobody_anything_but_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_LETTERS", 10)
     monkeypatch.setattr(module, "MOST_TRACES", 10)
     hangs, began = threading.Event(), threading.Event()
 
-    def write(_: bytes) -> None:
+    def record(_: Letter) -> None:
         began.set()
         hangs.wait(10)
 
-    outbox = Outbox(lambda _: None, lambda _: None, write)
+    outbox = Outbox(record, lambda _: None, lambda _: None)
     outbox.post(letter(0))
     assert began.wait(5)
     for number in range(25):

@@ -55,6 +55,8 @@ def reply(outcome: str = "whole", **given: Any) -> Reply:
         ({"status": 200, "reply": reply("cancelled")}, "cancelled", None),
         ({"status": 200, "reply": reply("error")}, "broken", None),
         ({"status": 200, "error": "internal"}, "broken", "internal"),
+        ({"status": 200, "reply": reply(), "error": "conflict"}, "broken", "conflict"),
+        ({"status": 200, "reply": reply(source="message", degraded=["a:unavailable"])}, "unavailable", "message"),
         ({"status": 499}, "cancelled", None),
         ({"status": None}, "cancelled", None),
         ({"status": 401, "error": "unauthorized"}, "refused", "unauthorized"),
@@ -89,6 +91,11 @@ def test_attempts_are_listed_with_what_they_cost_and_were_for(clock: FakeClock) 
 
 
 def test_what_an_answer_from_elsewhere_had_cost_is_saved(clock: FakeClock) -> None:
+    paid, shared = ask(clock), ask(clock)
+    paid.attempt()
     for source, saved in (("cache", 700), ("shared", 700), ("stale", 700), ("live", 0), ("provider", 0)):
-        found = told(context(clock, status=200, ask=ask(clock), reply=reply(source=source, cost_nano_usd=700)))
+        found = told(context(clock, status=200, ask=paid, reply=reply(source=source, cost_nano_usd=700)))
         assert found["saved_nano_usd"] == saved
+    # Whoever shares another's fail-over has its source, and paid nothing.
+    found = told(context(clock, status=200, ask=shared, reply=reply(source="provider", cost_nano_usd=700)))
+    assert found["saved_nano_usd"] == 700

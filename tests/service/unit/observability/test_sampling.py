@@ -29,6 +29,7 @@ def record(**given: Any) -> dict[str, Any]:
         ({"duration_ms": 2000.0}, "slow"),
         ({"stream": True, "first_token_ms": 2000.0, "duration_ms": 9000.0}, "slow"),
         ({"stream": True, "first_token_ms": 50.0, "duration_ms": 9000.0}, "ordinary"),
+        ({"stream": True, "first_token_ms": None, "duration_ms": 9000.0}, "slow"),
         ({"attempts": [{"status": "unavailable"}, {"status": "ok"}]}, "faulted"),
         ({"outcome": "degraded", "duration_ms": 3000.0}, "degraded"),
         ({"outcome": "failed"}, "error"),

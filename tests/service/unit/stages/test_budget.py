@@ -273,10 +273,11 @@ async def test_sums_far_beyond_any_budget_stay_exact(store: Store, clock: FakeCl
 
 def test_the_cost_of_a_request_is_that_of_its_attempts(clock: FakeClock) -> None:
     asked = ask(clock)
-    assert spent_by(asked) == (0, 0)
+    assert spent_by(asked.attempts) == (0, 0)
     for number, cost in enumerate((5, None, 0, 7)):
         asked.attempts.append(Attempt("anthropic", "m", number, 0, cost_nano_usd=cost))
-    assert spent_by(asked) == (12, 1)
+    assert spent_by(asked.attempts) == (12, 1)
+    assert spent_by(asked.attempts[1:3]) == (0, 1), "whoever passes a second time bills what came then"
 
 
 async def test_the_rate_limit_still_refuses_before_the_budget_is_spent(store: Store, clock: FakeClock) -> None:
