@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from .langfuse import LangfuseSink
 
 log = structlog.get_logger(__name__)
-SHUTDOWN_S = 1.5
+SHUTDOWN_S = 1.0
+"""With what the supervisor needs to notice and the requests to drain, an end stays below two seconds."""
 MOST_REMEMBERED = 10_000
 
 

@@ -478,3 +478,13 @@ def test_lines_come_in_the_order_of_the_rules() -> None:
     assert calls == sorted(calls)
     kinds: list[Kind] = [line.kind for line in world.judged().sorted()]
     assert kinds.index("explained") < kinds.index("not compared")
+
+
+def test_an_honest_message_at_the_end_of_a_stream_is_no_answer() -> None:
+    world = balanced()
+    alter_entry(world, "plain", source="message")
+    place = next(n for n, record in enumerate(world.records) if record.request_id == rid("plain"))
+    world.records[place] = replace(world.records[place], source="message", outcome="unavailable")
+    assert world.judged().balanced
+    world.records[place] = replace(world.records[place], outcome="degraded")
+    assert found(world, "plain", what="outcome")
