@@ -12,7 +12,7 @@ from types import ModuleType
 from door.errors import DoorError
 
 VERBS = {
-    "up": ("door.up", "start the collector, Valkey, the simulator and the service; Ctrl-C ends them"),
+    "up": ("door.up", "start everything, the dashboard on port 8501 too; Ctrl-C ends it"),
     "down": ("door.down", "end what `up` started, leftovers of a killed `up` too"),
     "ask": ("door.ask", "send one question; print the answer and the path it took"),
     "trace": ("door.trace", "what happened to a request, stage by stage; or a list of requests"),
@@ -65,9 +65,9 @@ def usage() -> str:
 
 
 def __getattr__(name: str) -> ModuleType:
-    """`from gauntlet import telemetry`, for notebooks: imported when asked for, since pandas is slow to load."""
-    if name == "telemetry":
-        return import_module("door.telemetry")
+    """`from gauntlet import telemetry, dashboard`, for notebooks: imported when asked for, since pandas is slow."""
+    if name in ("telemetry", "dashboard"):
+        return import_module(f"door.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -111,7 +111,7 @@ def _ports(chosen: plan.Plan) -> list[Finding]:
         holder = busy.get(port.name)
         if holder is None:
             findings.append(Finding("port", f"{numbers[port.name]} ({port.name}) is free"))
-        elif holder.part or (port.name == "collector" and chosen.moves_collector):
+        elif holder.part or port.name in chosen.moves:
             findings.append(Finding("port", str(holder).removeprefix("port ")))
         else:
             end = f"end it (`kill {holder.pid}`)" if holder.pid else "end it"

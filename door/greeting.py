@@ -13,6 +13,7 @@ def say(chosen: Plan, seconds: float) -> None:
     out, urls, tool = console(), chosen.urls(), command_name()
     out.print(f"\n[bold green]Gauntlet is up[/bold green] after {seconds:.1f} s: {chosen.profile} profile,", end=" ")
     out.print(f"{chosen.workers} workers.\n")
+    out.print(f"  {'dashboard':<10} [bold]{urls['dashboard']}[/bold]  <- watch it here, break it here", soft_wrap=True)
     for name in ("service", "simulator", "collector", "valkey", "redis"):
         if name in urls:
             out.print(f"  {name:<10} {urls[name]}", soft_wrap=True)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VALKEY = "valkey"
 COLLECTOR = "collector"
 LOGS = "logs"
+RUNS = "runs"
 UP_STATE = "up.json"
 LOCK = "up.lock"
 STATE = (VALKEY, COLLECTOR, LOGS, UP_STATE)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
+from dashboard.story.steps import usd
 from door.console import command_name, roomy_console
-from door.story import usd
 
 Json = Mapping[str, Any]
 

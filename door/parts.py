@@ -4,15 +4,16 @@ The parts know nothing of the door: each takes what it needs as flags and enviro
 docker-compose.yml starts the same ones.
 """
 
+import os
 import re
 import sys
 from collections.abc import Callable
 
-from door import home, ports, valkey
+from door import configuration, home, ports, pseudonym, valkey
 from door.plan import Plan
 from door.supervisor import Part
 
-COLLECTOR_RESTARTS = 10
+WATCHERS_RESTARTS = 10
 """Whoever watches may die; what is watched goes on, and is watched again."""
 OTLP_ENDPOINT = re.compile(r"OTEL_EXPORTER_OTLP_(TRACES_|METRICS_|LOGS_)?ENDPOINT")
 """The standard variables that say where telemetry goes: whoever sets one has another place for it."""
@@ -24,14 +25,14 @@ def all_parts(plan: Plan) -> tuple[Part, ...]:
     """The parts of one run, in the order in which they are started."""
     state = [] if plan.redis_url else [valkey_part(plan)]
     needs = tuple(part.name for part in state)
-    return (collector_part(plan), *state, simulator_part(plan), service_part(plan, needs))
+    return (collector_part(plan), *state, simulator_part(plan), service_part(plan, needs), dashboard_part(plan))
 
 
 def collector_part(plan: Plan) -> Part:
     """What watches, with its data in `.gauntlet/collector`: started first, so that it hears the others start."""
     folder = plan.home / home.COLLECTOR
     argv = ("--host", ports.LOOPBACK, "--port", str(plan.ports["collector"]), "--data", str(folder))
-    return Part("collector", (sys.executable, "-m", "dashboard.collector", *argv), restarts=COLLECTOR_RESTARTS)
+    return Part("collector", (sys.executable, "-m", "dashboard.collector", *argv), restarts=WATCHERS_RESTARTS)
 
 
 def valkey_part(plan: Plan) -> Part:
@@ -73,6 +74,21 @@ def service_environment(plan: Plan) -> dict[str, str]:
     if plan.config is not None:  # absolute: the part does not run where the person is
         told["GAUNTLET_CONFIG"] = str(plan.config)
     return {"REDIS_URL": plan.state_url, "GAUNTLET_PROFILE": plan.profile, **told}
+
+
+def dashboard_part(plan: Plan) -> Part:
+    """The pages; they go on without any of the others."""
+    argv = ("--host", ports.LOOPBACK, "--port", str(plan.ports["dashboard"]))
+    environment = dashboard_environment(plan) | {"GAUNTLET_RUNS": str(plan.home / home.RUNS)}
+    if key := configuration.effective(os.environ).get(pseudonym.VARIABLE):  # also where gauntlet.toml has it
+        environment[pseudonym.VARIABLE] = key
+    return Part("dashboard", (sys.executable, "-m", "dashboard", *argv), environment, restarts=WATCHERS_RESTARTS)
+
+
+def dashboard_environment(plan: Plan) -> dict[str, str]:
+    """Where the dashboard finds the others, and which profile is watched."""
+    urls = {f"GAUNTLET_{name.upper()}_URL": plan.url(name) for name in ("collector", "service", "simulator")}
+    return {**urls, "GAUNTLET_PROFILE": plan.profile}
 
 
 def upstreams(url: Callable[[str], str]) -> dict[str, str]:

@@ -15,6 +15,9 @@ from door.errors import UsageError
 PROFILES = ("workbench", "live", "bench")
 DEFAULT_WORKERS = 2
 MAX_WORKERS = 64
+MOVABLE = ("collector", "dashboard")
+"""Ports that somebody else may well have: OTLP's own, and Streamlit's own."""
+
 HOSTS_OF_REDIS = ("redis://", "rediss://", "unix://")
 
 
@@ -23,8 +26,8 @@ class Plan:
     """One run, with every choice made; `redis_url` is the person's own server, None for the embedded one.
 
     `configured` names the variables that a person set, in the environment or in the configuration file; `config` is
-    the file that GAUNTLET_CONFIG names, None where it names none. `moves_collector` says that nobody chose a port for
-    the collector, so that it may take another when a collector of somebody else has the usual one.
+    the file that GAUNTLET_CONFIG names, None where it names none. `moves` names the MOVABLE ports that nobody chose, so
+    that they may be others when somebody else has the usual ones.
     """
 
     home: Path
@@ -34,7 +37,7 @@ class Plan:
     redis_url: str | None
     configured: frozenset[str]
     config: Path | None = None
-    moves_collector: bool = False
+    moves: frozenset[str] = frozenset()
 
     def url(self, name: str) -> str:
         """The loopback URL of one port of the table."""
@@ -80,8 +83,12 @@ def make(args: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     if profile not in PROFILES:
         raise UsageError(f"GAUNTLET_PROFILE is {profile!r}; it is one of {', '.join(PROFILES)}")
     workers = _workers(getattr(args, "workers", None), environ)
-    moves_collector = args.collector_port is None and "GAUNTLET_COLLECTOR_PORT" not in environ
-    return Plan(home.find(environ), numbers, profile, workers, redis_url, frozenset(environ), config, moves_collector)
+    moves = frozenset(
+        port.name
+        for port in ports.TABLE
+        if port.name in MOVABLE and getattr(args, f"{port.name}_port") is None and port.variable not in environ
+    )
+    return Plan(home.find(environ), numbers, profile, workers, redis_url, frozenset(environ), config, moves)
 
 
 def without_password(url: str) -> str:

@@ -45,6 +45,7 @@ TABLE = (
     Port("payments", "simulator", 8103, "the payments provider"),
     Port("retrieval", "simulator", 8104, "embeddings and rerank"),
     Port("collector", "collector", 4318, "the collector: OTLP in, SQL out"),
+    Port("dashboard", "dashboard", 8501, "the dashboard"),
     Port("valkey", "valkey", 6390, "state: Valkey (Redis protocol)"),
 )
 

@@ -1,19 +1,13 @@
-"""The pseudonym under which telemetry knows a user: the keyed hash that the service makes. Read `trace.py` next."""
+"""The key of the service's pseudonyms, from the door's configuration. Read `trace.py` next: it finds users."""
 
-import hmac
-import re
 from collections.abc import Mapping
 
+from dashboard.story import pseudonym
 from door import configuration
 
 VARIABLE = "GAUNTLET_TELEMETRY__PSEUDONYM_KEY"
-DEFAULT_KEY = "workbench"
-DIGITS = 16
 
 
 def of_user(name: str, environ: Mapping[str, str]) -> str:
-    """16 hex digits; what looks like them already is taken for a pseudonym itself."""
-    if re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", name):
-        return name
-    key = configuration.effective(environ).get(VARIABLE) or DEFAULT_KEY
-    return hmac.new(key.encode(), name.encode(), "sha256").hexdigest()[:DIGITS]
+    """The pseudonym under which the service that is configured here tells of this user."""
+    return pseudonym.of_user(name, configuration.effective(environ).get(VARIABLE) or pseudonym.DEFAULT_KEY)

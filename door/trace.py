@@ -1,6 +1,7 @@
 """`gauntlet trace`: one request as a waterfall with every decision in words, or a list of requests to choose from.
 
-A trace that was not kept is told from its record, which always is. Read `story.py` next: from telemetry to steps.
+A trace that was not kept is told from its record, which always is. Read `dashboard/story/steps.py` next: from telemetry
+to steps, and their words.
 """
 
 import argparse
@@ -13,11 +14,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from door import collector, listing, pseudonym, story
+from dashboard.story import facts
+from dashboard.story.steps import of_record, of_spans
+from door import collector, listing, pseudonym
 from door.console import command_name, roomy_console
 from door.errors import DoorError
 from door.flags import seconds
-from door.story import usd
 from door.waterfall import drawn
 
 Json = Mapping[str, Any]
@@ -67,10 +69,10 @@ def _one(args: argparse.Namespace) -> int:
         out.print(_headline(request))
         out.print(_facts(request))
     if spans:
-        steps = story.of_spans(spans)
+        steps = of_spans(spans)
     else:
-        steps = story.of_record(request, found["attempts"], found["decisions"]) if request else []
-        out.print(Text(f"\n{_why_no_trace(request)}", style="yellow"))
+        steps = of_record(request, found["attempts"], found["decisions"]) if request else []
+        out.print(Text(f"\n{facts.why_no_trace(request)}", style="yellow"))
     if steps:
         out.print()
         out.print(drawn(steps, min(out.width, WIDEST)))
@@ -112,47 +114,11 @@ def _headline(request: Json) -> Text:
 
 def _facts(request: Json) -> Table:
     """What the record says of the request as a whole; nothing that is empty."""
-    who = " ".join(filter(None, (request["tenant"], request["user"] and f"user {request['user']}")))
-    answer = " ".join(filter(None, (request["source"], request["provider"], request["model"])))
-    first = request["first_token_ms"]
-    tokens = f"{request['input_tokens'] or 0:,} in, {request['output_tokens'] or 0:,} out"
-    cost = "a call has no known price" if request["cost_nano_usd"] is None else usd(request["cost_nano_usd"])
-    facts = {
-        "request": request["request_id"],
-        "arrived": listing.local(request["time"]).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
-        "caller": who,
-        "route": f"{request['route'] or ''}{', streamed' if request['stream'] else ''}",
-        "answer": ", ".join(filter(None, (answer, request["finish_reason"]))),
-        "first token": "" if first is None else f"after {first:,.1f} ms",
-        "cost": f"{cost}; {tokens}" if request["input_tokens"] or request["cost_nano_usd"] != 0 else "",
-        "saved": usd(request["saved_nano_usd"]) if request["saved_nano_usd"] else "",
-        "degraded": ", ".join(request["degraded"] or ()),
-        "error": request["error"] or "",
-        "off": ", ".join(request["off"] or ()),
-        "trace": f"{request['trace_id']}{_sampling(request)}",
-        "worker": request["instance"] or "",
-    }
     table = Table.grid(padding=(0, 2, 0, 0))
-    for name, fact in facts.items():
-        if fact:
-            style = "yellow" if name == "degraded" else "red" if name == "error" else ""
-            table.add_row(Text(name, style="dim"), Text(fact, style=style, overflow="fold"))
+    for name, fact in facts.of_request(request, listing.local(request["time"])).items():
+        style = "yellow" if name == "degraded" else "red" if name == "error" else ""
+        table.add_row(Text(name, style="dim"), Text(fact, style=style, overflow="fold"))
     return table
-
-
-def _sampling(request: Json) -> str:
-    if not request["kept"]:
-        return ""
-    weight = request["weight"] or 1
-    return f", kept as {request['kept']}" + (f", stands for {weight:g}" if weight > 1 else "")
-
-
-def _why_no_trace(request: Json | None) -> str:
-    if request is None:
-        return "Only log records of this trace are known."
-    if request["kept"]:
-        return "Its trace was kept, but no span of it is here: not yet, or not any more. This is its record:"
-    return "Its trace was sampled out: of requests like it only some are kept. This is its record:"
 
 
 def _list(args: argparse.Namespace) -> int:

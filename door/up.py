@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(
         prog="gauntlet up",
         allow_abbrev=False,
-        description="Start the collector, Valkey, the simulator and the service.",
+        description="Start the collector, Valkey, the simulator, the service and the dashboard.",
     )
     plan.add_flags(flags)
     flags.add_argument("--workers", type=int, metavar="N", help=f"service processes (default {plan.DEFAULT_WORKERS})")
@@ -47,8 +47,9 @@ def run(argv: Sequence[str]) -> int:
         with home.hold(chosen.home):
             _refuse_leftovers(chosen.home)
             held = _held_ports(chosen)
-            if chosen.moves_collector and any(holder.port.name == "collector" for holder in held):
-                chosen, held = _with_collector_moved(chosen, held)
+            for holder in [holder for holder in held if holder.port.name in chosen.moves]:
+                chosen = _moved(chosen, holder)
+                held.remove(holder)
             if held:
                 move = f"{held[0].port.variable}={held[0].number % 60_000 + 1000} make up"
                 raise DoorError(
@@ -129,13 +130,11 @@ def _held_ports(chosen: plan.Plan) -> list[holders.Holder]:
     return holders.held(chosen.ports, state.read(chosen.home))
 
 
-def _with_collector_moved(chosen: plan.Plan, held: Sequence[holders.Holder]) -> tuple[plan.Plan, list[holders.Holder]]:
-    """Another port for the collector: the usual one is OTLP's own, where somebody's collector may well be."""
-    (holder,) = (holder for holder in held if holder.port.name == "collector")
+def _moved(chosen: plan.Plan, holder: holders.Holder) -> plan.Plan:
+    """Another port for one of ours whose usual one somebody else has."""
     number = ports.free_port(chosen.ports.values())
     console().print(f"{holder}; ours takes {number}", soft_wrap=True, markup=False)
-    others = [other for other in held if other is not holder]
-    return replace(chosen, ports={**chosen.ports, "collector": number}), others
+    return replace(chosen, ports={**chosen.ports, holder.port.name: number})
 
 
 def _lines(held: Sequence[holders.Holder]) -> list[str]:

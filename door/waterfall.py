@@ -1,7 +1,7 @@
 """Draws steps as a waterfall: words on the left, the time each took on the right.
 
-It needs 80 columns and uses more when there are more; without colours the kinds of bars still differ. Read `story.py`
-for where the steps come from.
+It needs 80 columns and uses more when there are more; without colours the kinds of bars still differ. Read
+`dashboard/story/steps.py` for where the steps come from.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from door.story import Kind, Step
+from dashboard.story.steps import Kind, Step
 
 BARS: dict[Kind, tuple[str, str]] = {
     "server": ("━", "bold"),

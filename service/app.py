@@ -102,7 +102,7 @@ class Service:
         self.retry = Retry(settings.retry, clock=clock)
         limits = {name: given.bulkhead for name, given in settings.providers.items()}
         self.bulkhead = Bulkhead({**limits, PAYMENTS: settings.payments.bulkhead})
-        self.switches = Switches(store, replica, worker=worker, clock=clock)
+        self.switches = Switches(store, replica, worker=worker, clock=clock, changed=self.telemetry.switches_changed)
         self.liveness = Liveness(store, worker=worker, clock=clock)
         stages: dict[str, Stage] = {
             "cache": Cache(

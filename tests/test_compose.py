@@ -75,8 +75,19 @@ def test_the_service_is_told_what_up_tells_it_with_the_containers_names() -> Non
     assert SERVICES["service"]["environment"] == told
 
 
+def test_the_dashboard_is_told_what_up_tells_it_with_the_containers_names() -> None:
+    told = parts.dashboard_environment(PLAN)
+    for port in ports.TABLE:
+        told = {
+            name: value.replace(f"{ports.LOOPBACK}:{port.default}", f"{port.part}:{port.default}")
+            for name, value in told.items()
+        }
+    assert SERVICES["dashboard"]["environment"] == {**told, "GAUNTLET_RUNS": "/data/runs"}
+    assert SERVICES["dashboard"]["volumes"] == ["runs:/data"]
+
+
 def test_a_container_gets_the_time_that_up_gives_it_to_end() -> None:
-    for name in ("service", "collector"):
+    for name in ("service", "collector", "dashboard"):
         assert SERVICES[name]["stop_grace_period"] == f"{Part.stop_s:g}s"
 
 

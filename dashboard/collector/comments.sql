@@ -139,6 +139,12 @@ COMMENT ON COLUMN breaker_events."state" IS 'closed, open or half_open from now 
 COMMENT ON COLUMN breaker_events."before" IS 'the state until then';
 COMMENT ON COLUMN breaker_events."failures" IS 'consecutive failures so far';
 
+COMMENT ON VIEW switch_events IS 'A row per change of the stage switches, from each worker.';
+COMMENT ON COLUMN switch_events."time" IS 'when the worker heard of it, UTC';
+COMMENT ON COLUMN switch_events."instance" IS 'the worker process';
+COMMENT ON COLUMN switch_events."version" IS 'number of the change, the same for all workers';
+COMMENT ON COLUMN switch_events."off" IS 'the stages that are switched off from now on';
+
 COMMENT ON VIEW costs IS 'A row per attempt, with its money.';
 COMMENT ON COLUMN costs."time" IS 'arrival of the request, UTC';
 COMMENT ON COLUMN costs."request_id" IS 'UUID of the request';

@@ -11,11 +11,17 @@ from .answers import Answer, ProblemError
 from .query import Queries
 from .results import as_records, dumps
 
-FILTERS = ("request_id", "user", "tenant", "endpoint", "outcome")
+FILTERS = ("trace_id", "user", "tenant", "endpoint", "route", "source", "outcome")
 ORDERS = {"recent": '"time" DESC', "slowest": "duration_ms DESC NULLS LAST"}
-TAKES = (*FILTERS, "since_s", "order", "degraded", "limit")
+TAKES = ("request_id", *FILTERS, "since_s", "until_s", "order", "degraded", "polls", "limit")
 DEFAULT_LIMIT = 100
 MOST_LIMIT = 10_000
+
+_BEGINNING = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
+"""What may be the beginning of a request id; anything else is one as a whole."""
+
+_NO_POLLS = "NOT (endpoint IN ('/ready', '/health') OR starts_with(endpoint, '/admin/'))"
+"""Who watches the service asks these again and again, and would crowd out everybody else."""
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 
@@ -33,11 +39,18 @@ async def requests(queries: Queries, query: Mapping[str, str]) -> Answer:
             raise ProblemError(400, f"{name}: unknown parameter; there are {', '.join(TAKES)}")
     conditions = [f'"{name}" = ${name}' for name in FILTERS if name in query]
     parameters: dict[str, Any] = {name: query[name] for name in FILTERS if name in query}
-    if "since_s" in query:
-        conditions.append('"time" >= make_timestamp($since)')
-        parameters["since"] = int((time.time() - _number("since_s", query["since_s"])) * 1e6)
+    if "request_id" in query:
+        is_beginning = _BEGINNING.fullmatch(query["request_id"])
+        conditions.append("starts_with(request_id, lower($request_id))" if is_beginning else "request_id = $request_id")
+        parameters["request_id"] = query["request_id"]
+    for name, comparison in (("since_s", ">="), ("until_s", "<=")):
+        if name in query:
+            conditions.append(f'"time" {comparison} make_timestamp(${name})')
+            parameters[name] = int((time.time() - _number(name, query[name])) * 1e6)
     if _choice("degraded", query.get("degraded", "0"), ("0", "1")) == "1":
         conditions.append("len(degraded) > 0")
+    if _choice("polls", query.get("polls", "1"), ("0", "1")) == "0":
+        conditions.append(_NO_POLLS)
     order = ORDERS[_choice("order", query.get("order", "recent"), ORDERS)]
     parameters["limit"] = _limit(query.get("limit", str(DEFAULT_LIMIT)))
     where = f"WHERE {' AND '.join(conditions)} " if conditions else ""

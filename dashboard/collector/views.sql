@@ -25,6 +25,11 @@ SELECT "time", instance, attributes ->> 'provider' AS provider, attributes ->> '
   attributes ->> 'before' AS before, TRY_CAST(attributes ->> 'failures' AS INTEGER) AS failures
 FROM stored.log_records WHERE event = 'gauntlet.breaker';
 
+CREATE OR REPLACE VIEW switch_events AS
+SELECT "time", instance, TRY_CAST(attributes ->> 'version' AS BIGINT) AS version,
+  json_transform(TRY_CAST(attributes ->> 'off' AS JSON), '["VARCHAR"]') AS "off"
+FROM stored.log_records WHERE event = 'gauntlet.switches';
+
 CREATE OR REPLACE VIEW costs AS
 SELECT "time", request_id, tenant, endpoint, route, target AS provider, model, cost_nano_usd,
   cost_nano_usd / 1e9 AS cost_usd, purpose, cost_nano_usd IS NULL AS unpriced

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import uvloop
 from rich.console import Console
 
-from loadtests.bench import collector, counts, paired, simulator, slow, store_death
+from loadtests.bench import collector, counts, dashboard, paired, simulator, slow, store_death
 from loadtests.bench.processes import ROOT, DidNotStartError
 from loadtests.bench.report import Book, Layout
 from loadtests.bench.rig import Rig
 
-ALONE = {"simulator": simulator.main, "collector": collector.main}
+ALONE = {"simulator": simulator.main, "collector": collector.main, "dashboard": dashboard.main}
 """Benchmarks of one process, without the service and its rig."""
 
 FOLDER = ROOT / ".gauntlet" / "bench"

@@ -94,6 +94,7 @@ REQUEST_EVENT = "gauntlet.request"
 STARTED_EVENT = "gauntlet.worker.started"
 STOPPED_EVENT = "gauntlet.worker.stopped"
 BREAKER_EVENT = "gauntlet.breaker"
+SWITCHES_EVENT = "gauntlet.switches"
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,10 @@ class Telemetry:
         """A circuit is in another state, as this worker sees it."""
         log.info(names.BREAKER_EVENT, provider=provider, state=state, before=before, failures=failures)
 
+    def switches_changed(self, version: int, off: list[str]) -> None:
+        """Other stages are off than before, as this worker sees it."""
+        log.info(names.SWITCHES_EVENT, version=version, off=off)
+
     def snapshot(self) -> dict[str, Any]:
         """What arrived and what was lost since this worker's start."""
         return {"on": self.on, "langfuse": self._langfuse is not None, **self._drops.snapshot()}

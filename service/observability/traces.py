@@ -13,6 +13,7 @@ import orjson
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import (
+    Link,
     NonRecordingSpan,
     Span,
     SpanContext,
@@ -165,6 +166,7 @@ class Assembler:
             context=set_span_in_context(parent),
             kind=SpanKind.CLIENT,
             attributes={**common, names.OPERATION: operation, **_attempt_attributes(kept, attempt)},
+            links=[_link(kept.attempts[number - 1], parent)] if number else None,
             start_time=ns(attempt.started_s + offset_s),
         )
         if kept.content is not None:
@@ -176,6 +178,12 @@ class Assembler:
             span.set_attribute(names.ERROR, attempt.status)
             span.set_status(Status(StatusCode.ERROR, attempt.status))
         span.end(ns(attempt.started_s + (attempt.duration_s or 0) + offset_s))
+
+
+def _link(before: Attempt, parent: Span) -> Link:
+    """To the attempt before in the same trace: what this one is a retry of, or was asked instead of."""
+    here = parent.get_span_context()
+    return Link(SpanContext(here.trace_id, int(before.span_id, 16), is_remote=False, trace_flags=here.trace_flags))
 
 
 def _server_attributes(kept: Kept) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Next: ``chain.py``.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from ..clock import Clock
@@ -23,11 +24,21 @@ ALIVE_S = 3.0
 class Switches:
     """The worker's copy; ``off`` is replaced as a whole, never changed."""
 
-    def __init__(self, store: Store, replica: Replica, *, worker: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        replica: Replica,
+        *,
+        worker: str,
+        clock: Clock,
+        changed: Callable[[int, list[str]], None] = lambda version, off: None,
+    ) -> None:
+        """``changed`` hears of a new version, and which stages are off in it."""
         self._store = store
         self._script = Script(store, __package__, "switches")
         self._clock = clock
         self._worker = worker
+        self._changed = changed
         self._version = 0
         self._acknowledging: asyncio.Task[Any] | None = None
         self.off: frozenset[str] = frozenset()
@@ -36,7 +47,10 @@ class Switches:
 
     def _adopt(self, fields: Fields) -> None:
         self._version = int(fields.get("version", 0))
-        self.off = frozenset(name for name in STAGES if fields.get(name) == "off")
+        off = frozenset(name for name in STAGES if fields.get(name) == "off")
+        is_new, self.off = off != self.off, off
+        if is_new:
+            self._changed(self._version, [name for name in STAGES if name in off])
         if "now" in fields:  # published: somebody waits for the acknowledgement
             self._acknowledging = asyncio.create_task(self._acknowledge())
 

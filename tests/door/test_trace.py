@@ -108,7 +108,7 @@ def test_a_kept_trace_is_shown_with_every_decision_in_words(trace: Trace) -> Non
         "cache no fresh answer is stored",
         "retry attempt 1 of 4",
         "chat claude-opus-4-7 attempt 1: unavailable, status 503",
-        "waited 212 ms: full jitter of 500 ms, after unavailable,",
+        "waited 212 ms: full jitter of 500 ms, Retry-After absent,",
         "chat gpt-5.5 attempt 3: answered; first token after 230 ms; 812",
         "in, 96 out; $0.001235",
     ):

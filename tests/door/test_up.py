@@ -22,14 +22,14 @@ from door.home import ROOT
 from tests.door.cli import UP, Up, environment, eventually, gauntlet, lives
 
 Start = Callable[..., Up]
-USUAL = 4318
+USUAL = {"collector": 4318, "dashboard": 8501}
 
 
 def test_up_says_where_things_are_and_its_curl_line_works(workbench: Up) -> None:
     line = next(line for line in workbench.output.splitlines() if line.strip().startswith("curl "))
     answer = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=30, check=True)
     assert json.loads(answer.stdout)["answer"]
-    for name in ("service", "simulator", "collector", "valkey"):
+    for name in ("dashboard", "service", "simulator", "collector", "valkey"):
         assert workbench.urls[name] in workbench.output
 
 
@@ -67,18 +67,23 @@ def test_a_strangers_port_is_told_with_pid_and_command_before_anything_starts(tm
     assert not (tmp_path / "logs").exists()
 
 
-def test_a_stranger_on_the_collectors_usual_port_moves_the_collector_and_not_the_stranger(
+def test_strangers_on_the_usual_ports_of_collector_and_dashboard_move_these_and_not_the_strangers(
     start: Start,
 ) -> None:
+    unchosen = {"GAUNTLET_COLLECTOR_PORT": "", "GAUNTLET_DASHBOARD_PORT": ""}
     with contextlib.ExitStack() as held:
-        if not ports.is_held(USUAL):  # or somebody's collector has it already
-            held.enter_context(socket.create_server(("127.0.0.1", USUAL)))
-        up = start(GAUNTLET_COLLECTOR_PORT="").ready()
-        assert f"port {USUAL} (collector) is held by " in up.output
-        assert _port(up.urls["collector"]) != USUAL
-        doctor = gauntlet("doctor", env=environment(up.home / "other", GAUNTLET_COLLECTOR_PORT=""))
-        assert f"{USUAL} (collector) is held by " in doctor.stdout
+        for number in USUAL.values():
+            if not ports.is_held(number):  # or somebody has it already
+                held.enter_context(socket.create_server(("127.0.0.1", number)))
+        up = start(**unchosen).ready()
+        doctor = gauntlet("doctor", env=environment(up.home / "other", **unchosen))
+        for name, number in USUAL.items():
+            assert f"port {number} ({name}) is held by " in up.output
+            assert _port(up.urls[name]) != number
+            assert f"{number} ({name}) is held by " in doctor.stdout
         assert doctor.returncode == 0, doctor.stdout
+    with urllib.request.urlopen(up.urls["dashboard"] + "/_stcore/health", timeout=10) as answer:  # noqa: S310 - our own
+        assert answer.status == 200
     with urllib.request.urlopen(up.urls["collector"] + "/health", timeout=10) as answer:  # noqa: S310 - our own
         assert answer.status == 200
     (told,) = [line for line in _environ(up.parts["service"]) if line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT=")]
@@ -119,7 +124,7 @@ def test_when_the_service_dies_its_workers_and_the_other_parts_end_but_not_a_red
     workbench: Up, start: Start
 ) -> None:
     up = start(REDIS_URL=workbench.urls["valkey"], GAUNTLET_WORKERS="2").ready()
-    assert set(up.parts) == {"collector", "simulator", "service"}
+    assert set(up.parts) == {"collector", "simulator", "service", "dashboard"}
     assert workbench.urls["valkey"] in up.output
     os.kill(up.parts["service"], signal.SIGKILL)
     assert up.process.wait(60) == 1

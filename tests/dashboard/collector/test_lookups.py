@@ -19,8 +19,16 @@ def known(collector: Collector) -> list[dict[str, Any]]:
     """Three requests of a tenant of their own, the last one with a trace and a log line."""
     tenant, now_s = f"t-{uuid.uuid4().hex}", time.time()
     records = [
-        record(t=now_s - 300, tenant=tenant, user="u1", duration_ms=900.0),
-        record(t=now_s - 20, tenant=tenant, user="u2", outcome="degraded", degraded=["openai:full"], duration_ms=50.0),
+        record(t=now_s - 300, tenant=tenant, user="u1", route="brief", endpoint="/admin/stages", duration_ms=900.0),
+        record(
+            t=now_s - 20,
+            tenant=tenant,
+            user="u2",
+            outcome="degraded",
+            source="provider",
+            degraded=["openai:full"],
+            duration_ms=50.0,
+        ),
         record(t=now_s - 10, tenant=tenant, user="u1", endpoint="/refund", attempts=[attempt(), attempt(n=2)]),
     ]  # fmt: skip
     trace_id = bytes.fromhex(records[2]["trace_id"])
@@ -51,6 +59,12 @@ def found(collector: Collector, known: list[dict[str, Any]], query: str) -> list
         ("&degraded=1", [1]),
         ("&degraded=0", [2, 1, 0]),
         ("&since_s=100", [2, 1]),
+        ("&until_s=100", [0]),
+        ("&since_s=100&until_s=15", [1]),
+        ("&route=brief", [0]),
+        ("&source=provider", [1]),
+        ("&polls=0", [2, 1]),
+        ("&polls=1", [2, 1, 0]),
         ("&user=nobody", []),
         ("&user=%27%20OR%201%3D1%20--", []),
     ],
@@ -61,18 +75,25 @@ def test_requests_are_listed_by_any_filter(
     assert found(collector, known, query) == which
 
 
-def test_a_request_is_found_by_its_id(collector: Collector, known: list[dict[str, Any]]) -> None:
-    assert found(collector, known, f"&request_id={known[1]['request_id']}") == [1]
+def test_a_request_is_found_by_its_id_and_by_its_beginning(collector: Collector, known: list[dict[str, Any]]) -> None:
+    given = known[1]["request_id"]
+    assert found(collector, known, f"&request_id={given}") == [1]
+    assert found(collector, known, f"&request_id={given[:8].upper()}") == [1]
+    assert found(collector, known, f"&request_id={given[:5]}") == [], "too short to be a beginning"
+    assert found(collector, known, f"&request_id={given}0") == []
+    assert found(collector, known, f"&trace_id={known[1]['trace_id']}") == [1]
 
 
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ("tenants=x", "tenants: unknown parameter; there are request_id, user"),
+        ("tenants=x", "tenants: unknown parameter; there are request_id, trace_id"),
         ("order=fastest", "order: got 'fastest'; expected one of recent, slowest"),
         ("limit=0", "limit: got '0'"),
         ("limit=many", "limit: got 'many'"),
         ("since_s=-1", "since_s: got '-1'"),
+        ("until_s=now", "until_s: got 'now'"),
+        ("polls=no", "polls: got 'no'; expected one of 0, 1"),
         ("since_s=nan", "since_s: got 'nan'"),
         ("degraded=yes", "degraded: got 'yes'; expected one of 0, 1"),
     ],

@@ -1,8 +1,8 @@
 """What a stage decided, in words: one sentence per decision, made of the inputs that it was taken from.
 
 A record knows the decision only, a span its inputs too; so each part of a sentence in brackets is left out where an
-input is missing. Nothing is imported but `re`, so that whoever shows decisions may copy or share this file. Read
-`trace.py` next, where the sentences are printed.
+input is missing. Pages and the command line show the same sentences, so nothing of either is imported. Read `steps.py`
+next, where they are put in order.
 """
 
 import re
@@ -31,16 +31,16 @@ SENTENCES: dict[tuple[str, str], str] = {
     ("fallback", "all_misconfigured"): "no provider takes our keys or model names[: {reasons:words}]",
     ("retry", "attempt"): "attempt[ {attempt} of {of}][, budget {budget_left} left]",
     ("retry", "wait"): (
-        "waited[ {wait_s:ms}][: full jitter of {jitter_of_s:ms}][: Retry-After of {retry_after_s:ms} and a spread]"
-        "[, after {after:words}][, budget {budget_left} left]"
+        "waited[ {wait_s:ms}][: full jitter of {jitter_of_s:ms}, Retry-After absent]"
+        "[: Retry-After of {retry_after_s:ms} and a spread][, budget {budget_left} left][, after {after:cause}]"
     ),
     ("retry", "not_retryable"): "no retry[: {after:words} would only happen again]",
-    ("retry", "attempts_used"): "no retry[: all {of} attempts are used][, the last one failed with {after:words}]",
+    ("retry", "attempts_used"): "no retry: all[ {of}] attempts are used[, the last one failed with {after:words}]",
     ("retry", "next_rung_instead"): (
         "no retry here, the next rung instead[: {after:words}][ asks for a wait of {retry_after_s:ms}]"
     ),
-    ("retry", "no_time"): "no retry[: a wait of {wait_s:ms} would pass the deadline, {left_s:ms} are left]",
-    ("retry", "no_budget"): "no retry[: the budget is used up, {budget_left} left]",
+    ("retry", "no_time"): "no retry: a wait[ of {wait_s:ms}] would pass the deadline[, {left_s:ms} are left]",
+    ("retry", "no_budget"): "no retry: the budget is used up[, {budget_left} left]",
     ("breaker", "closed"): "closed[ for {provider}][, {failures} failed in a row]",
     ("breaker", "open"): "open[ for {provider}][ after {failures} failures][: not called, probe in {probe_in_s:s}]",
     ("breaker", "half_open"): "half-open[ for {provider}]: not called, another request probes",
@@ -52,7 +52,11 @@ SENTENCES: dict[tuple[str, str], str] = {
     ("call", "cancelled"): "ended by us[: {provider}][ {model}][, attempt {attempt}][, after {duration_ms:num} ms]",
 }
 """(stage, decision) -> sentence; `[…]` is left out where an input in it is missing or false. `{x:s}` are seconds,
-`{x:ms}` seconds shown as milliseconds, `{x:num}` is rounded, `{x:words}` a code in words, `{x:if}` only a condition."""
+`{x:ms}` seconds shown as milliseconds, `{x:num}` is rounded, `{x:words}` a code in words, `{x:cause}` one that a wait
+followed, `{x:if}` only a condition."""
+
+CAUSES = {"unavailable": "unavailable (only a 429's Retry-After counts)"}
+"""A 5xx may carry a Retry-After too, which the service does not read: to say no more than absent would mislead."""
 
 OFF = "switched off, stepped over"
 CALL_FAILED = "failed with {decision:words}[: {provider}][ {model}][, attempt {attempt}][, after {duration_ms:num} ms]"
@@ -98,4 +102,6 @@ def _shown(value: object, unit: str | None) -> str:
         return f"{value:,.0f}" if unit == "num" or float(value).is_integer() else f"{value:,.4g}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(_shown(item, unit) for item in value)
+    if unit == "cause":
+        return CAUSES.get(str(value), str(value).replace("_", " "))
     return str(value).replace("_", " ") if unit == "words" else str(value)

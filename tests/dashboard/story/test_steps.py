@@ -2,56 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-from rich.console import Console
-
-from door import story, waterfall
-from door.story import Step
+from dashboard.story import steps as story
+from tests.dashboard.story.making import SPANS, call, span
 from tests.telling import USUAL, attempt
-
-
-def span(span_id: str, parent: str | None, name: str, at_ms: float, for_ms: float, **more: Any) -> dict[str, Any]:
-    start = f"2026-11-25T10:00:00.{round(at_ms * 1000):06d}Z"
-    usual: dict[str, Any] = {
-        "kind": "internal",
-        "status": "unset",
-        "status_message": "",
-        "attributes": {},
-        "events": [],
-    }
-    return {
-        "span_id": span_id,
-        "parent_span_id": parent,
-        "name": name,
-        "start_time": start,
-        "duration_ms": for_ms,
-        **usual,
-        **more,
-    }
-
-
-def stage(name: str, *events: tuple[str, float, dict[str, Any]]) -> dict[str, Any]:
-    listed = [{"name": what, "t_ms": at, "attributes": inputs} for what, at, inputs in events]
-    return {"attributes": {"gauntlet.stage": name}, "events": listed}
-
-
-def call(n: int, status: str, **more: Any) -> dict[str, Any]:
-    attributes = {"gauntlet.attempt.number": n, "gauntlet.attempt.status": status, **more}
-    return {"kind": "client", "status": "ok" if status == "ok" else "error", "attributes": attributes}
-
-
-ENDED = {"name": "unavailable", "t_ms": 101, "attributes": {"attempt": 1, "provider": "anthropic"}}
-WAIT = {"wait_s": 0.2, "jitter_of_s": 0.2, "budget_left": 9}
-SPANS = [
-    span("b", "a", "retry", 1, 600, **stage("retry", ("attempt", 0.1, {"attempt": 1, "of": 4}), ("wait", 101, WAIT))),
-    span(
-        "d", "b", "chat gpt", 310, 280, **call(2, "ok", **{"gen_ai.usage.input_tokens": 5, "gen_ai.usage.cost": 0.002})
-    ),
-    span("a", "caller", "POST /chat", 0, 610, kind="server", events=[ENDED]),
-    span("c", "b", "chat claude", 2, 99, **call(1, "unavailable", **{"http.response.status_code": 503})),
-]
 
 
 def test_spans_become_steps_in_the_order_of_time_within_their_nesting() -> None:
@@ -65,7 +20,7 @@ def test_spans_become_steps_in_the_order_of_time_within_their_nesting() -> None:
     ]
     assert steps[1].words == "attempt 1 of 4"
     assert steps[2].words == "attempt 1: unavailable, status 503"
-    assert steps[3].words == "waited 200 ms: full jitter of 200 ms, budget 9 left"
+    assert steps[3].words == "waited 200 ms: full jitter of 200 ms, Retry-After absent, budget 9 left"
     assert steps[3].duration_ms == 200
     assert steps[4].words == "attempt 2: answered; 5 tokens in, 0 out; $0.002000"
 
@@ -112,26 +67,3 @@ def test_a_record_alone_gives_decisions_calls_and_the_waits_between_them() -> No
         ("call", "openai gpt", "attempt 2: answered; about 5 tokens in, 0 out; no known price"),
         ("decision", "retry", "waited"),
     ]
-
-
-def lines(steps: list[Step], width: int) -> list[str]:
-    page = io.StringIO()
-    Console(width=width, file=page).print(waterfall.drawn(steps, width))
-    return page.getvalue().splitlines()
-
-
-def test_a_waterfall_fits_and_its_bars_lie_where_the_time_was() -> None:
-    for width in (80, 120):
-        drawn = lines(story.of_spans(SPANS), width)
-        assert max(map(len, drawn)) <= width
-        first, wait, second = (
-            next(line for line in drawn if sign in line) for sign in ("chat claude", "░", "chat gpt")
-        )
-        assert first.index("█") < wait.index("░") < second.index("█")
-        assert drawn[0].split()[-2:] == ["ms", "ms"]
-
-
-def test_a_bar_never_leaves_its_column() -> None:
-    deep = [Step("server", "x", "", 0, 10)] + [Step("decision", "y", "w" * 300, 10, None, depth) for depth in range(30)]
-    assert max(map(len, lines(deep, 80))) <= 80
-    assert lines([Step("server", "x", "", 0, 0)], 80)

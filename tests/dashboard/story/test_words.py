@@ -2,13 +2,15 @@
 
 import ast
 import string
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from door import words
+from dashboard.story import words
 
-SERVICE = Path(words.__file__).parents[1] / "service"
+SERVICE = Path(words.__file__).parents[2] / "service"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,7 @@ SERVICE = Path(words.__file__).parents[1] / "service"
                 "attempt": 1,
                 "of": 4,
             },
-            "waited 212 ms: full jitter of 500 ms, after provider error, budget 17 left",
+            "waited 212 ms: full jitter of 500 ms, Retry-After absent, budget 17 left, after provider error",
         ),
         ("retry", "wait", {}, "waited"),
         ("retry", "wait", {"wait_s": 0.3, "retry_after_s": 0.25}, "waited 300 ms: Retry-After of 250 ms and a spread"),
@@ -82,7 +84,14 @@ def test_every_decision_that_a_stage_spells_out_has_a_sentence_of_its_own() -> N
     assert spelled <= known
 
 
-def test_the_words_need_nothing_of_the_door() -> None:
-    tree = ast.parse(Path(words.__file__).read_text())
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported == {"collections.abc"}
+def test_a_wait_after_a_5xx_says_whose_retry_after_counts() -> None:
+    said = words.sentence("retry", "wait", {"wait_s": 0.2, "jitter_of_s": 0.2, "after": "unavailable"})
+    assert said == (
+        "waited 200 ms: full jitter of 200 ms, Retry-After absent, after unavailable (only a 429's Retry-After counts)"
+    )
+
+
+def test_a_story_needs_neither_the_pages_nor_the_command_line() -> None:
+    code = "import sys, dashboard.story.steps, dashboard.story.attempts, dashboard.story.pseudonym; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not set(said.stdout.split()) & {"streamlit", "rich", "pandas", "door"}

@@ -1,7 +1,7 @@
 """What happened to one request, step by step: from the spans of its trace, or from its record where none were kept.
 
 Each passage through a stage, each decision, each call and each back-off is a step with its time and its words. Read
-`waterfall.py` next: how steps are drawn.
+`attempts.py` next: what one call has to do with the call before it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from door import words
+from . import words
 
 Kind = Literal["server", "stage", "decision", "call", "failed call", "wait"]
 Json = Mapping[str, Any]
@@ -23,7 +23,10 @@ TOGETHER_MS = 0.5
 
 @dataclass(frozen=True)
 class Step:
-    """`t_ms` since the request's arrival; `duration_ms` None for a moment; `depth` in the nesting of the stages."""
+    """`t_ms` since the request's arrival; `duration_ms` None for a moment; `depth` in the nesting of the stages.
+
+    `attempt` is the number of a call over the whole request, where that is known.
+    """
 
     kind: Kind
     name: str
@@ -31,6 +34,7 @@ class Step:
     t_ms: float
     duration_ms: float | None = None
     depth: int = 0
+    attempt: int | None = None
 
 
 def of_spans(spans: Sequence[Json]) -> list[Step]:
@@ -94,7 +98,8 @@ def _step(span: Json, t_ms: float, depth: int, told: Json | None) -> Step:
         return Step("stage", stage, said, t_ms, length_ms, depth)
     if span["kind"] == "client":
         kind: Kind = "failed call" if span["status"] == "error" else "call"
-        return Step(kind, span["name"], _call_words(_of_span(attributes)), t_ms, length_ms, depth)
+        call = of_call(attributes)
+        return Step(kind, span["name"], _call_words(call), t_ms, length_ms, depth, call["n"])
     return Step("server", span["name"], str(span["status_message"] or "").replace("_", " "), t_ms, length_ms, depth)
 
 
@@ -122,15 +127,17 @@ def _decision(span: Json, event: Json, t_ms: float, depth: int) -> Step:
 def _called(attempt: Json) -> Step:
     kind: Kind = "call" if attempt["status"] == "ok" else "failed call"
     name = f"{attempt['target']} {attempt['model'] or ''}".strip()
-    return Step(kind, name, _call_words(attempt), attempt["t_ms"] or 0.0, attempt["duration_ms"] or 0.0, 1)
+    began_ms, length_ms = attempt["t_ms"] or 0.0, attempt["duration_ms"] or 0.0
+    return Step(kind, name, _call_words(attempt), began_ms, length_ms, 1, attempt["n"])
 
 
-def _of_span(attributes: Json) -> dict[str, Any]:
+def of_call(attributes: Json) -> dict[str, Any]:
     """A call's span in the words of the record."""
     cost = attributes.get("gen_ai.usage.cost")
     return {
         "n": attributes.get("gauntlet.attempt.number"),
         "target": attributes.get("gen_ai.provider.name"),
+        "model": attributes.get("gen_ai.request.model"),
         "status": attributes.get("gauntlet.attempt.status"),
         "upstream_status": attributes.get("http.response.status_code"),
         "input_tokens": attributes.get("gen_ai.usage.input_tokens"),

@@ -1,0 +1,172 @@
+"""`python -m dashboard`: the pages as a process on loopback.
+
+Prints one JSON line on stdout when it serves: `{"ready": true, "url": …, "pid": …}`; logs go to stderr. SIGTERM and
+SIGINT end it. Exit code 2: an argument is wrong, or the port is another's. Read `main.py` next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import errno
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import streamlit as st
+import uvicorn
+from streamlit import config
+
+from . import settings
+from .look import palette
+
+SCRIPT = Path(__file__).parent / "main.py"
+PRELOADED = ("dashboard.views", "dashboard.control.sidebar")
+"""What the script imports, imported before the first page is asked for."""
+M_ARENA_MAX = -8  # <malloc.h>
+ARENAS = 2
+GRACE_S = 1
+"""Open pages hold their connection; they are left after this time."""
+
+OPTIONS = {
+    "server.headless": True,
+    "server.showEmailPrompt": False,
+    "server.fileWatcherType": "none",
+    "server.runOnSave": False,
+    "runner.magicEnabled": False,
+    "browser.gatherUsageStats": False,
+    "client.toolbarMode": "viewer",
+    "client.showErrorDetails": "none",
+    "logger.level": "warning",
+    "theme.light.primaryColor": palette.BLUE,
+    "theme.dark.primaryColor": palette.SKY,
+    "theme.baseFontSize": 15,
+}
+"""Nothing goes out to the world, no file is watched, and no page shows a stack trace."""
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Address and URLs from the command line, the environment and the defaults, in this order."""
+    usual = settings.of(os.environ)
+    parser = argparse.ArgumentParser(prog="python -m dashboard", description="The dashboard.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default 127.0.0.1)")
+    port = os.environ.get("GAUNTLET_DASHBOARD_PORT") or "8501"
+    parser.add_argument(
+        "--port", type=_port, default=port, help="0: any free one; default $GAUNTLET_DASHBOARD_PORT, 8501"
+    )
+    parser.add_argument("--collector", default=usual.collector, metavar="URL", help="default %(default)s")
+    parser.add_argument("--service", default=usual.service, metavar="URL", help="default %(default)s")
+    parser.add_argument("--simulator", default=usual.simulator, metavar="URL", help="default %(default)s")
+    parser.add_argument("--runs", type=Path, default=usual.runs, metavar="FOLDER", help="default %(default)s")
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a port from 0 (any free one) to 65535")
+    return int(text)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which says when it serves and leaves the signals to `serve`."""
+
+    ready: str
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve, then say so."""
+        await super().startup(sockets)
+        sys.stdout.write(self.ready + "\n")
+        sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn would end the process by the signal, once served; this one ends by itself with 0."""
+        yield
+
+
+def failed(error: Exception) -> bool:
+    """What a page says when our own code fails; the stack is in the log."""
+    logging.getLogger("dashboard").exception("a page failed", exc_info=error)
+    st.error(
+        f"**This page failed** ({type(error).__name__}); that is a defect of the dashboard, not of what it watches. "
+        "The dashboard's log has the details; reload the page to go on.",
+        icon=":material/bug_report:",
+    )
+    return True
+
+
+def keep_memory_together() -> None:
+    """Let glibc use few arenas, and Arrow glibc: each run of a script is a thread that leaves holes behind."""
+    pa.set_memory_pool(pa.system_memory_pool())
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(M_ARENA_MAX, ARENAS)
+
+
+async def serve(listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    host, port = listener.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    server = Server(
+        uvicorn.Config(
+            st.App(SCRIPT, on_script_error=failed),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+    server.ready = json.dumps({"ready": True, "url": url, "pid": os.getpid()})
+
+    def end() -> None:
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    await server.serve(sockets=[listener])
+
+
+def main() -> int:
+    """Run the dashboard; return the exit code."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    given = parse()
+    keep_memory_together()
+    os.environ[settings.COLLECTOR_URL] = given.collector
+    os.environ[settings.SERVICE_URL] = given.service
+    os.environ[settings.SIMULATOR_URL] = given.simulator
+    os.environ[settings.RUNS] = str(given.runs)
+    listener = socket.socket(socket.AF_INET6 if ":" in given.host else socket.AF_INET)
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((given.host, given.port))
+        except OSError as error:
+            what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
+            sys.stderr.write(
+                f"dashboard: port {given.host}:{given.port} {what}; end what holds it, or move ours with "
+                "GAUNTLET_DASHBOARD_PORT\n"
+            )
+            return 2
+        for name, value in {**OPTIONS, "server.address": given.host, "server.port": listener.getsockname()[1]}.items():
+            config.set_option(name, value)
+        for name in PRELOADED:
+            import_module(name)
+        # Streamlit collects garbage after each run of a script: what is imported stays, and need not be looked through.
+        gc.collect()
+        gc.freeze()
+        asyncio.run(serve(listener))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""One backend over HTTP: asked briefly, and left alone for a while when it hangs. Read `collector.py` next.
+
+Whoever watches must not wait for what is watched: every question has a time-out, and a backend that let one pass is
+not asked again for two seconds, so that a page goes on at its own pace with the rest.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+import urllib3
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as TooLateError
+
+CONNECT_S = 0.5
+READ_S = 2.0
+REST_S = 2.0
+"""How long a backend that let a question time out is not asked."""
+
+POOL = 128
+"""Connections that are kept: as many as a page asks at once."""
+
+
+class Away(Exception):
+    """A backend did not answer: `name` says which, `url` where it was looked for, `why` in a few words."""
+
+    def __init__(self, name: str, url: str, why: str) -> None:
+        super().__init__(f"the {name} does not answer at {url} ({why})")
+        self.name, self.url, self.why = name, url, why
+
+
+class Refused(Exception):
+    """A backend answered that it will not; the message is its own words."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class Backend:
+    """One of the three, for any thread."""
+
+    def __init__(self, name: str, url: str, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.name, self.url = name, url
+        self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
+        self._now_s = now_s
+        self._rests_until_s = 0.0
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """The JSON that a request gives; takes what `response` takes. Raises Away and Refused."""
+        response = self.response(method, path, body, **more)
+        try:
+            return orjson.loads(response.data)
+        except orjson.JSONDecodeError as error:
+            raise Away(self.name, self.url, f"what came from {path} is no JSON") from error
+
+    def response(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        read_s: float = READ_S,
+        also: tuple[int, ...] = (),
+        whole: bool = True,
+    ) -> urllib3.BaseHTTPResponse:
+        """One response; `body` is sent as JSON, `also` are statuses beside 2xx that are no refusal.
+
+        With `whole` false the body is still to be read (`stream()`) and the response to be closed. Raises Away when
+        nothing came in time, Refused for any other status.
+        """
+        if self._now_s() < self._rests_until_s:
+            raise Away(self.name, self.url, "it hung a moment ago")
+        try:
+            response = self._pool.request(
+                method,
+                f"{self.url}{path}?{urlencode(query)}" if query else self.url + path,
+                body=None if body is None else orjson.dumps(body),
+                headers={**({} if body is None else {"Content-Type": "application/json"}), **(headers or {})},
+                timeout=urllib3.Timeout(connect=CONNECT_S, read=read_s),
+                preload_content=whole,
+                redirect=False,
+            )
+        except TooLateError as error:
+            if not isinstance(error, urllib3.exceptions.NewConnectionError):
+                self._rests_until_s = self._now_s() + REST_S
+            raise Away(self.name, self.url, "it takes too long") from error
+        except HTTPError as error:
+            raise Away(self.name, self.url, _why(error)) from error
+        if response.status >= 300 and response.status not in also:
+            raise Refused(response.status, _words(response))
+        return response
+
+
+def _why(error: HTTPError) -> str:
+    """The reason without urllib3's objects in it."""
+    cause = error.__cause__ or error.__context__
+    return (getattr(cause, "strerror", None) or type(error).__name__).lower()
+
+
+def _words(response: urllib3.BaseHTTPResponse) -> str:
+    """The `detail` of a problem document, OpenAI's message, else what came."""
+    said = response.read() if not response.data else response.data
+    try:
+        document = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        return f"status {response.status}: {said[:200]!r}"
+    if not isinstance(document, dict):
+        return f"status {response.status}"
+    error = document.get("error")
+    openai_says = error.get("message") if isinstance(error, dict) else None
+    told = document.get("detail") or openai_says or document.get("answer") or document.get("title")
+    return str(told or f"status {response.status}")

@@ -1,0 +1,1 @@
+"""What happened, second by second, at hand without asking for all of it again. Read `feed.py` first."""

@@ -1,0 +1,101 @@
+"""Every term of the pages, explained where the mouse rests, with the chapter's section. Read `tiles.py` next."""
+
+TERMS: dict[str, str] = {
+    "request rate": "Chat requests that ended, per second (all three chat endpoints, also those that were refused). "
+    "Chapter, section 2.",
+    "success": "Share of requests that got an answer, from wherever it came: status 200, read to its end. Refusals "
+    "of the caller's own faults and clients who left are not counted at all. Chapter, section 1.",
+    "degraded": "Share of answers that are not what was wished: another provider, a smaller model, a stale answer, "
+    "or one without the conversation's memory. An answer says so itself. Chapter, section 5 (fallback).",
+    "percentiles": "Half of the requests took at most p50, 95 of 100 at most p95, 99 of 100 at most p99; from "
+    "arrival to the last byte. Means hide the slow ones. Exact to 2.5 %. Chapter, section 7.",
+    "first token": "Time to first token: from arrival to the first piece of a streamed answer, which is when a person "
+    "sees that something happens. Half of the streams were quicker (p50). Chapter, section 3.",
+    "cost": "What all attempts cost, failed and abandoned ones too, by the prices per token; USD per minute. "
+    "Chapter, section 2 (cost visibility).",
+    "hit rate": "Share of answers that came from the cache, or were shared with someone who asked the same at the same "
+    "time. The chapter's target is 30-70 %, more for deterministic tasks. Chapter, section 7.",
+    "amplification": "Calls to providers per request. 1 is a service without cache or trouble; cache hits bring it "
+    "down, retries and fallbacks up. Blind retries in an outage are how it explodes. Chapter, section 6.",
+    "source": "Where an answer came from: the primary provider, another one, a smaller model, the cache, a stale "
+    "entry, or the honest message that says when to try again. Chapter, section 5.",
+    "fault window": "A shaded band: the simulator is injecting this fault at that time. It is the simulator's own "
+    "timeline, not a guess from its effects.",
+    "stage switch": "A dashed line: a stage was switched off (−) or on (+) for the whole fleet.",
+    "breaker": "Circuit breaker: after 5 failures in a row a provider is not called for 30 s; the next rung answers "
+    "at once. One circuit per provider for all workers. Chapter, section 5.",
+    "closed": "Closed: calls go through, failures are counted. Chapter, section 5.",
+    "open": "Open: the provider is not called; requests go to the next rung at once. Chapter, section 5.",
+    "half-open": "Half-open: the cool-down is over and one single request of the whole fleet probes the provider; "
+    "success closes the circuit, failure opens it again. Chapter, section 5.",
+    "paused": "Paused: the provider answered 429 with Retry-After; until then the fleet does not call it. That is no "
+    "failure: the circuit stays closed. Chapter, section 5 (retry).",
+    "probe": "Seconds until one request may try a provider whose circuit is open. Chapter, section 5.",
+    "attempt": "One call to a provider. A request may make several: retries at one provider, then the next rung.",
+    "bucket": "Token bucket: each user and each tenant has a bucket of requests and one of tokens that fill with time; "
+    "an empty one means 429. The bar is what is left. Chapter, section 5 (rate limit).",
+    "cache": "Same question, same parameters, same tenant: answered from the store. Chapter, section 5.",
+    "rate_limit": "Token buckets per user and tenant, one atomic script. Chapter, section 5.",
+    "fallback": "When a provider cannot answer: the next provider, a smaller model, a stale answer, an honest message. "
+    "Chapter, sections 4 and 8.",
+    "retry": "5xx, 429, timeouts and broken connections only, before the first token only, with full jitter, within a "
+    "budget and the deadline. Chapter, section 5.",
+    "bulkhead": "So many calls at once per provider and worker; a full one fails fast to the next rung, so that one "
+    "hanging provider cannot take every slot. (Nygard, Release It!)",
+    "call": "The provider's API with timeouts for connecting, the first token, idling and the whole. "
+    "Chapter, sections 5 and 6.",
+    "full jitter": "A wait drawn evenly between 0 and the bound, which doubles with each attempt; so clients that "
+    "failed together do not come back together. Chapter, section 4.",
+    "retry budget": "Retries are paid from a budget that requests fill slowly: in an outage most retries are refused, "
+    "and the provider is not hammered. (Finagle, gRPC)",
+    "single-flight": "The same question asked a hundred times at once is one call; the others wait and share. "
+    "Chapter, section 6.",
+    "share": "Which part of the calls a fault hits, drawn by seed and request, so that it repeats.",
+    "saved": "What answers from the cache, and shared ones, had cost when they were made.",
+    "purpose": "Money for the answer of the first rung, for one of a later rung (fallback), for attempts that failed "
+    "(retry), and for attempts that nobody wanted any more (abandoned): a client who left is still billed.",
+    "budget": "USD that a tenant may spend per day; what then happens to requests is a setting. Chapter, section 2.",
+    "deadline": "One for the whole request, over all attempts: 5 s for chat. Chapter, section 3.",
+    "waterfall": "What happened when: each passage through a stage, each decision, each call and each wait on one "
+    "time axis. Chapter, section 7.",
+    "tail sampling": "Every request has its record; of traces only some are kept: errors, degraded and slow ones "
+    "first. Where a trace was not kept the record is shown. Chapter, section 7.",
+    "idempotency": "The same Idempotency-Key never executes twice: the stored response is given again. "
+    "Chapter, section 5.",
+    "outcome": "How a request ended: answered, degraded (answered, not as wished), unavailable (the honest message), "
+    "refused (the caller's fault), failed (ours), broken (a stream that ended in an error), cancelled (the client "
+    "left). Chapter, section 7.",
+    "per hour": "What was spent, at this pace for an hour: counted from the range's first request, at least a minute. "
+    "Chapter, section 2 (cost visibility).",
+    "per answer": "All that was spent, failed and abandoned attempts too, by the chat requests that got an answer, "
+    "wished or degraded, from wherever it came: cache hits bring it down. Chapter, section 2 (cost visibility).",
+    "unpriced": "Calls to a model whose price is not known. They cost something, and nobody here knows what: they are "
+    "in no sum of this page. Chapter, section 2 (cost visibility).",
+    "tokens": "What is paid for: those of the question with its context (in) and of the answer (out), as the provider "
+    "stated them; where it did not, our estimate of what came. Chapter, section 2 (cost visibility).",
+    "budget of today": "USD that a tenant may spend in a day (UTC), kept in the store for all workers. It warns; "
+    "beyond it all but cache hits are refused only where `budget.stop` says so. Chapter, section 2.",
+    "pseudonym": "Telemetry knows a user by a keyed hash of the name, never by the name. Search by the name: the page "
+    "makes the same hash. Chapter, section 7.",
+    "fail-over": "A retry is the same model at the same provider again, after a wait, paid from the retry budget. A "
+    "fail-over is the next rung of the route's ladder, at once, and costs no budget. Chapter, sections 5 and 8.",
+    "bounded calls": "Every call to somebody else has a time limit under the request's deadline, is repeated only "
+    "where that helps, and is not made while the circuit is open. Chapter, section 7 (operations checklist).",
+    "outside sessions": "Threads and preferences live in the store, none in a process: any worker goes on with any "
+    "conversation, and more workers can be added. Chapter, sections 6 and 7.",
+    "waiting": "Asynchronous input and output: while one request waits for a provider, its worker serves others. A "
+    "worker that blocks serves one. Chapter, sections 2 and 6.",
+    "readiness": "`/health`: does the process live? It asks nobody. `/ready`: can it work? It asks the store, never a "
+    "provider, so that their outage is not ours. Chapter, sections 6 and 7.",
+    "searchable": "A record for every request, with its id and its user's pseudonym, a keyed hash of the name; logs "
+    "and traces carry both. Chapter, section 7 (operations checklist).",
+    "personal data": "What shows by its form (e-mail, telephone, card, IBAN) is not cached, and masked where text is "
+    "told at all. What no form betrays is not found. Chapter, section 7 (operations checklist).",
+    "live evidence": "What happened while telemetry was kept. It shows that something works, not that it always does: "
+    "an audit breaks each promise on purpose. Chapter, section 7 (operations checklist).",
+}
+
+
+def explained(term: str) -> str:
+    """The words for a term. Raises KeyError for one that has none: every term of a page has."""
+    return TERMS[term]

@@ -1,0 +1,99 @@
+"""One colour per meaning, the same on every page. Read `glossary.py` next.
+
+The hues are those of Okabe and Ito (Color Universal Design, 2008), which people with any common colour vision tell
+apart; where two touch in a stacked area they differ in lightness too. Nothing is told by colour alone.
+"""
+
+from dataclasses import dataclass
+
+BLUE, SKY, GREEN, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#E5D000"
+ORANGE, VERMILLION, PURPLE, GREY = "#E69F00", "#D55E00", "#CC79A7", "#8A8A8A"
+DARK_GREY = "#5C5C5C"
+FAULT = VERMILLION
+SWITCH = PURPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A key of telemetry with its words and its colour."""
+
+    key: str
+    words: str
+    colour: str
+
+
+ANSWERS: tuple[Meaning, ...] = (
+    Meaning("live", "live", BLUE),
+    Meaning("provider", "other provider", SKY),
+    Meaning("smaller_model", "smaller model", PURPLE),
+    Meaning("cache", "cache", GREEN),
+    Meaning("stale", "stale", YELLOW),
+    Meaning("later", "later", "#A8C686"),
+    Meaning("message", "honest message", ORANGE),
+    Meaning("rejected", "rejected", GREY),
+    Meaning("failed", "failed", VERMILLION),
+    Meaning("left", "client left", DARK_GREY),
+)
+"""Where an answer came from, in the order in which they are stacked: the wished one first."""
+
+OUTCOMES: tuple[Meaning, ...] = (
+    Meaning("answered", "answered", BLUE),
+    Meaning("degraded", "degraded", SKY),
+    Meaning("unavailable", "honest message", ORANGE),
+    Meaning("refused", "refused", GREY),
+    Meaning("failed", "failed", VERMILLION),
+    Meaning("broken", "stream broken", VERMILLION),
+    Meaning("cancelled", "client left", DARK_GREY),
+)
+"""`outcome` of a request's record."""
+
+ATTEMPTS: tuple[Meaning, ...] = (
+    Meaning("ok", "answered", BLUE),
+    Meaning("limited", "429", YELLOW),
+    Meaning("failed", "failed", VERMILLION),
+    Meaning("timeout", "timed out", ORANGE),
+    Meaning("refused", "our or caller's fault", GREY),
+    Meaning("cancelled", "ended by us", DARK_GREY),
+)
+"""How a call to a provider ended."""
+
+PURPOSES: tuple[Meaning, ...] = (
+    Meaning("answer", "answers", BLUE),
+    Meaning("fallback", "fallback answers", SKY),
+    Meaning("retry", "failed attempts", VERMILLION),
+    Meaning("abandoned", "abandoned", DARK_GREY),
+)
+"""What money was spent for."""
+
+BREAKER: tuple[Meaning, ...] = (
+    Meaning("closed", "closed", GREEN),
+    Meaning("half_open", "half-open", YELLOW),
+    Meaning("open", "open", VERMILLION),
+    Meaning("paused", "paused (429)", ORANGE),
+)
+"""States of a circuit."""
+
+STEPS: dict[str, str] = {
+    "server": DARK_GREY,
+    "stage": BLUE,
+    "decision": PURPLE,
+    "call": GREEN,
+    "failed call": VERMILLION,
+    "wait": YELLOW,
+}
+"""Kinds of steps in a waterfall (`story/steps.py`)."""
+
+
+def colours(meanings: tuple[Meaning, ...]) -> dict[str, str]:
+    """Key -> colour."""
+    return {meaning.key: meaning.colour for meaning in meanings}
+
+
+def words(meanings: tuple[Meaning, ...]) -> dict[str, str]:
+    """Key -> words."""
+    return {meaning.key: meaning.words for meaning in meanings}
+
+
+def scale(meanings: tuple[Meaning, ...]) -> dict[str, list[str]]:
+    """A Vega-Lite colour scale by the words."""
+    return {"domain": [meaning.words for meaning in meanings], "range": [meaning.colour for meaning in meanings]}

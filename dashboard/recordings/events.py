@@ -1,0 +1,111 @@
+"""What happened beside the requests: faults, circuits, switches; asked for, kept in `events.json`, drawn.
+
+Each is kept as who knows it tells it (docs/recorded-runs.md). Read `keeping.py` next.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ..backends.collector import Collector
+from ..backends.simulator import Simulator
+from ..feed.faults import bands_of
+from ..feed.picture import Band, Change, Mark
+from ..feed.switches import marks_of
+
+Event = dict[str, Any]
+
+_BREAKERS = """
+SELECT epoch("time") AS t, provider, state, max(coalesce(failures, 0)) AS failures
+FROM breaker_events WHERE "time" <= make_timestamp({until}) AND provider IS NOT NULL AND state IS NOT NULL
+GROUP BY ALL ORDER BY t"""
+_SWITCHES = """
+SELECT epoch(min("time")) AS t, version, coalesce(any_value("off"), []) AS "off"
+FROM switch_events WHERE "time" <= make_timestamp({until}) AND version IS NOT NULL
+GROUP BY version ORDER BY version"""
+"""Several workers tell of the same change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """`faults` as of `GET /sim/events`; `breakers` `{t, provider, state, failures}`; `switches` `{t, version, off}`."""
+
+    faults: list[Event] = field(default_factory=list)
+    breakers: list[Event] = field(default_factory=list)
+    switches: list[Event] = field(default_factory=list)
+
+    def encoded(self) -> bytes:
+        """As `events.json` has it."""
+        return orjson.dumps(self, option=orjson.OPT_INDENT_2)
+
+    def bands(self, ended: float) -> list[Band]:
+        """The fault windows."""
+        return bands_of(self.faults, ended)
+
+    def changes(self) -> list[Change]:
+        """The circuits' changes, in order."""
+        rows = sorted(self.breakers, key=lambda row: row["t"])
+        return [Change(row["t"], row["provider"], row["state"], row.get("failures") or 0) for row in rows]
+
+    def marks(self) -> list[Mark]:
+        """The switches of stages."""
+        return marks_of({row["version"]: (row["t"], frozenset(row["off"])) for row in self.switches})
+
+    def off_at(self, t: float) -> list[str]:
+        """The stages that were off at that moment."""
+        before = [row for row in self.switches if row["t"] <= t]
+        return sorted(max(before, key=lambda row: row["version"])["off"]) if before else []
+
+
+def decoded(content: bytes) -> Events:
+    """What `events.json` says. Raises ValueError when it is something else."""
+    try:
+        given = orjson.loads(content)
+        events = Events(*([*(given.get(name) or ())] for name in ("faults", "breakers", "switches")))
+        events.bands(0.0), events.changes(), events.marks()
+    except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    return events
+
+
+def of_collector(collector: Collector, began: float, ended: float) -> tuple[list[Event], list[Event]]:
+    """Circuits' changes and switches up to `ended`, with the last ones before `began`. Raises Away and Refused."""
+    until = int(ended * 1e6)
+    breakers = _rows(collector, _BREAKERS.format(until=until))
+    switches = _rows(collector, _SWITCHES.format(until=until))
+    return _since(breakers, began, "provider"), _since(switches, began, None)
+
+
+def of_simulator(simulator: Simulator, began: float, ended: float) -> list[Event]:
+    """The beginnings and ends of the faults that were there between. Raises Away and Refused."""
+    return between(simulator.events(0)["events"], began, ended)
+
+
+def between(events: Iterable[Event], began: float, ended: float) -> list[Event]:
+    """Without the faults that had ended before, and without what came after."""
+    kept: list[Event] = []
+    running: dict[int, Event] = {}
+    for event in events:
+        index = event["fault"]["index"]
+        if event["event"] == "started" and event["t"] < ended:
+            running[index] = event
+            kept.append(event)
+        elif event["event"] == "ended" and (start := running.pop(index, None)) is not None:
+            if event["t"] < began:
+                kept.remove(start)
+            elif event["t"] <= ended:
+                kept.append(event)
+    return kept
+
+
+def _rows(collector: Collector, query: str) -> list[Event]:
+    rows: list[Event] = collector.sql(query).to_dict("records")
+    return [{name: list(value) if name == "off" else value for name, value in row.items()} for row in rows]
+
+
+def _since(rows: list[Event], began: float, of: str | None) -> list[Event]:
+    """Those since `began`, and the last before it (of each `of`): that one still holds."""
+    last: Mapping[Any, Event] = {row[of] if of else None: row for row in rows if row["t"] < began}
+    return [*last.values(), *(row for row in rows if row["t"] >= began)]

@@ -1,0 +1,1 @@
+"""What happened to one request, told in words. Read `steps.py` first."""

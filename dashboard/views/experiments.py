@@ -1,0 +1,183 @@
+"""The Experiments page: recorded runs; one with its charts, several over each other with their differences.
+
+It needs nobody: a run is files. Only recording asks the collector. Read `experiments_record.py` next: how a run comes
+to be; `../recordings/listing.py`: what one is.
+"""
+
+import pandas as pd  # type: ignore[import-untyped]
+import streamlit as st
+
+from ..control.who import May, may
+from ..feed.figures import Figures
+from ..feed.picture import Picture
+from ..look import states
+from ..recordings import Broken, NoPicture, Recording, delete, figures, picture, recordings, span
+from ..settings import current
+from . import experiments_differences, experiments_overlay, experiments_record, live_charts
+from .experiments_words import length, named, verdict, when
+from .live import providers_of
+
+CHOSEN = "experiments_chosen"
+MOST_AT_ONCE = 6
+MOST_LISTED = 50
+
+SHOWS = (
+    "Here stand recorded runs. Choose one for its charts, or two and more: they are drawn over each other, in seconds "
+    "since each began, with the differences of their figures in a table. To make one, let a load run and keep the last "
+    "minutes above, or start a recording, do what is to be compared, and stop it. Load scenarios will record by "
+    "themselves."
+)
+
+
+def show() -> None:
+    """Draw the page."""
+    st.subheader("Experiments", help="Runs that were kept under .gauntlet/runs (docs/recorded-runs.md).")
+    experiments_record.show()
+    runs, broken = recordings(current().runs)
+    _show_broken(broken)
+    if not runs:
+        states.show_empty(SHOWS, key="experiments")
+        return
+    _show_list(runs)
+    chosen = _show_choice(runs)
+    drawn = _pictures(chosen)
+    if len(drawn) > 1:
+        _show_several(drawn)
+    elif drawn:
+        _show_one(*drawn[0])
+    if chosen and may() is May.YES:
+        _show_delete(chosen)
+
+
+def _show_broken(broken: list[Broken]) -> None:
+    if broken:
+        lines = "\n".join(f"- `{one.folder.name}`: {one.why}" for one in broken)
+        st.warning(f"What cannot be read as a run is left out:\n{lines}", icon=":material/folder_off:")
+
+
+def _show_list(runs: list[Recording]) -> None:
+    table = pd.DataFrame([_row(run) for run in runs[:MOST_LISTED]])
+    st.dataframe(
+        table, hide_index=True, width="stretch", column_config=_COLUMNS, placeholder="–", key="experiments_list"
+    )
+    if len(runs) > MOST_LISTED:
+        st.caption(f"The newest {MOST_LISTED} of {len(runs)}; all of them can be chosen below.")
+
+
+_COLUMNS = {
+    "Run": st.column_config.TextColumn(width="medium"),
+    "Requests": st.column_config.NumberColumn(format="localized", help="Chat requests that ended in it"),
+    "Success, %": st.column_config.NumberColumn(format="%.1f"),
+    "p95, ms": st.column_config.NumberColumn(format="%.0f"),
+    "Calls / request": st.column_config.NumberColumn(format="%.2f", help="Amplification"),
+    "USD": st.column_config.NumberColumn(format="%.4f", help="Of all its attempts"),
+    "Kept": st.column_config.TextColumn(help="Books: the client's and the ledger's, for `gauntlet books`"),
+}
+
+
+def _row(run: Recording) -> dict[str, object]:
+    shown = _figures(run)
+    begin, end = span(run)
+    success = None if shown is None else shown.success
+    return {
+        "Run": run.label,
+        "Began": when(run.began),
+        "Length": length(run.width_s),
+        "Requests": shown and shown.requests,
+        "Success, %": None if success is None else success * 100,
+        "p95, ms": shown and shown.p95_ms,
+        "Calls / request": shown and shown.amplification,
+        "USD": shown and experiments_differences.usd(shown, end - begin),
+        "Verdict": verdict(run.verdict),
+        "Kept": "rows" if run.has_rows else "books only" if run.ended else "books, not ended",
+    }
+
+
+def _figures(run: Recording) -> Figures | None:
+    try:
+        return figures(run) if run.has_rows else None
+    except NoPicture:
+        return None
+
+
+def _show_choice(runs: list[Recording]) -> list[Recording]:
+    known = {run.id: run for run in runs}
+    fresh = st.session_state.pop(experiments_record.FRESH, None)
+    if fresh in known:
+        st.session_state[CHOSEN] = [fresh]
+    before = st.session_state.get(CHOSEN, [runs[0].id])
+    st.session_state[CHOSEN] = [one for one in before if one in known]
+    ids = st.multiselect(
+        "Runs to look at",
+        list(known),
+        format_func=lambda one: f"{known[one].label}, {when(known[one].began)}" if one in known else one,
+        key=CHOSEN,
+        max_selections=MOST_AT_ONCE,
+        placeholder="Choose one for its charts, more to compare them",
+        help="The first is what the others are compared with.",
+    )
+    return [known[one] for one in ids]
+
+
+def _pictures(chosen: list[Recording]) -> list[tuple[Recording, Picture]]:
+    """Those that can be drawn; of the others it is said why not."""
+    drawn = []
+    for run in chosen:
+        try:
+            seen = picture(run)
+        except NoPicture as error:
+            st.info(f"**{named(run)}**: {error}", icon=":material/visibility_off:")
+            continue
+        if seen.is_empty():
+            st.info(f"**{named(run)}**: no chat request ended in it.", icon=":material/visibility_off:")
+        else:
+            drawn.append((run, seen))
+    return drawn
+
+
+def _show_one(run: Recording, seen: Picture) -> None:
+    _show_about(run)
+    providers = providers_of(seen, None)
+    live_charts.show_answers(seen, providers)
+    live_charts.show_rest(seen, providers)
+    experiments_differences.show({"A": seen})
+
+
+def _show_several(drawn: list[tuple[Recording, Picture]]) -> None:
+    letters = dict(zip("ABCDEF", drawn, strict=False))
+    for letter, (run, _) in letters.items():
+        _show_about(run, letter)
+    pictures = {letter: seen for letter, (_, seen) in letters.items()}
+    experiments_overlay.show(pictures)
+    experiments_differences.show(pictures)
+    experiments_overlay.show_windows(pictures)
+
+
+def _show_about(run: Recording, letter: str = "") -> None:
+    told = [when(run.began), length(run.width_s)]
+    told += [f"scenario {run.scenario}"] if run.scenario else []
+    told += [f"seed {run.seed}"] if run.seed is not None else []
+    told += [f"off at its begin: {', '.join(run.stages_off)}"] if run.stages_off else []
+    told += [verdict(run.verdict)] if run.verdict else []
+    told += [f"{name} {version}" for name, version in run.versions]
+    st.markdown(f"{f'**{letter}** · ' if letter else ''}**{named(run)}** · {' · '.join(told)}")
+    for note in run.notes:
+        st.caption(f":material/info: {note}")
+
+
+def _show_delete(chosen: list[Recording]) -> None:
+    one = len(chosen) == 1
+    with st.popover("Delete …", icon=":material/delete:"):
+        st.markdown(f"Delete {'this run' if one else f'these {len(chosen)} runs'} with everything in the folder?")
+        for run in chosen:
+            books = "" if run.has_rows else ", its books" if run.ended else ", its books; it may still be written"
+            st.markdown(f"- {named(run)}, {when(run.began)}{books}")
+        if not st.button("Yes, delete", key="experiments_delete", type="primary"):
+            return
+        for run in chosen:
+            try:
+                delete(run)
+            except OSError as error:
+                st.error(f"{named(run)} cannot be deleted: {error.strerror}")
+                return
+        st.rerun()

@@ -1,0 +1,1 @@
+"""Each page by itself, under AppTest."""
