@@ -59,7 +59,7 @@ def frame(picture: Picture, values: pd.DataFrame, most: float | None = None) -> 
             "t": pc.multiply(column("t", begins, pa.float64(), None), 1000.0),
             "t2": pc.multiply(column("t2", ends, pa.float64(), None), 1000.0),
             "series": column("series", sides, pa.string(), ""),
-            "value": column("value", [most, *nothing[1:]], pa.float64(), None),
+            "value": column("value", [most, most, *nothing[2:]], pa.float64(), None),
             "order": column("order", nothing, pa.float64(), None),
             "label": column("label", labels, pa.string(), ""),
         }
