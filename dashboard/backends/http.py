@@ -1,23 +1,29 @@
 """One backend over HTTP: asked briefly, and left alone for a while when it hangs. Read `collector.py` next.
 
 Whoever watches must not wait for what is watched: every question has a time-out, and a backend that let one pass is
-not asked again for two seconds, so that a page goes on at its own pace with the rest.
+not asked again for a while, so that a page goes on at its own pace with the rest. A backend may also lie: an answer
+that is not what its documentation says counts as none.
 """
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import orjson
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TooLateError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CONNECT_S = 0.5
 READ_S = 2.0
 REST_S = 2.0
-"""How long a backend that let a question time out is not asked."""
+LONGEST_REST_S = 16.0
+"""How long a backend that let a question time out is not asked: twice as long each time, up to this."""
 
 POOL = 128
 """Connections that are kept: as many as a page asks at once."""
@@ -39,6 +45,20 @@ class Refused(Exception):
         self.status = status
 
 
+def understood(method: Callable[P, T]) -> Callable[P, T]:
+    """For methods of a Backend: an answer of another form than expected is Away, with that as its reason."""
+
+    @wraps(method)
+    def asking(*args: P.args, **more: P.kwargs) -> T:
+        try:
+            return method(*args, **more)
+        except (KeyError, TypeError, ValueError) as error:
+            backend: Any = args[0]
+            raise Away(backend.name, backend.url, "its answer is not what was expected") from error
+
+    return asking
+
+
 class Backend:
     """One of the three, for any thread."""
 
@@ -47,6 +67,7 @@ class Backend:
         self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
         self._now_s = now_s
         self._rests_until_s = 0.0
+        self._rest_s = REST_S
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """The JSON that a request gives; takes what `response` takes. Raises Away and Refused."""
@@ -85,12 +106,15 @@ class Backend:
                 preload_content=whole,
                 redirect=False,
             )
+        except NewConnectionError as error:  # refused at once; to urllib3 that is a kind of time-out
+            raise Away(self.name, self.url, _why(error)) from error
         except TooLateError as error:
-            if not isinstance(error, urllib3.exceptions.NewConnectionError):
-                self._rests_until_s = self._now_s() + REST_S
+            self._rests_until_s = self._now_s() + self._rest_s
+            self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
             raise Away(self.name, self.url, "it takes too long") from error
         except HTTPError as error:
             raise Away(self.name, self.url, _why(error)) from error
+        self._rest_s = REST_S
         if response.status >= 300 and response.status not in also:
             raise Refused(response.status, _words(response))
         return response

@@ -8,10 +8,13 @@ import orjson
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from .http import Away, Backend, Refused
+from .http import Away, Backend, Refused, understood
 
 CHAT_S = 30.0
 """Longest silence of a chat; the service has deadlines of its own that are shorter."""
+
+
+_CIRCUIT = ("provider", "state", "failures", "probe_in_s", "paused_for_s")
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -22,16 +25,20 @@ def bearer(key: str) -> dict[str, str]:
 class Service(Backend):
     """The system under test. All raise Away and Refused."""
 
+    @understood
     def ready(self) -> dict[str, Any]:
         """`{"status", "redis", "providers": [{"provider", "state", "failures", "probe_in_s", "paused_for_s"}]}`."""
         document: dict[str, Any] = self.ask("GET", "/ready", also=(503,))
-        return document
+        told = [{name: row[name] for name in _CIRCUIT} for row in document["providers"]]
+        return {"status": document["status"], "redis": document["redis"], "providers": told}
 
+    @understood
     def stages(self, key: str) -> dict[str, bool]:
         """Each stage, in order, and whether it is on."""
         stages: dict[str, bool] = self.ask("GET", "/admin/stages", headers=bearer(key))["stages"]
         return stages
 
+    @understood
     def switch(self, key: str, wanted: Mapping[str, bool]) -> list[str]:
         """Switch stages; the live workers that have not acknowledged within a second."""
         answer = self.ask("PUT", "/admin/stages", dict(wanted), headers=bearer(key))

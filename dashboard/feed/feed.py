@@ -9,15 +9,15 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
 
 from ..backends.all import Backends, backends_of
-from ..backends.http import Away, Refused
+from ..backends.http import Away, Backend, Refused
 from ..settings import Settings, current
 from . import rollup, switches
 from .faults import Windows
@@ -32,6 +32,10 @@ SETTLES_S = 10
 LATE_S = 60
 LATE_EVERY_S = 10
 """Every so often the last minute is asked for again: telemetry may come late."""
+
+WAIT_S = 0.8
+OVERDUE_S = 3.0
+"""A refresh waits so long for an answer; who has not given one after the longer time is away, and not waited for."""
 
 FRESH_S = 0.5
 """Another page within this time gets what is there."""
@@ -57,18 +61,25 @@ class Now:
 
 
 @dataclass(slots=True)
-class _Asked:
-    """What one refresh heard."""
+class _Told:
+    """What the collector told in one refresh."""
 
-    rows: pd.DataFrame | None = None
-    since: int = 0
-    switched: pd.DataFrame | None = None
-    changes: pd.DataFrame | None = None
-    levels: pd.DataFrame | None = None
-    ready: dict[str, Any] | None = None
-    faults: dict[str, Any] | None = None
-    away: list[Away] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    rows: pd.DataFrame
+    since: int
+    until: int
+    switched: pd.DataFrame
+    changes: pd.DataFrame
+    levels: pd.DataFrame
+
+
+@dataclass(slots=True)
+class _Question:
+    """A question that runs in a thread; `asked_s` on the monotonic clock."""
+
+    backend: Backend
+    take: Callable[[Any], None]
+    future: Future[Any]
+    asked_s: float
 
 
 class Feed:
@@ -86,17 +97,31 @@ class Feed:
         self._versions: dict[int, tuple[float, frozenset[str]]] = {}
         self._changes: list[Change] = []
         self._switched: list[Mark] = []
+        self._open: dict[str, _Question] = {}
+        """Backend -> the question that it has not answered yet."""
+        self._ready: dict[str, Any] | None = None
+        self._levels: pd.DataFrame | None = None
         self.now = Now(0.0)
         self.fullest: dict[str, float] = {}
         """Bucket -> the most that was ever left in one of its kind: what a full one holds, or nearly."""
 
     def refresh(self) -> Now:
-        """Ask for what is new, unless that was done a moment ago; what is away is in `now.away`."""
+        """Ask for what is new, unless that was done a moment ago; what is away is in `now.away`.
+
+        It waits for less than a second: who answers later is heard in a later refresh, who takes too long is away.
+        """
         with self._lock:
             at = self._now_s()
             if at - self.now.at >= FRESH_S:
-                self._take(self._ask(at), at)
+                self._ask(at)
+                self._hear(at)
+                self._forget(at - KEPT_S)
             return self.now
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether the collector has answered at all: before that nothing is known, which is not the same as nothing."""
+        return self._told_until > 0
 
     def switched(self, label: str) -> None:
         """Somebody switched a stage from a page: a mark at once, until the service's own word of it is here."""
@@ -114,59 +139,71 @@ class Feed:
                 list(self._windows.bands),
                 _with_own(switches.marks_of(self._versions), self._switched),
                 list(self._changes),
-                math.floor(self.now.at - TELLS_S),
+                self._told_until - TELLS_S,
             )
         return whole.cut(until - width_s, until)
 
-    def _ask(self, at: float) -> _Asked:
-        asked = _Asked()
-        parts = (self._ask_collector, self._ask_service, self._ask_simulator)
-        for done in [self._threads.submit(part, asked, at) for part in parts]:
-            try:
-                done.result()
-            except Away as error:
-                asked.away.append(error)
-            except Refused as error:
-                asked.refused.append(error)
-        return asked
+    def _ask(self, at: float) -> None:
+        """Ask each that still owes no answer."""
+        collector, service, simulator = self._backends.collector, self._backends.service, self._backends.simulator
+        told_until, seq = self._told_until, self._windows.last_seq
+        for backend, question, take in (
+            (collector, lambda: self._ask_collector(at, told_until), self._take),
+            (service, service.ready, self._take_ready),
+            (simulator, lambda: simulator.events(seq), lambda told: self._windows.take(told, at)),
+        ):
+            if backend.name not in self._open:
+                future: Future[Any] = self._threads.submit(question)
+                self._open[backend.name] = _Question(backend, take, future, time.monotonic())
 
-    def _ask_collector(self, asked: _Asked, at: float) -> None:
+    def _hear(self, at: float) -> None:
+        """Take what was answered in time; say who is away."""
+        patient = [asked.future for asked in self._open.values() if not _is_overdue(asked)]
+        wait(patient, WAIT_S if self.has_heard else OVERDUE_S)
+        away, refused = list[Away](), list[Refused]()
+        self._ready = None
+        for name, asked in list(self._open.items()):
+            if not asked.future.done():
+                if _is_overdue(asked):
+                    away.append(Away(name, asked.backend.url, "it takes too long"))
+                continue
+            del self._open[name]
+            try:
+                asked.take(asked.future.result())
+            except Away as error:
+                away.append(error)
+            except Refused as error:
+                refused.append(error)
+        self.now = Now(at, self._ready, self._levels, tuple(away), tuple(refused))
+
+    def _ask_collector(self, at: float, told_until: int) -> _Told:
+        """In a thread of its own; the smaller questions run beside the large one."""
         is_late_turn = at - self._late_at >= LATE_EVERY_S
         back_s = LATE_S if is_late_turn else SETTLES_S
-        asked.since = max(min(int(at) - back_s, self._told_until - back_s), int(at) - KEPT_S)
+        since = max(min(int(at), told_until) - back_s, int(at) - KEPT_S)
         ask = self._backends.collector.sql
-        since = asked.since if self._told_until else 0  # first what still holds from long ago
-        condition = f'"time" >= make_timestamp({since * 1_000_000})'
+        holds_since = since if told_until else 0  # first what still holds from long ago
+        condition = f'"time" >= make_timestamp({holds_since * 1_000_000})'
         switched = self._threads.submit(ask, switches.SQL.format(condition=condition))
         changes = self._threads.submit(ask, _CHANGES.format(condition=condition))
         levels = self._threads.submit(ask, _LEVELS)
-        asked.rows = ask(rollup.sql(asked.since, int(at) + 1))
-        asked.switched, asked.changes, asked.levels = switched.result(), changes.result(), levels.result()
+        rows = rollup.typed(ask(rollup.sql(since, int(at) + 1)))
+        told = _Told(rows, since, int(at), switched.result(), changes.result(), levels.result())
         if is_late_turn:
             self._late_at = at
+        return told
 
-    def _ask_service(self, asked: _Asked, at: float) -> None:
-        asked.ready = self._backends.service.ready()
+    def _take(self, told: _Told) -> None:
+        kept = self._rows[(self._rows["second"] < told.since) & (self._rows["second"] >= told.until - KEPT_S)]
+        self._rows = rollup.joined(kept, told.rows)
+        self._told_until, self._levels = told.until, told.levels
+        self._take_switches(told.switched)
+        self._take_changes(told.changes)
+        for bucket, most in told.levels.groupby("bucket")["level"].max().items():
+            self.fullest[bucket] = max(self.fullest.get(bucket, 0.0), float(most))
 
-    def _ask_simulator(self, asked: _Asked, at: float) -> None:
-        asked.faults = self._backends.simulator.events(self._windows.last_seq)
-
-    def _take(self, asked: _Asked, at: float) -> None:
-        if asked.rows is not None:
-            kept = self._rows[(self._rows["second"] < asked.since) & (self._rows["second"] >= at - KEPT_S)]
-            self._rows = rollup.joined(kept, rollup.typed(asked.rows))
-            self._told_until = int(at)
-        if asked.switched is not None:
-            self._take_switches(asked.switched)
-        if asked.changes is not None:
-            self._take_changes(asked.changes)
-        if asked.levels is not None:
-            for bucket, most in asked.levels.groupby("bucket")["level"].max().items():
-                self.fullest[bucket] = max(self.fullest.get(bucket, 0.0), float(most))
-        if asked.faults is not None:
-            self._windows.take(asked.faults, at)
-        self._forget(at - KEPT_S)
-        self.now = Now(at, asked.ready, asked.levels, tuple(asked.away), tuple(asked.refused))
+    def _take_ready(self, ready: dict[str, Any]) -> None:
+        self._ready = ready
 
     def _take_switches(self, told: pd.DataFrame) -> None:
         for row in told.itertuples(index=False):
@@ -211,6 +248,10 @@ SELECT attributes ->> 'gauntlet.tenant' AS tenant, attributes ->> 'gauntlet.buck
   arg_max(value, "time") AS level
 FROM metric_points WHERE name = 'gauntlet.bucket.level' AND "time" >= now()::TIMESTAMP - INTERVAL {LEVELS_S} SECOND
 GROUP BY 1, 2"""  # noqa: S608 - a number
+
+
+def _is_overdue(asked: _Question) -> bool:
+    return time.monotonic() - asked.asked_s > OVERDUE_S
 
 
 def _with_own(told: list[Mark], own: list[Mark]) -> list[Mark]:

@@ -85,7 +85,10 @@ def _show_live(width_s: float) -> None:
         states.show_refused(refused)
     seen = live.picture(width_s)
     if live.picture(KEPT_S).is_empty():
-        if "collector" not in {one.name for one in now.away}:
+        if not live.has_heard:
+            if "collector" not in {one.name for one in now.away}:
+                st.caption("The collector is asked for the last fifteen minutes …")
+        elif "collector" not in {one.name for one in now.away}:
             states.show_empty(
                 "This page will show, second by second, how many requests were answered, from where, how quickly and "
                 "for how much, each provider's circuit breaker, and as a shaded band every fault that is injected.",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +177,67 @@ def test_a_switch_made_here_is_a_mark_at_once_and_only_one_once_it_is_told() -> 
     assert [mark.label for mark in feed.picture(60, 1001).marks] == ["− cache"]
     feed._versions = {3: (1000.4, frozenset({"cache"}))}
     assert [(mark.t, mark.label) for mark in feed.picture(60, 1001).marks] == [(1000.4, "− cache")]
+
+
+def test_a_collector_that_hangs_holds_up_nobody_and_is_named(own_collector: Collector) -> None:
+    with Teller(own_collector) as teller:
+        teller.record()
+        teller.told()
+    clock = Clock(time.time() + 3)
+    feed = Feed(backends(own_collector.url), clock)
+    feed.refresh()
+    known = figures(feed.picture(60)).requests
+    own_collector.popen.send_signal(signal.SIGSTOP)
+    try:
+        named = False
+        deadline = time.monotonic() + 30
+        while not named:
+            assert time.monotonic() < deadline, "a collector that hangs is never named"
+            clock.at += 1
+            named = "collector" in {one.name for one in feed.refresh().away}
+        clock.at += 1
+        feed.refresh()
+        assert figures(feed.picture(60, clock.at)).requests == known == 1
+        assert feed.picture(60).told_until < clock.at - 4  # what is not known is no zero
+    finally:
+        own_collector.popen.send_signal(signal.SIGCONT)
+
+    while "collector" in {one.name for one in feed.refresh().away}:
+        assert time.monotonic() < deadline + 30, "it is never asked again"
+        clock.at += 1
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("lie", [b"{}", b"[]", b"null", b'{"events": 3, "last_seq": "x"}', b"<html>", b""])
+def test_backends_that_lie_are_away_and_no_error_of_ours(lie: bytes) -> None:
+    with lying(lie) as url:
+        feed = Feed(backends(url, url, url), Clock(1000.0))
+        assert {one.name for one in feed.refresh().away} == {"collector", "service", "simulator"}
+        assert feed.picture(60).is_empty()
+
+
+@contextmanager
+def lying(body: bytes) -> Iterator[str]:
+    """A server that answers everything with the same."""
+
+    class Liar(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Liar) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
