@@ -25,7 +25,7 @@ from pathlib import Path
 import pyarrow as pa  # type: ignore[import-untyped]
 import streamlit as st
 import uvicorn
-from streamlit import config
+from streamlit import config, net_util
 
 from . import settings
 from .look import palette
@@ -37,6 +37,10 @@ M_ARENA_MAX = -8  # <malloc.h>
 ARENAS = 2
 GRACE_S = 1
 """Open pages hold their connection; they are left after this time."""
+
+HOSTS = "GAUNTLET_DASHBOARD_HOSTS"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""A foreign site can point a name of its own at us, but it cannot have one of these."""
 
 OPTIONS = {
     "server.headless": True,
@@ -68,6 +72,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--service", default=usual.service, metavar="URL", help="default %(default)s")
     parser.add_argument("--simulator", default=usual.simulator, metavar="URL", help="default %(default)s")
     parser.add_argument("--runs", type=Path, default=usual.runs, metavar="FOLDER", help="default %(default)s")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[name for name in (os.environ.get(HOSTS) or "").split(",") if name],
+        metavar="NAME",
+        help=f"name under which a proxy shows the pages, beside {', '.join(LOOPBACK)} (or ${HOSTS}, with commas)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -103,6 +114,11 @@ def failed(error: Exception) -> bool:
         icon=":material/bug_report:",
     )
     return True
+
+
+def ask_nobody_outside() -> None:
+    """Streamlit would ask a server on the internet for our address, to know more names for us: we have none."""
+    net_util._external_ip = net_util._internal_ip = LOOPBACK[1]  # noqa: SLF001 - there is no setting for it
 
 
 def keep_memory_together() -> None:
@@ -141,6 +157,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     given = parse()
     keep_memory_together()
+    ask_nobody_outside()
     os.environ[settings.COLLECTOR_URL] = given.collector
     os.environ[settings.SERVICE_URL] = given.service
     os.environ[settings.SIMULATOR_URL] = given.simulator
@@ -157,7 +174,13 @@ def main() -> int:
                 "GAUNTLET_DASHBOARD_PORT\n"
             )
             return 2
-        for name, value in {**OPTIONS, "server.address": given.host, "server.port": listener.getsockname()[1]}.items():
+        options = {
+            **OPTIONS,
+            "server.address": given.host,
+            "server.port": listener.getsockname()[1],
+            "server.allowedHosts": [*LOOPBACK, *given.allow_host],
+        }
+        for name, value in options.items():
             config.set_option(name, value)
         for name in PRELOADED:
             import_module(name)

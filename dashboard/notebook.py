@@ -4,11 +4,12 @@ Some places show no Streamlit page, Colab among them: its proxy of a kernel's po
 (googlecolab/colabtools, issue 2529). A chart that is drawn once needs neither. Read `look/panels.py` next.
 """
 
+import time
 from typing import Any
 
 import altair as alt
 
-from .backends.all import backends_of
+from .backends.http import Away, Refused
 from .feed.feed import KEPT_S, feed_of
 from .feed.figures import Figures, call_counts, figures
 from .feed.picture import Picture
@@ -16,6 +17,10 @@ from .look.panels import Panel, answers_panel, calls_panels, circuits_panel, ser
 from .settings import Settings
 
 WIDTH_PX = 760
+FRESH_S = 5.0
+WAITS_S = 10.0
+"""A cell waits so long for an answer that knows all but the last seconds."""
+POLL_S = 0.1
 __all__ = ["Figures", "live"]
 
 
@@ -27,10 +32,15 @@ def live(settings: Settings, width_s: float = 180.0) -> tuple[alt.VConcatChart, 
     if not 0 < width_s <= KEPT_S:
         raise ValueError(f"{width_s:g} s: the last 15 minutes can be shown, so up to {KEPT_S} s")
     feed = feed_of(settings)
-    now = feed.refresh()
-    for error in (*now.away, *now.refused):
-        if getattr(error, "name", "collector") == backends_of(settings).collector.name:
-            raise error
+    began_s = time.monotonic()
+    until = time.time() - FRESH_S
+    while not feed.told_until >= until and time.monotonic() < began_s + WAITS_S:
+        now = feed.refresh()
+        amiss: list[Away | Refused] = [*now.away, *now.refused]
+        for error in amiss:
+            if error.name == "collector":
+                raise error
+        time.sleep(POLL_S)
     seen = feed.picture(width_s)
     return chart_of(seen), figures(seen)
 

@@ -38,12 +38,6 @@ class Collector(Backend):
         found: dict[str, Any] = self.ask("GET", f"/traces/{quote(trace_or_request_id, safe='')}", read_s=QUERY_S)
         return found
 
-    @understood
-    def status(self) -> dict[str, Any]:
-        """What it holds, took and lost."""
-        document: dict[str, Any] = self.ask("GET", "/status")
-        return document
-
 
 def quoted(text: str) -> str:
     """A string as SQL has it."""

@@ -5,6 +5,7 @@ not asked again for a while, so that a page goes on at its own pace with the res
 that is not what its documentation says counts as none.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -38,11 +39,11 @@ class Away(Exception):
 
 
 class Refused(Exception):
-    """A backend answered that it will not; the message is its own words."""
+    """A backend, `name`, answered that it will not; the message is its own words."""
 
-    def __init__(self, status: int, words: str) -> None:
+    def __init__(self, status: int, words: str, name: str = "backend") -> None:
         super().__init__(words)
-        self.status = status
+        self.status, self.name = status, name
 
 
 def understood(method: Callable[P, T]) -> Callable[P, T]:
@@ -50,13 +51,18 @@ def understood(method: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(method)
     def asking(*args: P.args, **more: P.kwargs) -> T:
-        try:
-            return method(*args, **more)
-        except (KeyError, TypeError, ValueError) as error:
-            backend: Any = args[0]
-            raise Away(backend.name, backend.url, "its answer is not what was expected") from error
+        backend: Any = args[0]
+        return shaped(backend, lambda: method(*args, **more))
 
     return asking
+
+
+def shaped(backend: "Backend", made: Callable[[], T]) -> T:
+    """What is made of a backend's answer. Raises Away when that cannot be, for the answer has another form."""
+    try:
+        return made()
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise Away(backend.name, backend.url, "its answer is not what was expected") from error
 
 
 class Backend:
@@ -66,6 +72,7 @@ class Backend:
         self.name, self.url = name, url
         self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
         self._now_s = now_s
+        self._lock = threading.Lock()
         self._rests_until_s = 0.0
         self._rest_s = REST_S
 
@@ -88,13 +95,16 @@ class Backend:
         read_s: float = READ_S,
         also: tuple[int, ...] = (),
         whole: bool = True,
+        patient: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         """One response; `body` is sent as JSON, `also` are statuses beside 2xx that are no refusal.
 
         With `whole` false the body is still to be read (`stream()`) and the response to be closed. Raises Away when
-        nothing came in time, Refused for any other status.
+        nothing came in time, Refused for any other status. A `patient` question waits long by itself (a chat): it is
+        asked also while the backend rests, and says nothing of how the backend is.
         """
-        if self._now_s() < self._rests_until_s:
+        asked_s = self._now_s()
+        if asked_s < self._rests_until_s and not patient:
             raise Away(self.name, self.url, "it hung a moment ago")
         try:
             response = self._pool.request(
@@ -109,15 +119,23 @@ class Backend:
         except NewConnectionError as error:  # refused at once; to urllib3 that is a kind of time-out
             raise Away(self.name, self.url, _why(error)) from error
         except TooLateError as error:
-            self._rests_until_s = self._now_s() + self._rest_s
-            self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
+            if not patient:
+                self._rest(asked_s)
             raise Away(self.name, self.url, "it takes too long") from error
         except HTTPError as error:
             raise Away(self.name, self.url, _why(error)) from error
-        self._rest_s = REST_S
+        if not patient:
+            self._rest_s = REST_S
         if response.status >= 300 and response.status not in also:
-            raise Refused(response.status, _words(response))
+            raise Refused(response.status, _words(response), self.name)
         return response
+
+    def _rest(self, asked_s: float) -> None:
+        """Ask nothing for a while; questions that were open at the same time hung together, and count once."""
+        with self._lock:
+            if asked_s >= self._rests_until_s:
+                self._rests_until_s = self._now_s() + self._rest_s
+                self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
 
 
 def _why(error: HTTPError) -> str:

@@ -10,6 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from .http import Away, Backend, Refused, understood
 
+SWITCHES_S = 1.0
 CHAT_S = 30.0
 """Longest silence of a chat; the service has deadlines of its own that are shorter."""
 
@@ -18,7 +19,9 @@ _CIRCUIT = ("provider", "state", "failures", "probe_in_s", "paused_for_s")
 
 
 def bearer(key: str) -> dict[str, str]:
-    """The header that shows an API key."""
+    """The header that shows an API key. Raises Refused for what can be none."""
+    if not (key.isascii() and key.isprintable()):
+        raise Refused(401, "an API key is of ASCII characters; this one holds others (typographic quotes?)", "service")
     return {"Authorization": f"Bearer {key}"}
 
 
@@ -35,8 +38,8 @@ class Service(Backend):
     @understood
     def stages(self, key: str) -> dict[str, bool]:
         """Each stage, in order, and whether it is on."""
-        stages: dict[str, bool] = self.ask("GET", "/admin/stages", headers=bearer(key))["stages"]
-        return stages
+        stages = self.ask("GET", "/admin/stages", headers=bearer(key), read_s=SWITCHES_S)["stages"]
+        return {str(name): bool(on) for name, on in stages.items()}
 
     @understood
     def switch(self, key: str, wanted: Mapping[str, bool]) -> list[str]:
@@ -67,13 +70,14 @@ class Service(Backend):
             read_s=CHAT_S,
             also=(503,),
             whole=False,
+            patient=True,
         )
         try:
             if "event-stream" in response.headers.get("content-type", ""):
                 yield from _events(response)
             else:
                 yield from self._told_whole(response.status, response.read())
-        except HTTPError as error:
+        except (HTTPError, ValueError, KeyError) as error:
             raise Away(self.name, self.url, "the stream broke off") from error
         finally:
             response.close()
@@ -84,7 +88,7 @@ class Service(Backend):
         except orjson.JSONDecodeError as error:
             raise Away(self.name, self.url, f"status {status}, and the body is no JSON") from error
         if "answer" not in document:
-            raise Refused(status, str(document.get("detail") or document.get("title") or status))
+            raise Refused(status, str(document.get("detail") or document.get("title") or status), self.name)
         for row in document.pop("path", ()):
             yield "stage", row
         yield "done", document

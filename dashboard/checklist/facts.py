@@ -5,6 +5,7 @@ feel it. Sums over a long range are kept cheap: what no count can tell is read f
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +16,7 @@ import orjson
 import pandas as pd  # type: ignore[import-untyped]
 
 from ..backends.all import Backends
-from ..backends.http import Away, Refused
+from ..backends.http import Away, Refused, shaped
 from ..feed.rollup import ENDPOINTS
 
 PAYMENTS = "payments"
@@ -129,13 +130,11 @@ class Facts:
     def charges(self) -> dict[str, int]:
         """Key -> how often money moved for it, by the simulator's ledger, its newest rows."""
         simulator = self.backends.simulator
-        last = int(self._asked(simulator.state)["last_seq"])
+        state = self._asked(simulator.state)
+        last = shaped(simulator, lambda: int(state["last_seq"]))
         since = str(max(last - NEWEST_CHARGES, 0))
         ledger = self._asked(lambda: simulator.ask("GET", "/sim/ledger", query={"since": since}))
-        counts: dict[str, int] = {}
-        for charge in ledger["charges"]:
-            counts[charge["idempotency_key"]] = counts.get(charge["idempotency_key"], 0) + 1
-        return counts
+        return dict(Counter(shaped(simulator, lambda: [str(row["idempotency_key"]) for row in ledger["charges"]])))
 
     @cached_property
     def threads(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Item:
 
 def calls_are_bounded(facts: Facts, span: str) -> Finding:
     """Timeouts, retries and circuit changes were seen, and no call outlasted the deadline."""
-    how = "inject **Hang** or **Outage** for a provider in the sidebar while the warm-up runs, and wait ten seconds."
+    how = "while the warm-up runs inject **Outage** for a provider (retries, circuit), then **Hang** (time limits)."
     calls, waits = facts.calls, facts.decisions.get(("retry", "wait"), 0)
     opened, deadline_s = sum(facts.opened.values()), facts.deadline_s
     if not calls["calls"]:
@@ -162,7 +162,7 @@ def waiting_blocks_nobody(facts: Facts, span: str) -> Finding:
 
 def health_is_not_readiness(facts: Facts, span: str) -> Finding:
     """`/health` touches nothing and says nothing of others; `/ready` looks at the store."""
-    how = "stop the store (its process id is in `gauntlet status`): `/ready` turns to 503, `/health` does not."
+    how = "pause the store with `kill -STOP` and its pid (`gauntlet doctor` tells it): only `/ready` turns to 503."
     health, ready = facts.health, facts.ready
     looked = sorted(set(ready.document) - {"status"})
     evidence = (

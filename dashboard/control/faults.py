@@ -69,7 +69,7 @@ _SENT_AS = {"stream_error": "kind", "bad_body": "kind"}
 
 def show() -> None:
     """Targets, share, duration, parameters, a button per fault, and what is active."""
-    st.markdown("**Break a provider**", help=explained("fault window"))
+    st.markdown("**Break a provider**", help=explained("break"))
     st.fragment(_show_active, run_every=REFRESH_S, key="active_faults")()
     st.fragment(_show_buttons, key="fault_buttons")()
 
@@ -79,7 +79,11 @@ def _show_buttons() -> None:
     left, right = st.columns(2)
     share = left.number_input("Share, %", 1, 100, 100, step=10, key="fault_share", help=explained("share"))
     duration = right.selectbox(
-        "Duration", list(DURATIONS_S), index=list(DURATIONS_S).index(USUAL_DURATION), key="fault_duration"
+        "Duration",
+        list(DURATIONS_S),
+        index=list(DURATIONS_S).index(USUAL_DURATION),
+        key="fault_duration",
+        help=explained("duration"),
     )
     given = _show_parameters()
     columns = st.columns(2)

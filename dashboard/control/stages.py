@@ -16,7 +16,7 @@ _FAILED = "stage_failed"
 
 def show() -> None:
     """A switch per stage, as the fleet has it now, and a button that closes all circuits."""
-    st.markdown("**Stages**", help=explained("stage switch"))
+    st.markdown("**Stages**", help=explained("stages"))
     st.fragment(_show_switches, run_every=REFRESH_S, key="switches")()
 
 

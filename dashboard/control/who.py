@@ -14,6 +14,7 @@ from ..settings import LIVE, WORKBENCH_ADMIN_KEY, current
 _PROVED = "admin_key"
 _GIVEN = "admin_key_given"
 _ASKER = "asker_key"
+_ASKER_GIVEN = "asker_key_given"
 DEMO_ASKER = "demo-alice"
 
 
@@ -41,8 +42,8 @@ def asker_key() -> str | None:
     """The key with which this session chats: a demo caller's, or in the live profile the one that was given."""
     if current().profile != LIVE:
         return DEMO_ASKER
-    given: str | None = st.session_state.get(_ASKER) or admin_key()
-    return given
+    given: str | None = st.session_state.get(_ASKER)
+    return given or None
 
 
 def show_admin_key() -> None:
@@ -65,6 +66,11 @@ def show_admin_key() -> None:
 
 def show_asker_key() -> None:
     """Ask for the key with which to chat, in the live profile."""
-    st.text_input(
-        "Your API key", type="password", key=_ASKER, help="The live profile takes no demo keys; kept in this tab only."
+    # Streamlit forgets a widget's value on another page: it is kept beside it.
+    st.session_state[_ASKER] = st.text_input(
+        "Your API key",
+        st.session_state.get(_ASKER, ""),
+        type="password",
+        key=_ASKER_GIVEN,
+        help="The live profile takes no demo keys; kept in this tab only.",
     )

@@ -99,6 +99,8 @@ class Feed:
         self._switched: list[Mark] = []
         self._open: dict[str, _Question] = {}
         """Backend -> the question that it has not answered yet."""
+        self._amiss: dict[str, Away | Refused] = {}
+        """Backend -> why its last answer is none."""
         self._ready: dict[str, Any] | None = None
         self._levels: pd.DataFrame | None = None
         self.now = Now(0.0)
@@ -117,6 +119,11 @@ class Feed:
                 self._hear(at)
                 self._forget(at - KEPT_S)
             return self.now
+
+    @property
+    def told_until(self) -> float:
+        """Up to when the collector was asked and answered (Unix seconds)."""
+        return float(self._told_until)
 
     @property
     def has_heard(self) -> bool:
@@ -157,24 +164,29 @@ class Feed:
                 self._open[backend.name] = _Question(backend, take, future, time.monotonic())
 
     def _hear(self, at: float) -> None:
-        """Take what was answered in time; say who is away."""
+        """Take what was answered in time; who is away or refused stays so until the next real answer."""
         patient = [asked.future for asked in self._open.values() if not _is_overdue(asked)]
         wait(patient, WAIT_S if self.has_heard else OVERDUE_S)
-        away, refused = list[Away](), list[Refused]()
-        self._ready = None
         for name, asked in list(self._open.items()):
             if not asked.future.done():
                 if _is_overdue(asked):
-                    away.append(Away(name, asked.backend.url, "it takes too long"))
+                    self._amiss[name] = Away(name, asked.backend.url, "it takes too long")
                 continue
             del self._open[name]
+            self._amiss.pop(name, None)
             try:
                 asked.take(asked.future.result())
-            except Away as error:
-                away.append(error)
-            except Refused as error:
-                refused.append(error)
-        self.now = Now(at, self._ready, self._levels, tuple(away), tuple(refused))
+            except (Away, Refused) as error:
+                self._amiss[name] = error
+            except Exception as error:  # noqa: BLE001 - whatever a lie led to: pages go on
+                self._amiss[name] = Away(name, asked.backend.url, f"its answer is not what was expected: {error!r}")
+        if "service" in self._amiss:
+            self._ready = None
+        if "collector" in self._amiss:
+            self._levels = None
+        away = tuple(one for one in self._amiss.values() if isinstance(one, Away))
+        refused = tuple(one for one in self._amiss.values() if isinstance(one, Refused))
+        self.now = Now(at, self._ready, self._levels, away, refused)
 
     def _ask_collector(self, at: float, told_until: int) -> _Told:
         """In a thread of its own; the smaller questions run beside the large one."""
@@ -217,14 +229,14 @@ class Feed:
         self._changes.sort(key=lambda change: change.t)
 
     def _forget(self, before: float) -> None:
+        """Forget what is older, but what held then: the last change of each circuit, and of the switches."""
         self._windows.forget(before)
-        last = {change.provider: change for change in self._changes}
-        self._changes = [change for change in self._changes if change.t >= before or last[change.provider] is change]
+        old = [change for change in self._changes if change.t < before]
+        held = {change.provider: change for change in old}
+        self._changes = [*held.values(), *(change for change in self._changes if change.t >= before)]
         self._switched = [mark for mark in self._switched if mark.t >= before]
-        newest = max(self._versions, default=0)
-        self._versions = {
-            version: told for version, told in self._versions.items() if told[0] >= before or version == newest
-        }
+        last = max((version for version, (t, _) in self._versions.items() if t < before), default=0)
+        self._versions = {version: told for version, told in self._versions.items() if version >= last}
 
 
 @cache

@@ -14,7 +14,7 @@ from . import rollup
 from .picture import Picture
 
 NANO_USD = 1e9
-ANSWERED = ("live", "provider", "smaller_model", "cache", "stale", "later")
+ANSWERED = ("live", "provider", "smaller_model", "cache", "stale")
 UNANSWERED = ("message", "failed")
 
 STEPS_S = (1, 2, 5, 10, 30, 60)
@@ -24,7 +24,7 @@ _CODE = {name: code for code, name in enumerate(rollup.WHAT.categories)}
 NO_CODE = -2
 
 MOST_POINTS = 180
-"""Of a series; a chart on a projector shows no more."""
+"""Of a series, about: a chart on a projector shows no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ LONGEST_S = 75
 """A request takes no longer: a stream may last 60 s after its first token, that one 5 s."""
 
 BINS_PER_E = 20
-WHAT = pd.CategoricalDtype(["answer", "degraded", "saved", "duration", "first_token", "asked_call", "call"])
+WHAT = pd.CategoricalDtype(["answer", "degraded", "duration", "first_token", "asked_call", "call"])
 _TYPES = {"second": "int64", "what": WHAT, "key": "category", "bin": "int64", "n": "int64", "amount": "float64"}
 COLUMNS = tuple(_TYPES)
 
@@ -26,7 +26,7 @@ _SQL = files(__package__).joinpath("rollup.sql").read_text()
 def sql(since: int, until: int) -> str:
     """The roll-up of `[since, until)`, in Unix seconds: rows of COLUMNS.
 
-    `what` is `answer` (key: where from; amount: nano-USD of its calls), `degraded`, `saved` (amount: nano-USD),
+    `what` is `answer` (key: where from; amount: nano-USD of its calls), `degraded`,
     `duration` and `first_token` (bin), `asked_call` (calls for chats), `call` (key: `target|ending`).
     """
     return _SQL.format(

@@ -13,7 +13,7 @@ WITH ended AS MATERIALIZED (
     END AS answer,
     outcome IN ('answered', 'degraded') AS is_answer,
     outcome = 'degraded' AS is_degraded,
-    duration_ms, first_token_ms, cost_nano_usd, saved_nano_usd
+    duration_ms, first_token_ms, cost_nano_usd
   FROM requests
   WHERE "time" >= make_timestamp({arrived_us}) AND "time" < make_timestamp({until_us}) AND endpoint IN ({endpoints})
     AND second >= {since} AND second < {until}
@@ -39,9 +39,6 @@ SELECT second, 'answer' AS what, answer AS key, 0 AS bin, count(*)::BIGINT AS n,
 FROM ended GROUP BY second, answer
 UNION ALL
 SELECT second, 'degraded', '', 0, count(*)::BIGINT, 0 FROM ended WHERE is_degraded GROUP BY second
-UNION ALL
-SELECT second, 'saved', '', 0, count(*)::BIGINT, sum(saved_nano_usd)::DOUBLE
-FROM ended WHERE saved_nano_usd > 0 GROUP BY second
 UNION ALL
 SELECT second, 'duration', '', floor(ln(greatest(duration_ms, 0.1)) * {bins_per_e})::INTEGER AS bin, count(*)::BIGINT, 0
 FROM ended WHERE is_answer OR answer IN ('message', 'failed') GROUP BY second, bin

@@ -30,6 +30,9 @@ TIME_AXIS = {
     "tickCount": 6,
     "grid": False,
 }
+NAME_SHARE = 0.25
+"""About how much of a chart's width a name takes."""
+
 LABELLED_PX = 200
 """A chart at least this high writes the faults' names into their bands; in others they are on hover."""
 
@@ -41,10 +44,7 @@ def frame(picture: Picture, values: pd.DataFrame, most: float | None = None) -> 
     """
     side = partial(_side, picture)
     carried: list[Row] = [("edge", picture.begin, None, "", ""), ("edge", picture.end, None, "", "")]
-    for band in picture.bands:
-        begin, end = max(band.begin, picture.begin), min(band.end or picture.end, picture.end)
-        until = "goes on" if band.end is None else f"{band.end - band.begin:.0f} s"
-        carried.append(("band", begin, end, f"{band.label} ({until})", side(begin)))
+    carried += _bands(picture)
     carried += [("mark", mark.t, None, mark.label, side(mark.t)) for mark in picture.marks]
     kinds, begins, ends, labels, sides = zip(*carried, strict=True)
     rows, nothing = len(values), [None] * len(carried)
@@ -64,6 +64,24 @@ def frame(picture: Picture, values: pd.DataFrame, most: float | None = None) -> 
             "label": column("label", labels, pa.string(), ""),
         }
     )
+
+
+def _bands(picture: Picture) -> list[Row]:
+    """The fault windows; of those that begin so close together that their names would overlap the first names all."""
+    rows = list[Row]()
+    named = -1
+    for band in sorted(picture.bands, key=lambda band: band.begin):
+        begin, end = max(band.begin, picture.begin), min(band.end or picture.end, picture.end)
+        until = "goes on" if band.end is None else f"{band.end - band.begin:.0f} s"
+        label, side = f"{band.label} ({until})", _side(picture, begin)
+        if named >= 0 and begin - rows[named][1] < NAME_SHARE * picture.width_s and rows[named][4] == side:
+            first = rows[named]
+            rows[named] = (*first[:3], f"{first[3]}; {label}", side)
+            rows.append(("band", begin, end, label, ""))
+        else:
+            named = len(rows)
+            rows.append(("band", begin, end, label, side))
+    return rows
 
 
 def _side(picture: Picture, t: float) -> str:
@@ -180,7 +198,7 @@ def named(table: pd.DataFrame, meanings: Sequence[Meaning]) -> pd.DataFrame:
 def _over_time(main: Sequence[Spec], height: int, *, has_room: bool = False) -> Spec:
     """The layers of every chart over time, from back to front."""
     band = {
-        "mark": {"type": "rect", "color": FAULT, "opacity": 0.16, "clip": True},
+        "mark": {"type": "rect", "color": FAULT, "opacity": 0.22, "clip": True},
         "transform": [{"filter": "datum.kind == 'band'"}],
         "encoding": {"x2": {"field": "t2"}, "tooltip": [{"field": "label", "title": "fault"}, _moment()]},
     }
@@ -189,6 +207,14 @@ def _over_time(main: Sequence[Spec], height: int, *, has_room: bool = False) -> 
         "transform": [{"filter": "datum.kind == 'mark'"}],
         "encoding": {"tooltip": [{"field": "label", "title": "switched"}, _moment()]},
     }
+    edges = [
+        {
+            "mark": {"type": "rule", "color": FAULT, "opacity": 0.8, "strokeWidth": 1.5, "clip": True},
+            "transform": [{"filter": "datum.kind == 'band'"}],
+            "encoding": {"x": {"field": field, "type": "temporal"}},
+        }
+        for field in ("t", "t2")
+    ]
     ends: Spec = {"mark": {"type": "point", "opacity": 0}, "transform": [{"filter": "datum.kind == 'edge'"}]}
     if has_room:
         ends["encoding"] = {"y": {"field": "value", "type": "quantitative", "stack": None}}
@@ -198,7 +224,7 @@ def _over_time(main: Sequence[Spec], height: int, *, has_room: bool = False) -> 
         "encoding": {
             "x": {"field": "t", "type": "temporal", "scale": {"nice": False}, "axis": TIME_AXIS},
         },
-        "layer": [ends, band, *main, mark, *written],
+        "layer": [ends, band, *main, *edges, mark, *written],
     }
 
 

@@ -6,19 +6,21 @@ TERMS: dict[str, str] = {
     "success": "Share of requests that got an answer, from wherever it came: status 200, read to its end. Refusals "
     "of the caller's own faults and clients who left are not counted at all. Chapter, section 1.",
     "degraded": "Share of answers that are not what was wished: another provider, a smaller model, a stale answer, "
-    "or one without the conversation's memory. An answer says so itself. Chapter, section 5 (fallback).",
+    "or one without the conversation's memory. An answer says so itself. Chapter, section 4.",
     "percentiles": "Half of the requests took at most p50, 95 of 100 at most p95, 99 of 100 at most p99; from "
-    "arrival to the last byte. Means hide the slow ones. Exact to 2.5 %. Chapter, section 7.",
+    "arrival to the last byte. Means hide the slow ones. Exact to 2.5 %. Chapter, section 1 (observability).",
     "first token": "Time to first token: from arrival to the first piece of a streamed answer, which is when a person "
     "sees that something happens. Half of the streams were quicker (p50). Chapter, section 3.",
-    "cost": "What all attempts cost, failed and abandoned ones too, by the prices per token; USD per minute. "
-    "Chapter, section 2 (cost visibility).",
+    "cost": "What attempts cost, failed and abandoned ones too, in USD by the prices per token. Chapter, section 2 "
+    "(cost visibility).",
+    "cost rate": "What all attempts cost, failed and abandoned ones too, in USD per minute. Chapter, section 2 (cost "
+    "visibility).",
     "hit rate": "Share of answers that came from the cache, or were shared with someone who asked the same at the same "
     "time. The chapter's target is 30-70 %, more for deterministic tasks. Chapter, section 7.",
     "amplification": "Calls to providers per request. 1 is a service without cache or trouble; cache hits bring it "
-    "down, retries and fallbacks up. Blind retries in an outage are how it explodes. Chapter, section 6.",
+    "down, retries and fallbacks up. Blind retries in an outage are how it explodes. Chapter, sections 5 and 6.",
     "source": "Where an answer came from: the primary provider, another one, a smaller model, the cache, a stale "
-    "entry, or the honest message that says when to try again. Chapter, section 5.",
+    "entry, or the honest message that says when to try again. Chapter, section 4.",
     "fault window": "A shaded band: the simulator is injecting this fault at that time. It is the simulator's own "
     "timeline, not a guess from its effects.",
     "stage switch": "A dashed line: a stage was switched off (−) or on (+) for the whole fleet.",
@@ -27,19 +29,21 @@ TERMS: dict[str, str] = {
     "closed": "Closed: calls go through, failures are counted. Chapter, section 5.",
     "open": "Open: the provider is not called; requests go to the next rung at once. Chapter, section 5.",
     "half-open": "Half-open: the cool-down is over and one single request of the whole fleet probes the provider; "
-    "success closes the circuit, failure opens it again. Chapter, section 5.",
+    "success closes the circuit, failure opens it again. The breaker of the chapter's section 5 lacks it: after the "
+    "cool-down it lets every call through.",
     "paused": "Paused: the provider answered 429 with Retry-After; until then the fleet does not call it. That is no "
-    "failure: the circuit stays closed. Chapter, section 5 (retry).",
-    "probe": "Seconds until one request may try a provider whose circuit is open. Chapter, section 5.",
+    "failure: the circuit stays closed, also in the strip of circuits. Beyond the chapter.",
+    "probe": "Seconds until one request may try a provider whose circuit is open. Beyond the chapter's section 5.",
     "attempt": "One call to a provider. A request may make several: retries at one provider, then the next rung.",
     "bucket": "Token bucket: each user and each tenant has a bucket of requests and one of tokens that fill with time; "
-    "an empty one means 429. The bar is what is left. Chapter, section 5 (rate limit).",
+    "an empty one means 429. A bar is what is left of the most seen so far; the user is "
+    "the tenant's last one. Chapter, section 5 (rate limit).",
     "cache": "Same question, same parameters, same tenant: answered from the store. Chapter, section 5.",
-    "rate_limit": "Token buckets per user and tenant, one atomic script. Chapter, section 5.",
+    "rate_limit": "Rate limit: token buckets per user and tenant, for all workers. Chapter, section 5.",
     "fallback": "When a provider cannot answer: the next provider, a smaller model, a stale answer, an honest message. "
     "Chapter, sections 4 and 8.",
-    "retry": "5xx, 429, timeouts and broken connections only, before the first token only, with full jitter, within a "
-    "budget and the deadline. Chapter, section 5.",
+    "retry": "408, 429, 5xx, timeouts and broken connections only, before the first token only, with full jitter, "
+    "within a budget and the deadline. Chapter, section 5.",
     "bulkhead": "So many calls at once per provider and worker; a full one fails fast to the next rung, so that one "
     "hanging provider cannot take every slot. (Nygard, Release It!)",
     "call": "The provider's API with timeouts for connecting, the first token, idling and the whole. "
@@ -49,7 +53,7 @@ TERMS: dict[str, str] = {
     "retry budget": "Retries are paid from a budget that requests fill slowly: in an outage most retries are refused, "
     "and the provider is not hammered. (Finagle, gRPC)",
     "single-flight": "The same question asked a hundred times at once is one call; the others wait and share. "
-    "Chapter, section 6.",
+    "Chapter, section 1.",
     "share": "Which part of the calls a fault hits, drawn by seed and request, so that it repeats.",
     "saved": "What answers from the cache, and shared ones, had cost when they were made.",
     "purpose": "Money for the answer of the first rung, for one of a later rung (fallback), for attempts that failed "
@@ -57,14 +61,33 @@ TERMS: dict[str, str] = {
     "budget": "USD that a tenant may spend per day; what then happens to requests is a setting. Chapter, section 2.",
     "deadline": "One for the whole request, over all attempts: 5 s for chat. Chapter, section 3.",
     "waterfall": "What happened when: each passage through a stage, each decision, each call and each wait on one "
-    "time axis. Chapter, section 7.",
+    "time axis. Chapter, section 1 (observability).",
     "tail sampling": "Every request has its record; of traces only some are kept: errors, degraded and slow ones "
-    "first. Where a trace was not kept the record is shown. Chapter, section 7.",
+    "first. Where a trace was not kept the record is shown.",
     "idempotency": "The same Idempotency-Key never executes twice: the stored response is given again. "
     "Chapter, section 5.",
-    "outcome": "How a request ended: answered, degraded (answered, not as wished), unavailable (the honest message), "
-    "refused (the caller's fault), failed (ours), broken (a stream that ended in an error), cancelled (the client "
-    "left). Chapter, section 7.",
+    "outcome": "How a request ended: answered; degraded (answered, not as wished); unavailable (503, mostly the honest "
+    "message); refused (4xx, the caller's fault or limit); failed (our fault); stream broken (it ended in an error); "
+    "client left (before the end).",
+    "rung": "One step of a route's ladder: a model at a provider. Rung 0 is asked first. Chapter, section 2.",
+    "Retry-After": "What a provider's 429 may say: how many seconds to wait. It sets a pause of that provider; a long "
+    "one means the next rung instead.",
+    "refused": "Answered with a 4xx: the caller's fault, or the caller's limit.",
+    "honest message": "503, with the time to come back: no provider could answer and there is no stale answer, or the "
+    "service lets nobody in. "
+    "Chapter, section 8 (what to show the user).",
+    "stale": "An answer that was stored longer ago than it is fresh, given because nobody can give a new one.",
+    "smaller model": "A cheaper, quicker model of a later rung. Chapter, section 4.",
+    "ended by us": "A call that nobody wanted any more: the client left, or the deadline came. It is billed.",
+    "not ours": "Refused for what was asked (the caller's fault) or for our key or model name (ours): repeating such a "
+    "call cannot help.",
+    "client left": "Closed the connection before the answer's end; the call to the provider is cancelled.",
+    "failed": "For a request: our 5xx, or a stream that broke. For a call: 5xx, no connection, no answer in what came.",
+    "stages": "Six steps around each call to a provider. Off means stepped over, for all workers at once; each change "
+    "is a dashed line on the charts. Chapter, section 5.",
+    "break": "A click plans one fault in the simulator, from now, for the duration below; it is a shaded band on the "
+    "charts. Chapter, section 1 (what breaks a PoC).",
+    "duration": "How long the fault lasts; Stop all faults ends it sooner.",
     "per hour": "What was spent, at this pace for an hour: counted from the range's first request, at least a minute. "
     "Chapter, section 2 (cost visibility).",
     "per answer": "All that was spent, failed and abandoned attempts too, by the chat requests that got an answer, "
@@ -78,7 +101,7 @@ TERMS: dict[str, str] = {
     "pseudonym": "Telemetry knows a user by a keyed hash of the name, never by the name. Search by the name: the page "
     "makes the same hash. Chapter, section 7.",
     "fail-over": "A retry is the same model at the same provider again, after a wait, paid from the retry budget. A "
-    "fail-over is the next rung of the route's ladder, at once, and costs no budget. Chapter, sections 5 and 8.",
+    "fail-over is the next rung of the route's ladder, at once, and costs no budget. Chapter, sections 2 and 6.",
     "bounded calls": "Every call to somebody else has a time limit under the request's deadline, is repeated only "
     "where that helps, and is not made while the circuit is open. Chapter, section 7 (operations checklist).",
     "outside sessions": "Threads and preferences live in the store, none in a process: any worker goes on with any "

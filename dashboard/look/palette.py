@@ -15,31 +15,31 @@ SWITCH = PURPLE
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """A key of telemetry with its words and its colour."""
+    """A key of telemetry with its words and its colour; `term` is what explains it in the glossary, if anything."""
 
     key: str
     words: str
     colour: str
+    term: str = ""
 
 
 ANSWERS: tuple[Meaning, ...] = (
-    Meaning("live", "live", BLUE),
-    Meaning("provider", "other provider", SKY),
-    Meaning("smaller_model", "smaller model", PURPLE),
-    Meaning("cache", "cache", GREEN),
-    Meaning("stale", "stale", YELLOW),
-    Meaning("later", "later", "#A8C686"),
-    Meaning("message", "honest message", ORANGE),
-    Meaning("rejected", "rejected", GREY),
-    Meaning("failed", "failed", VERMILLION),
-    Meaning("left", "client left", DARK_GREY),
+    Meaning("live", "live, primary", BLUE, "source"),
+    Meaning("provider", "other provider", SKY, "fail-over"),
+    Meaning("smaller_model", "smaller model", PURPLE, "smaller model"),
+    Meaning("cache", "cache", GREEN, "hit rate"),
+    Meaning("stale", "stale", YELLOW, "stale"),
+    Meaning("message", "honest message", ORANGE, "honest message"),
+    Meaning("rejected", "refused", GREY, "refused"),
+    Meaning("failed", "failed", VERMILLION, "failed"),
+    Meaning("left", "client left", DARK_GREY, "client left"),
 )
 """Where an answer came from, in the order in which they are stacked: the wished one first."""
 
 OUTCOMES: tuple[Meaning, ...] = (
     Meaning("answered", "answered", BLUE),
     Meaning("degraded", "degraded", SKY),
-    Meaning("unavailable", "honest message", ORANGE),
+    Meaning("unavailable", "unavailable", ORANGE, "outcome"),
     Meaning("refused", "refused", GREY),
     Meaning("failed", "failed", VERMILLION),
     Meaning("broken", "stream broken", VERMILLION),
@@ -49,11 +49,11 @@ OUTCOMES: tuple[Meaning, ...] = (
 
 ATTEMPTS: tuple[Meaning, ...] = (
     Meaning("ok", "answered", BLUE),
-    Meaning("limited", "429", YELLOW),
-    Meaning("failed", "failed", VERMILLION),
-    Meaning("timeout", "timed out", ORANGE),
-    Meaning("refused", "our or caller's fault", GREY),
-    Meaning("cancelled", "ended by us", DARK_GREY),
+    Meaning("limited", "429", YELLOW, "Retry-After"),
+    Meaning("failed", "failed", VERMILLION, "failed"),
+    Meaning("timeout", "timed out", ORANGE, "call"),
+    Meaning("refused", "not to be repeated", GREY, "not ours"),
+    Meaning("cancelled", "ended by us", DARK_GREY, "ended by us"),
 )
 """How a call to a provider ended."""
 
@@ -66,10 +66,10 @@ PURPOSES: tuple[Meaning, ...] = (
 """What money was spent for."""
 
 BREAKER: tuple[Meaning, ...] = (
-    Meaning("closed", "closed", GREEN),
-    Meaning("half_open", "half-open", YELLOW),
-    Meaning("open", "open", VERMILLION),
-    Meaning("paused", "paused (429)", ORANGE),
+    Meaning("closed", "closed", GREEN, "closed"),
+    Meaning("half_open", "half-open", YELLOW, "half-open"),
+    Meaning("open", "open", VERMILLION, "open"),
+    Meaning("paused", "paused (429)", ORANGE, "paused"),
 )
 """States of a circuit."""
 

@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from ..feed.figures import answers, calls, series
 from ..feed.picture import Picture
 from . import charts
-from .palette import ANSWERS, ATTEMPTS, BLUE, BREAKER, GREEN, ORANGE, PURPLE, SKY, VERMILLION, Meaning
+from .palette import ANSWERS, ATTEMPTS, BLUE, BREAKER, GREEN, GREY, PURPLE, SKY, Meaning
 
 TALL_PX, STRIP_PX, SMALL_PX = 230, 78, 140
 HIT_RATE_TARGET = (0.3, 0.7)
@@ -32,14 +32,14 @@ class Panel:
 
 
 _LATENCY = (
-    Meaning("p50_ms", "p50", SKY),
-    Meaning("p95_ms", "p95", BLUE),
-    Meaning("p99_ms", "p99", VERMILLION),
-    Meaning("first_token_ms", "first token, p50", GREEN),
+    Meaning("p50_ms", "p50", SKY, "percentiles"),
+    Meaning("p95_ms", "p95", BLUE, "percentiles"),
+    Meaning("p99_ms", "p99", PURPLE, "percentiles"),
+    Meaning("first_token_ms", "first token, p50", GREY, "first token"),
 )
-_SUCCESS = (Meaning("success", "success", BLUE), Meaning("degraded", "degraded", ORANGE))
+_SUCCESS = (Meaning("success", "success", BLUE, "success"), Meaning("degraded", "degraded", SKY, "degraded"))
 _HIT_RATE = (Meaning("hit_rate", "hit rate", GREEN),)
-_AMPLIFICATION = (Meaning("amplification", "calls per request", PURPLE),)
+_AMPLIFICATION = (Meaning("amplification", "calls per request", GREY),)
 _COST = (Meaning("usd_per_min", "USD per minute", BLUE),)
 
 _ANSWERS_SPEC = charts.stacked(ANSWERS, y="requests / s", height=TALL_PX)
@@ -95,7 +95,7 @@ def series_panels(seen: Picture) -> dict[str, Panel]:
         panel("success", "Success and degraded", "success", _SUCCESS, _SUCCESS_SPEC),
         panel("hit_rate", "Cache hit rate, with the target", "hit rate", _HIT_RATE, _HIT_RATE_SPEC),
         panel("amplification", "Amplification", "amplification", _AMPLIFICATION, _AMPLIFICATION_SPEC),
-        panel("cost", "Cost", "cost", _COST, _COST_SPEC),
+        panel("cost", "Cost", "cost rate", _COST, _COST_SPEC),
     )
     return {panel.key: panel for panel in panels}
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from ..backends.http import Away, Refused
 from ..control import warm_up
+from .plain import plain
 
 WHERE_TO_LOOK = {
     "collector": "what was told is not shown; the service does not feel it",
@@ -29,13 +30,15 @@ def show_away(away: Iterable[Away]) -> None:
 
 def show_refused(error: Refused) -> None:
     """Say in its own words that a backend will not."""
-    st.error(f"Refused ({error.status}): {error}", icon=":material/block:")
+    st.error(f"The {error.name} refuses ({error.status}): {plain(str(error))}", icon=":material/block:")
 
 
-def show_empty(shows: str, key: str, also: Callable[[], None] | None = None) -> None:
+def show_empty(
+    shows: str, key: str, also: Callable[[], None] | None = None, fact: str = "Nothing has happened yet."
+) -> None:
     """Say what this page will show, with a button that makes traffic. `key` is the page's name."""
     with st.container(border=True, key=f"empty_{key}"):
-        st.markdown(f"**Nothing has happened yet.** {shows}")
+        st.markdown(f"**{fact}** {shows}")
         warm_up.show_button(key=f"warm_up_{key}")
         if also is not None:
             also()

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from .glossary import explained
-from .palette import ATTEMPTS, BREAKER, Meaning, colours, words
+from .palette import ATTEMPTS, BREAKER, GREY, Meaning
 
 STATE_ICONS = {"closed": "●", "half_open": "◐", "open": "○", "paused": "‖"}
 """Beside the colour: a circuit that is closed lets through, an open one does not."""
@@ -41,38 +41,45 @@ def _tile(tile: Tile) -> str:
 
 def circuit(name: str, state: str, more: str, calls: Mapping[str, int]) -> str:
     """A provider: its circuit's state, a line about it, and how its calls ended."""
-    colour = colours(BREAKER).get(state, "#8A8A8A")
-    word = words(BREAKER).get(state, state)
-    term = state.replace("_", "-")
-    hint = escape(explained(term)) if term in ("closed", "open", "half-open", "paused") else ""
+    meaning = next((one for one in BREAKER if one.key == state), Meaning(state, state, GREY))
     return (
-        f'<div class="g-circuit" style="--state: {colour}"><span class="state" title="{hint}">'
-        f'{STATE_ICONS.get(state, "")} {escape(word)}</span><span class="name">{escape(name)}</span>'
-        f'<div class="more">{escape(more)}</div>{shares(calls, ATTEMPTS)}</div>'
+        f'<div class="g-circuit" style="--state: {meaning.colour}"><span class="state" title="{_hint(meaning.term)}">'
+        f'{STATE_ICONS.get(state, "")} {escape(meaning.words)}</span><span class="name">{escape(name)}</span>'
+        f'<div class="more" title="{_hint("probe" if state == "open" else "")}">{escape(more)}</div>'
+        f"{shares(calls, ATTEMPTS)}</div>"
     )
 
 
 def shares(counts: Mapping[str, int], meanings: Sequence[Meaning]) -> str:
     """A bar divided by counts, with each count in words beneath."""
-    total = sum(counts.values())
-    if not total:
-        return '<div class="g-bar"></div><div class="more">no calls in this time</div>'
     known = [(meaning, counts[meaning.key]) for meaning in meanings if counts.get(meaning.key)]
+    if not known:
+        return '<div class="g-bar"></div><div class="more">no calls in this time</div>'
     parts = "".join(f'<div style="flex: {n}; background: {meaning.colour}"></div>' for meaning, n in known)
-    keys = "".join(
-        f'<span class="g-key" style="background: {meaning.colour}"></span><span>{n:,} {escape(meaning.words)}</span>'
-        for meaning, n in known
-    )
+    keys = "".join(_key(meaning, f"{n:,} ") for meaning, n in known)
     return f'<div class="g-bar">{parts}</div><div class="more">{keys}</div>'
 
 
 def legend(meanings: Sequence[Meaning]) -> str:
-    """What the colours of a chart mean, in one line."""
-    keys = (
-        f'<span class="g-key" style="background: {meaning.colour}"></span><span>{escape(meaning.words)}</span>'
-        for meaning in meanings
+    """What the colours of a chart mean, in one line; each explained where the mouse rests."""
+    return f'<div class="g-legend">{"".join(map(_key, meanings))}</div>'
+
+
+def _key(meaning: Meaning, before: str = "") -> str:
+    return (
+        f'<span class="g-key" style="background: {meaning.colour}"></span>'
+        f'<span title="{_hint(meaning.term)}">{before}{escape(meaning.words)}</span>'
     )
-    return f'<div class="g-legend">{"".join(keys)}</div>'
+
+
+def _hint(term: str) -> str:
+    return escape(explained(term)) if term else ""
+
+
+def terms(names: Sequence[str]) -> str:
+    """A line of terms, each explained where the mouse rests."""
+    said = (f'<abbr title="{_hint(name)}">{escape(name)}</abbr>' for name in names)
+    return f'<div class="g-legend">{" · ".join(said)}</div>'
 
 
 def level(name: str, share: float, shown: str, colour: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from pydantic import BaseModel, FiniteFloat
 
 from ..backends.collector import Collector
 from ..backends.simulator import Simulator
@@ -26,6 +27,27 @@ SELECT epoch(min("time")) AS t, version, coalesce(any_value("off"), []) AS "off"
 FROM switch_events WHERE "time" <= make_timestamp({until}) AND version IS NOT NULL
 GROUP BY version ORDER BY version"""
 """Several workers tell of the same change."""
+
+
+class _Fault(BaseModel):
+    seq: int
+    t: FiniteFloat
+    event: str
+    reason: str = ""
+    fault: dict[str, Any]
+
+
+class _Breaker(BaseModel):
+    t: FiniteFloat
+    provider: str
+    state: str
+    failures: int = 0
+
+
+class _Switch(BaseModel):
+    t: FiniteFloat
+    version: int
+    off: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +81,22 @@ class Events:
         return sorted(max(before, key=lambda row: row["version"])["off"]) if before else []
 
 
+class _Kept(BaseModel):
+    """`events.json`: what is read of each event, with its type."""
+
+    faults: list[_Fault] = []
+    breakers: list[_Breaker] = []
+    switches: list[_Switch] = []
+
+
 def decoded(content: bytes) -> Events:
     """What `events.json` says. Raises ValueError when it is something else."""
+    kept = _Kept.model_validate_json(content).model_dump()
+    events = Events(kept["faults"], kept["breakers"], kept["switches"])
     try:
-        given = orjson.loads(content)
-        events = Events(*([*(given.get(name) or ())] for name in ("faults", "breakers", "switches")))
-        events.bands(0.0), events.changes(), events.marks()
-    except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
+        events.bands(0.0)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"a fault cannot be read: {error!r}") from error
     return events
 
 

@@ -22,10 +22,10 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from ..backends.all import Backends
 from ..backends.collector import ARROW, QUERY_S, Collector
-from ..backends.http import Away, Refused
+from ..backends.http import Away, Refused, shaped
 from ..feed.rollup import ENDPOINTS, LONGEST_S
 from . import events
-from .listing import ABOUT, ATTEMPTS, EVENTS, HIDDEN, REQUESTS, Recording, recordings
+from .listing import ABOUT, ATTEMPTS, EVENTS, HIDDEN, LONGEST_RUN_S, REQUESTS, Recording, recordings
 
 SETTLES_S = 5.0
 """Telemetry of a moment has arrived after this time: workers export every half second, a busy machine later."""
@@ -60,6 +60,10 @@ def record(
     """
     if not began < ended:
         raise NotKept(f"it would end {began - ended:g} s before it began")
+    if ended - began > LONGEST_RUN_S:
+        raise NotKept(
+            f"it is {(ended - began) / 3600:.0f} h long; the longest that can be kept is {LONGEST_RUN_S / 3600:.0f} h"
+        )
     if (early_s := ended + SETTLES_S - now_s()) > 0:
         raise NotKept(f"telemetry of its end may be on its way for another {early_s:.1f} s; ask again then")
     try:
@@ -110,7 +114,7 @@ def _write(
         "id": run_id,
         "began": began,
         "ended": ended,
-        "label": _cleaned(label),
+        "label": _cleaned(label) or f"recorded, {ended - began:.0f} s",
         "command": "dashboard",
         "service": backends.service.url,
         "simulator": backends.simulator.url,
@@ -160,10 +164,14 @@ def _page(collector: Collector, view: str, since: int, until: int, page_rows: in
         if error.status == TOOK_TOO_LONG:
             return None
         raise
-    if response.headers["x-truncated"] == "true":
+    if response.headers.get("x-truncated") == "true":
         return None
-    with pa.ipc.open_stream(response.data) as stream:
-        return stream.read_all()
+
+    def read() -> pa.Table:
+        with pa.ipc.open_stream(response.data) as stream:
+            return stream.read_all()
+
+    return shaped(collector, read)
 
 
 def _name(folder: Path, began: float, label: str) -> Path:

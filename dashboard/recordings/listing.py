@@ -8,10 +8,11 @@ import uuid
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
-from pydantic import BaseModel, FiniteFloat, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 ABOUT = "run.json"
 REQUESTS = "requests.parquet"
@@ -32,8 +33,12 @@ NEEDED = {
 }
 """The columns that the roll-up reads."""
 
-LONGEST_S = 7 * 24 * 3600.0
+LONGEST_RUN_S = 7 * 24 * 3600.0
 """What claims to have lasted longer is taken for a mistake."""
+
+
+EARLIEST, LATEST = 946_684_800.0, 4_102_444_800.0
+"""2000 and 2100 in Unix seconds: what is outside is milliseconds, or a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,14 @@ class Broken:
     why: str
 
 
+Moment = Annotated[float, Field(ge=EARLIEST, le=LATEST, allow_inf_nan=False)]
+
+
 class _About(BaseModel):
     """`run.json`, as far as it is read; the folder's name is the id."""
 
-    began: FiniteFloat
-    ended: FiniteFloat | None = None
+    began: Moment
+    ended: Moment | None = None
     seed: int | None = None
     command: str = ""
     label: str | None = None
@@ -143,7 +151,7 @@ def _read(folder: Path, stamp: tuple[int, ...]) -> Recording | Broken:
 
 def _checked(folder: Path, stamp: tuple[int, ...]) -> Recording:
     about = _About.model_validate_json((folder / ABOUT).read_bytes())
-    if about.ended is not None and not 0 <= about.ended - about.began <= LONGEST_S:
+    if about.ended is not None and not 0 <= about.ended - about.began <= LONGEST_RUN_S:
         raise ValueError(f"{ABOUT}: ended is {about.ended - about.began:g} s after began; expected up to a week")
     has_rows = (folder / REQUESTS).exists()
     if has_rows and about.ended is None:

@@ -50,12 +50,12 @@ class Seen:
         if name == "stage":
             self.path.append(data)
         elif name == "delta":
-            self.said += data["text"]
+            self.said += str(data.get("text") or "")
         elif name == "restart":
-            self.dropped.append((self.said, data["reason"]))
+            self.dropped.append((self.said, str(data.get("reason") or "unknown")))
             self.said = ""
         elif name == "done":
-            self.done, self.said = data, data["answer"]
+            self.done, self.said = data, str(data.get("answer") or "")
         elif name == "error":
             self.error = data
 

@@ -200,7 +200,7 @@ def _columns(name: str) -> dict[str, ColumnConfig]:
         "spent": _usd_column("spent, USD", "cost"),
         "share": column.ProgressColumn("share", format="%.1f %%", min_value=0, max_value=100),
         "per_answer": _usd_column("USD per answer", "per answer"),
-        "lost": _usd_column("bought nothing, USD", "purpose"),
+        "lost": _usd_column("failed + abandoned, USD", "purpose"),
         "saved": _usd_column("saved, USD", "saved"),
         "calls": _count_column("calls", "attempt"),
         "answered": _count_column("answers", "per answer"),

@@ -11,6 +11,8 @@ from ..control.who import May, may
 from ..feed.figures import Figures
 from ..feed.picture import Picture
 from ..look import states
+from ..look.glossary import explained
+from ..look.plain import plain
 from ..recordings import Broken, NoPicture, Recording, delete, figures, picture, recordings, span
 from ..settings import current
 from . import experiments_differences, experiments_overlay, experiments_record, live_charts
@@ -51,7 +53,7 @@ def show() -> None:
 
 def _show_broken(broken: list[Broken]) -> None:
     if broken:
-        lines = "\n".join(f"- `{one.folder.name}`: {one.why}" for one in broken)
+        lines = "\n".join(f"- `{one.folder.name}`: {plain(one.why)}" for one in broken)
         st.warning(f"What cannot be read as a run is left out:\n{lines}", icon=":material/folder_off:")
 
 
@@ -67,11 +69,11 @@ def _show_list(runs: list[Recording]) -> None:
 _COLUMNS = {
     "Run": st.column_config.TextColumn(width="medium"),
     "Requests": st.column_config.NumberColumn(format="localized", help="Chat requests that ended in it"),
-    "Success, %": st.column_config.NumberColumn(format="%.1f"),
-    "p95, ms": st.column_config.NumberColumn(format="%.0f"),
-    "Calls / request": st.column_config.NumberColumn(format="%.2f", help="Amplification"),
+    "Success, %": st.column_config.NumberColumn(format="%.1f", help=explained("success")),
+    "p95, ms": st.column_config.NumberColumn(format="%.0f", help=explained("percentiles")),
+    "Calls / request": st.column_config.NumberColumn(format="%.2f", help=explained("amplification")),
     "USD": st.column_config.NumberColumn(format="%.4f", help="Of all its attempts"),
-    "Kept": st.column_config.TextColumn(help="Books: the client's and the ledger's, for `gauntlet books`"),
+    "Kept": st.column_config.TextColumn(help="Every request and call, or only the client's and the ledger's books"),
 }
 
 
@@ -89,7 +91,7 @@ def _row(run: Recording) -> dict[str, object]:
         "Calls / request": shown and shown.amplification,
         "USD": shown and experiments_differences.usd(shown, end - begin),
         "Verdict": verdict(run.verdict),
-        "Kept": "rows" if run.has_rows else "books only" if run.ended else "books, not ended",
+        "Kept": "requests, calls" if run.has_rows else "books only" if run.ended else "books, not ended",
     }
 
 
@@ -155,14 +157,14 @@ def _show_several(drawn: list[tuple[Recording, Picture]]) -> None:
 
 def _show_about(run: Recording, letter: str = "") -> None:
     told = [when(run.began), length(run.width_s)]
-    told += [f"scenario {run.scenario}"] if run.scenario else []
+    told += [f"scenario {plain(run.scenario)}"] if run.scenario else []
     told += [f"seed {run.seed}"] if run.seed is not None else []
-    told += [f"off at its begin: {', '.join(run.stages_off)}"] if run.stages_off else []
-    told += [verdict(run.verdict)] if run.verdict else []
-    told += [f"{name} {version}" for name, version in run.versions]
+    told += [f"off at its begin: {plain(', '.join(run.stages_off))}"] if run.stages_off else []
+    told += [plain(verdict(run.verdict))] if run.verdict else []
+    told += [plain(f"{name} {version}") for name, version in run.versions]
     st.markdown(f"{f'**{letter}** · ' if letter else ''}**{named(run)}** · {' · '.join(told)}")
     for note in run.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {plain(note)}")
 
 
 def _show_delete(chosen: list[Recording]) -> None:

@@ -44,7 +44,7 @@ CHARTS = (
     Chart("success", "Success", "share", ".0%", "success", most=1.0),
     Chart("p95_ms", "p95", "ms (log)", "~s", "percentiles", is_log=True),
     Chart("amplification", "Amplification", "calls / request", ".1f", "amplification"),
-    Chart("usd_per_min", "Cost", "USD / min", "~g", "cost"),
+    Chart("usd_per_min", "Cost", "USD / min", "~g", "cost rate"),
     Chart("hit_rate", "Cache hit rate", "share", ".0%", "hit rate", most=1.0),
 )
 
@@ -53,8 +53,7 @@ def show(pictures: Mapping[str, Picture]) -> None:
     """Draw all charts of the runs, by their letters."""
     width_s = max(seen.width_s for seen in pictures.values())
     step = step_s(width_s)
-    tables = {letter: series(seen, step).assign(s=lambda table: table["t"] - table["t"].min())
-              for letter, seen in pictures.items()}  # fmt: skip
+    tables = {letter: since_begin(series(seen, step), seen) for letter, seen in pictures.items()}
     beside = _beside(pictures)
     for place, chart in enumerate(CHARTS):
         if place % ACROSS == 0:
@@ -72,6 +71,11 @@ def show(pictures: Mapping[str, Picture]) -> None:
                 key=f"experiments_{chart.column}",
                 width="stretch",
             )
+
+
+def since_begin(table: pd.DataFrame, seen: Picture) -> pd.DataFrame:
+    """A series with `s`, the seconds since its run began: the same zero as its bands have."""
+    return table.assign(s=table["t"] - seen.begin)
 
 
 def show_windows(pictures: Mapping[str, Picture]) -> None:

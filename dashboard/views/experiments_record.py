@@ -94,8 +94,12 @@ def _show_recording(tape: Recorder) -> None:
     if tape.began is not None:
         st.markdown(f":material/radio_button_checked: **Recording** for {length(time.time() - tape.began)}.")
     elif (taken := tape.take(SETTLES_S)) is not None:
-        if why := _kept(taken.began, taken.ended, taken.label):
-            tape.give_back(taken, why)
+        why: str | None = "it was interrupted"
+        try:
+            why = _kept(taken.began, taken.ended, taken.label)
+        finally:  # whatever ends this run of the page: what was recorded is not lost
+            if why:
+                tape.give_back(taken, why)
         st.rerun()
     elif tape.failure is not None:
         st.error(f"It could not be kept: {tape.failure}", icon=":material/error:")
@@ -117,5 +121,8 @@ def _kept(began: float, ended: float, label: str) -> str | None:
     except (Away, Refused, NotKept) as error:
         return str(error)
     st.session_state[FRESH] = run.id
-    st.session_state[_SAID] = f"Kept as `{run.id}`: {length(run.width_s)}, as told up to {SETTLES_S:g} s after its end."
+    st.session_state[_SAID] = (
+        f"Kept as `{run.id}` ({length(run.width_s)}). Telemetry that came later than {SETTLES_S:g} s after its end "
+        "is not in it."
+    )
     return None

@@ -2,13 +2,12 @@
 
 from datetime import UTC, datetime
 
+from ..look.plain import plain
 from ..recordings import Recording
 from .clock import local
 
 MINUTE_S = 60
 VERDICTS = {"pass": "✓ passed", "fail": "✗ failed", "unknown": "? not judged"}
-SPECIAL = r"\`*_{}[]()#+-!|<>~$:"
-"""What Markdown takes for more than text."""
 
 
 def when(t: float) -> str:
@@ -31,4 +30,4 @@ def verdict(word: str | None) -> str:
 
 def named(run: Recording) -> str:
     """A run's label as text in Markdown, whatever is in it."""
-    return "".join(f"\\{letter}" if letter in SPECIAL else letter for letter in run.label)
+    return plain(run.label)

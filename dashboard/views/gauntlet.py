@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from ..backends.all import backends
-from ..backends.http import Away, Refused
+from ..backends.http import Away, Refused, shaped
 from ..backends.service import bearer
 from ..control import who
 from ..look.glossary import explained
@@ -33,8 +33,8 @@ def show() -> None:
     st.subheader("Gauntlet")
     st.caption(
         "Ask something and watch it run the gauntlet: six stages around the call to a provider. Inject a fault or "
-        "switch a stage off in the sidebar, and ask again. Decisions light up one by one so that the eye can follow; "
-        "the times in them are the real ones."
+        "switch a stage off in the sidebar, and ask again. The service tells its decisions when the answer "
+        "begins; then they light up one by one, so that the eye can follow, with their real times."
     )
     live = current().profile == LIVE
     if live:
@@ -57,13 +57,15 @@ def _routes(key: str | None) -> list[str]:
     if known or key is None:
         return known
     try:
-        listed = backends().service.ask("GET", "/v1/models", headers=bearer(key))
+        service = backends().service
+        listed = service.ask("GET", "/v1/models", headers=bearer(key))
+        told = shaped(service, lambda: [str(model["id"]) for model in listed["data"]])
     except Away as error:
         show_away([error])
     except Refused as error:
         show_refused(error)
     else:
-        known = st.session_state[_ROUTES] = [model["id"] for model in listed["data"]]
+        known = st.session_state[_ROUTES] = told
     return known
 
 
@@ -114,6 +116,8 @@ def _show_form(key: str | None, routes: list[str], *, live: bool) -> None:
         body["temperature"] = temperature
     if not text.strip():
         st.info("Type a message first, or take one of the examples.", icon=":material/edit:")
+    elif many and who.may() is not who.May.YES:
+        st.info("To load the service, show the admin key in the sidebar first.", icon=":material/lock:")
     elif many:
         st.session_state[_RESULT] = ask_at_once(made_new(text) if new else text, body, key, int(number))
     else:

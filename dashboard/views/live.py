@@ -3,9 +3,7 @@
 Read `live_charts.py` next: which charts there are; `../feed/feed.py`: where the data comes from.
 """
 
-import time
 from collections.abc import Mapping
-from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -23,8 +21,13 @@ from ..look.tiles import Tile, circuit, level, number, tiles
 from ..recordings import NoPicture, Recording, picture, recordings
 from ..settings import current
 from . import live_charts
+from .experiments_words import when
 
 REFRESH_S = 1.0
+SHOWS = (
+    "This page will show, second by second, how many requests were answered, from where, how quickly and for how much, "
+    "each provider's circuit breaker, and as a shaded band every fault that is injected."
+)
 WIDTHS_S = {"1 min": 60, "3 min": 180, "5 min": 300, "15 min": KEPT_S}
 USUAL_WIDTH = "3 min"
 RECENT_S = 60
@@ -32,6 +35,13 @@ RECENT_S = 60
 
 LIVE = "live"
 BUSIEST = 2
+BUCKETS = {
+    "tenant_requests": "requests left",
+    "tenant_tokens": "tokens left",
+    "user_requests": "user: requests",
+    "user_tokens": "user: tokens",
+}
+"""Of a tenant, and of its user that was seen last."""
 
 _PAUSED = "live_paused"
 _PLACE = "live_place"
@@ -53,7 +63,7 @@ def _show_choices() -> tuple[Recording | None, float]:
     runs, _ = recordings(current().runs)
     source, width, button = st.columns([2, 3, 1.2], vertical_alignment="bottom")
     with source:
-        names = {run.id: f"{run.label}, {datetime.fromtimestamp(run.began):%d %b %H:%M}" for run in runs}  # noqa: DTZ006
+        names = {run.id: f"{run.label}, {when(run.began)}" for run in runs}
         chosen = st.selectbox(
             "What to watch",
             [LIVE, *names],
@@ -84,16 +94,13 @@ def _show_live(width_s: float) -> None:
     for refused in now.refused:
         states.show_refused(refused)
     seen = live.picture(width_s)
-    if live.picture(KEPT_S).is_empty():
+    whole = live.picture(KEPT_S)
+    if whole.is_empty() and not (whole.bands or whole.marks):
         if not live.has_heard:
             if "collector" not in {one.name for one in now.away}:
                 st.caption("The collector is asked for the last fifteen minutes …")
         elif "collector" not in {one.name for one in now.away}:
-            states.show_empty(
-                "This page will show, second by second, how many requests were answered, from where, how quickly and "
-                "for how much, each provider's circuit breaker, and as a shaded band every fault that is injected.",
-                key="live",
-            )
+            states.show_empty(SHOWS, key="live", fact="Nothing has happened yet, or not in the last fifteen minutes.")
         _show_providers(seen, now)
         return
     _draw(seen, now, live)
@@ -115,7 +122,7 @@ def _show_still(whole: Picture, width_s: float, word: str) -> None:
             help="Move along what was recorded; the figures are those of the minute before the end.",
         )
     seen = whole.cut(end - width_s, end)
-    began, ended = (time.strftime("%H:%M:%S", time.localtime(moment)) for moment in (seen.begin, seen.end))
+    began, ended = when(seen.begin), when(seen.end)
     st.caption(f"{word.capitalize()}: {began} to {ended}.")
     if seen.is_empty():
         st.info("No request ended in this span; move the slider, or choose a wider one.")
@@ -132,7 +139,7 @@ def _show_recorded(run: Recording, width_s: float) -> None:
 
 
 def _draw(seen: Picture, now: Now | None, live: Feed | None) -> None:
-    recent = seen.cut(seen.end - min(RECENT_S, seen.width_s), seen.end)
+    recent = _recent(seen)
     st.markdown(tiles(_tiles(figures(recent))), unsafe_allow_html=True)
     providers = providers_of(seen, now)
     left, right = st.columns([3, 1.15])
@@ -143,6 +150,12 @@ def _draw(seen: Picture, now: Now | None, live: Feed | None) -> None:
         if now is not None and live is not None:
             _show_levels(now.levels, live.fullest)
     live_charts.show_rest(seen, providers)
+
+
+def _recent(seen: Picture) -> Picture:
+    """The last minute of which all is known: what is not told yet is no zero."""
+    end = min(seen.end, max(seen.told_until, seen.begin + 1))
+    return seen.cut(max(end - RECENT_S, seen.begin), end)
 
 
 def providers_of(seen: Picture, now: Now | None) -> list[str]:
@@ -191,7 +204,7 @@ def _tiles(shown: Figures) -> list[Tile]:
         Tile("Degraded", _percent(shown.degraded), "%", "degraded", "of the answers"),
         Tile("p50", p50, "ms", "percentiles", f"p95 {p95} · p99 {p99}"),
         Tile("First token", number(shown.first_token_p50_ms, ",.0f"), "ms", "first token", "p50 of streams"),
-        Tile("Cost", number(shown.usd_per_min, ",.3f"), "", "cost", "USD per minute"),
+        Tile("Cost", number(shown.usd_per_min, ",.3f"), "", "cost rate", "USD per minute"),
         Tile("Hit rate", _percent(shown.hit_rate), "%", "hit rate", f"target {least * 100:.0f}-{most * 100:.0f} %"),
         Tile("Amplification", number(shown.amplification, ".2f"), "", "amplification", "calls per request"),
     ]
@@ -204,12 +217,12 @@ def _percent(share: float | None) -> str:
 def _show_levels(levels: pd.DataFrame | None, fullest: Mapping[str, float]) -> None:
     if levels is None or not len(levels):
         return
-    st.markdown("**Token buckets, the emptiest**", help=explained("bucket"))
+    st.markdown("**Token buckets of the busiest**", help=explained("bucket"))
     left = levels.assign(share=levels["level"] / levels["bucket"].map(fullest).clip(lower=1))
     for tenant in left.groupby("tenant")["share"].min().nsmallest(BUSIEST).index:
         rows = left[left["tenant"] == tenant].sort_values("bucket")
         bars = [
-            level(row.bucket.replace("_", ", "), row.share, f"{row.level:,.0f}", GREEN)
+            level(BUCKETS.get(row.bucket, row.bucket), row.share, f"{row.level:,.0f}", GREEN)
             for row in rows.itertuples(index=False)
         ]
         st.markdown(f"{escape(tenant)}{''.join(bars)}", unsafe_allow_html=True)

@@ -31,7 +31,7 @@ def _measured(told: Told) -> dict[str, Any]:
         "waited between calls, ms": sum(step.duration_ms or 0.0 for step in told.steps if step.kind == "wait"),
         "tokens in": request["input_tokens"],
         "tokens out": request["output_tokens"],
-        "cost, micro-USD": None if cost is None else cost / 1e3,
+        "cost, USD": None if cost is None else cost / 1e9,
     }
 
 
@@ -48,4 +48,6 @@ def _difference(name: str, first: Any, second: Any) -> dict[str, str]:
 def _shown(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, float) and 0 < value < 0.1:  # USD of one request
+        return f"{value:.6f}"
     return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

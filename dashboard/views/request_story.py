@@ -3,7 +3,6 @@
 Read `request_told.py` next: what it is told from; `waterfall.py`: how the steps are drawn.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -14,6 +13,8 @@ import streamlit as st
 
 from ..look.glossary import explained
 from ..look.palette import OUTCOMES, PURPOSES, colours, words
+from ..look.plain import plain
+from ..look.tiles import terms
 from ..story import attempts as calls
 from ..story import facts
 from ..story.attempts import Link
@@ -25,6 +26,18 @@ from .request_told import Told
 Json = Mapping[str, Any]
 
 SIDES = ("A", "B")
+WATERFALL_TERMS = (
+    "rung",
+    "deadline",
+    "full jitter",
+    "retry budget",
+    "Retry-After",
+    "half-open",
+    "bulkhead",
+    "single-flight",
+)
+"""Words of the decisions, explained beside them."""
+
 SAID_ABOVE = frozenset({"request_id", "tenant", "user"})
 """What every log record of a request repeats of it."""
 
@@ -88,6 +101,7 @@ def _show_waterfall(told: Told, until_ms: float, side: str) -> None:
     if not told.steps:
         return
     st.markdown("**Waterfall**", help=explained("waterfall"))
+    st.markdown(terms(WATERFALL_TERMS), unsafe_allow_html=True)
     waterfall.show(told.steps, told.links, until_ms=until_ms, narrow=bool(side), key=f"waterfall_{side}")
     if any(link.of is not None for link in told.links.values()):
         st.caption("Dashed: from a call to its retry. Dotted: from a call to the one on the next rung.")
@@ -193,8 +207,7 @@ def _link_name(link: Link) -> str:
 
 
 def _link_words(number: int, link: Link) -> str:
-    said = re.sub(r"([\\`*_\[\]<>~$|#])", r"\\\1", link.why)  # words of others are no Markdown
-    return f"- **{number}**, {_link_name(link)}" + (f": {said}" if said else "")
+    return f"- **{number}**, {_link_name(link)}" + (f": {plain(link.why)}" if link.why else "")
 
 
 def _show_logs(told: Told) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from ..backends.all import backends
-from ..backends.http import Refused
+from ..backends.http import Refused, shaped
 from ..story import attempts as calls
 from ..story.attempts import Link
 from ..story.steps import Step, of_record, of_spans
@@ -46,7 +46,7 @@ class Told:
 def find(given: str) -> Told | None:
     """What the collector knows under an id or its beginning; says so where that is nothing. Raises Away, Refused."""
     try:
-        return _told(given, backends().collector.trace(given))
+        return _understood(given)
     except Refused as error:
         if error.status != NOT_FOUND:
             raise
@@ -55,7 +55,7 @@ def find(given: str) -> Told | None:
         found = backends().collector.requests({"request_id": given.lower(), "limit": str(MOST_CANDIDATES)})
         ids = [row["request_id"] for row in found]
     if len(ids) == 1:
-        return _told(ids[0], backends().collector.trace(ids[0]))
+        return _understood(ids[0])
     shown = given.replace("`", "")
     if ids:
         st.warning(f"Several requests begin with `{shown}`: {', '.join(f'`{one}`' for one in ids)}.")
@@ -66,6 +66,12 @@ def find(given: str) -> Told | None:
             icon=":material/search_off:",
         )
     return None
+
+
+def _understood(given: str) -> Told:
+    collector = backends().collector
+    found = collector.trace(given)
+    return shaped(collector, lambda: _told(given, found))
 
 
 def _told(given: str, found: Json) -> Told:

@@ -26,6 +26,8 @@ class Run:
     took_s: float
     size: int
     messages: int
+    found: bool = False
+    """Whether what was looked for was among what came."""
     fragments: dict[str, float] = field(default_factory=dict)
     """Fragments that asked to be run again, in the order of the page -> every so many seconds."""
 
@@ -36,8 +38,11 @@ class Page:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
 
-    async def run(self, fragment: str | None = None) -> Run:
-        """Ask for it and wait until it is drawn. Raises TimeoutError, and RuntimeError when the script failed."""
+    async def run(self, fragment: str | None = None, looked_for: bytes | None = None) -> Run:
+        """Ask for it, wait until it is drawn, and see whether some bytes were.
+
+        Raises TimeoutError, and RuntimeError when the script failed.
+        """
         asked = BackMsg()
         asked.rerun_script.query_string = ""
         if fragment is not None:
@@ -51,6 +56,7 @@ class Page:
                     raise RuntimeError(f"the page closed its socket: {message.type.name}")
                 run.size += len(message.data)
                 run.messages += 1
+                run.found = run.found or (looked_for is not None and looked_for in message.data)
                 told = ForwardMsg.FromString(message.data)
                 kind = told.WhichOneof("type")
                 if kind == "auto_rerun":

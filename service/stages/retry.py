@@ -111,7 +111,7 @@ class Retry:
             return None
         # Waiting out a pause is no retry: nothing was called yet.
         if about["after"] != Paused.code and not self.budget.take():
-            ask.report(self.name, "no_budget", budget_left=round(self.budget.left, 2), **about)
+            ask.report(self.name, "no_budget", budget_left=round(self.budget.left, 1), **about)
             return None
-        ask.report(self.name, "wait", wait_s=round(wait_s, 3), budget_left=round(self.budget.left, 2), **about)
+        ask.report(self.name, "wait", wait_s=round(wait_s, 3), budget_left=round(self.budget.left, 1), **about)
         return wait_s

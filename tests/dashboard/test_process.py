@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.dashboard.conftest import NOWHERE
@@ -53,6 +54,8 @@ def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
     if started.popen.poll() is None:
         started.popen.send_signal(signal.SIGKILL)
         started.popen.wait()
+    assert started.popen.stdout is not None
+    started.popen.stdout.close()
 
 
 def test_it_says_where_it_serves_and_ends_in_order(dashboard: Dashboard) -> None:
@@ -87,3 +90,28 @@ def test_the_environment_is_the_default_of_the_flags() -> None:
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=ENDS_WITHIN_S, env=environment)
     assert "http://127.0.0.1:1234" in done.stdout
     assert "http://127.0.0.1:8000" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "is_let_in"),
+    [
+        ("127.0.0.1:{port}", "http://127.0.0.1:{port}", True),
+        ("localhost:{port}", "http://localhost:{port}", True),
+        ("127.0.0.1:{port}", "http://evil.example", False),
+        ("evil.example:{port}", "http://evil.example:{port}", False),
+    ],
+)
+async def test_only_pages_of_our_own_may_turn_things(
+    dashboard: Dashboard, host: str, origin: str, is_let_in: bool
+) -> None:
+    """A page of another site, or one whose name was pointed at us (DNS rebinding), gets no socket."""
+    url = dashboard.ready["url"]
+    port = url.rsplit(":", 1)[1]
+    headers = {"Host": host.format(port=port), "Origin": origin.format(port=port)}
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.ws_connect(f"{url}/_stcore/stream", protocols=["streamlit"], headers=headers):
+                got_in = True
+        except aiohttp.WSServerHandshakeError:
+            got_in = False
+    assert got_in is is_let_in

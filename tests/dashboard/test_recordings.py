@@ -121,7 +121,7 @@ def test_no_label_leads_out_of_the_folder(told: Told, tmp_path: Path, label: str
     run = record(told.backends, folder, told.began, told.ended, label)
     assert run.folder.parent == folder
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
-    assert run.label == (label[:80] or "dashboard")
+    assert run.label == (label[:80] or "recorded, 60 s")
 
 
 def test_two_runs_of_the_same_time_and_name_stand_beside_each_other(told: Told, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_what_is_no_run_is_named_with_why(tmp_path: Path) -> None:
     for name, content in {
         "1-no-json": "{",
         "2-no-begin": '{"ended": 5}',
-        "3-backwards": '{"began": 10, "ended": 5}',
+        "3-backwards": f'{{"began": {BEGAN}, "ended": {BEGAN - 5}}}',
         "4-no-number": '{"began": NaN}',
     }.items():
         (tmp_path / name).mkdir()

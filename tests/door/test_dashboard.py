@@ -44,7 +44,11 @@ def test_the_panels_are_one_chart_that_altair_takes(told: Collector, capsys: pyt
     assert titles[:3] == ["Where answers came from", "Circuits", "Calls to anthropic"]
     assert "Amplification" in titles
     rows = drawn["vconcat"][0]["data"]["values"]
-    assert {row["series"] for row in rows if row["value"]} == {"live", "cache", "other provider"}
+    assert {row["series"] for row in rows if row["kind"] == "value" and row["value"]} == {
+        "live, primary",
+        "cache",
+        "other provider",
+    }
     assert "3 chat requests in the last 3 min" in capsys.readouterr().out
 
 

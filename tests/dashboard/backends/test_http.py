@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from dashboard.backends.http import LONGEST_REST_S, REST_S, Away, Backend, Refused
+from dashboard.backends.service import Service
 from tests.dashboard.conftest import NOWHERE
 
 
@@ -117,3 +118,37 @@ def test_who_hangs_is_left_alone_longer_each_time() -> None:
             assert server.asked == asked
             clock.at += 0.2
             rest_s *= 2
+
+
+def test_those_that_hang_together_count_once() -> None:
+    clock = Clock()
+    with answering(None) as server:
+        backend = Backend("collector", server.url, clock)
+
+        def ask() -> None:
+            with pytest.raises(Away):
+                backend.ask("GET", "/x", read_s=0.3)
+
+        asking = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+        clock.at += REST_S + 0.1
+        with pytest.raises(Away, match="takes too long"):
+            backend.ask("GET", "/x", read_s=0.1)
+
+
+def test_a_chat_that_is_silent_says_nothing_of_the_service() -> None:
+    with answering(None) as server:
+        backend = Backend("service", server.url)
+        with pytest.raises(Away):
+            backend.response("POST", "/chat", {}, read_s=0.1, patient=True)
+        with pytest.raises(Away, match="takes too long"):
+            backend.ask("GET", "/x", read_s=0.1)
+
+
+@pytest.mark.parametrize("key", ["\u201cabc\u201d", "a\nb"])
+def test_a_key_that_can_be_none_is_refused_here(key: str) -> None:
+    with pytest.raises(Refused, match="ASCII"):
+        Service("service", NOWHERE).stages(key)

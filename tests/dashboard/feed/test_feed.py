@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from dashboard.backends.all import Backends, backends_of
 from dashboard.feed import rollup
 from dashboard.feed.feed import KEPT_S, Feed
 from dashboard.feed.figures import figures
+from dashboard.feed.picture import Change
+from dashboard.look.charts import state_rows
 from dashboard.settings import Settings
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
@@ -241,3 +244,56 @@ def lying(body: bytes) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_who_hangs_stays_away_until_it_answers_again() -> None:
+    """No refresh between two time-outs says that all is well."""
+    with Silent() as silent:
+        clock = Clock(1000.0)
+        feed = Feed(backends(silent.url, silent.url, silent.url), clock)
+        said: list[int] = []
+        deadline = time.monotonic() + 9
+        while time.monotonic() < deadline:
+            clock.at += 1
+            said.append(len(feed.refresh().away))
+        first = next(place for place, count in enumerate(said) if count == 3)
+        assert set(said[first:]) == {3}
+        assert feed.now.ready is None
+
+
+class Silent:
+    """Takes connections, and never answers."""
+
+    def __enter__(self) -> Silent:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+
+def test_a_switch_of_long_ago_still_counts_when_the_next_one_is_told() -> None:
+    feed = Feed(backends(), Clock(1000.0))
+    feed._versions = {1: (10.0, frozenset({"cache"})), 2: (1900.0, frozenset({"cache", "retry"}))}
+    feed._forget(1000.0)
+    assert [(mark.t, mark.label) for mark in feed.picture(KEPT_S, 2000).marks] == [(1900.0, "− retry")]
+
+
+def test_the_circuit_that_was_open_at_the_left_edge_is_drawn_open() -> None:
+    feed = Feed(backends(), Clock(1000.0))
+    feed._changes = [
+        Change(5.0, "openai", "half_open", 5),
+        Change(10.0, "openai", "open", 5),
+        Change(1100.0, "openai", "closed", 0),
+    ]
+    feed._forget(1000.0)
+    rows = state_rows(feed.picture(KEPT_S, 1900), ["openai"])
+    assert list(rows["series"]) == ["open", "closed"]
+
+
+def test_a_fault_without_its_parts_is_a_lie_of_the_simulator_alone() -> None:
+    lie = b'{"events": [{"seq": 1, "t": 1, "event": "started", "reason": "", "fault": {}}], "last_seq": 1}'
+    with lying(lie) as url:
+        feed = Feed(backends(simulator=url), Clock(1000.0))
+        assert {one.name: one.why for one in feed.refresh().away}["simulator"].startswith("its answer is not")

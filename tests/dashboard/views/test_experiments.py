@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.feed import rollup
+from dashboard.feed.figures import series
+from dashboard.feed.picture import Picture
 from dashboard.recordings import recorder, recordings
 from dashboard.recordings.recorder import Taken
 from dashboard.views import experiments_overlay
 from dashboard.views.experiments import CHOSEN
-from dashboard.views.experiments_overlay import CHARTS
+from dashboard.views.experiments_overlay import CHARTS, since_begin
 from tests.collector import Collector
 from tests.dashboard.recording import BEGAN, fault, write_run
 from tests.telling import Teller, attempt
@@ -98,7 +101,7 @@ def test_the_list_has_each_runs_figures(app: App, runs: Path) -> None:
     assert table.loc["all *on*", "p95, ms"] == pytest.approx(100, rel=0.03)
     assert table.loc["retry off", "USD"] == pytest.approx(40 * 0.002)
     assert table["Verdict"].tolist() == ["–", "✗ failed"]
-    assert table["Kept"].tolist() == ["rows", "rows"]
+    assert table["Kept"].tolist() == ["requests, calls", "requests, calls"]
 
 
 def test_the_newest_run_is_shown_with_its_charts_and_figures(app: App, runs: Path) -> None:
@@ -290,3 +293,9 @@ experiments.show()
     page = ran(app("experiments", collector=collector.url, runs=runs, script=script))
     page.button(key="experiments_start").click()
     assert "**Recording** for" in text_of(ran(page))
+
+
+def test_curves_and_bands_of_a_run_have_the_same_zero() -> None:
+    odd = Picture(1_800_000_001, 1_800_001_801, rollup.empty())  # a step is 10 s here: the first begins 9 s later
+    table = since_begin(series(odd), odd)
+    assert table["s"].iloc[0] == 9

@@ -78,7 +78,7 @@ async def test_a_message_shows_every_stage_its_answer_and_what_it_cost(
     assert "answered here" in html(at)
     assert "A bulkhead gives each provider its own limit" in html(at)
     (call,) = await stack.sim.calls()
-    assert "**Answer from: live**" in said(at)
+    assert "**Answer from: live, primary**" in said(at)
     assert "anthropic claude-opus-4-7" in said(at)
     assert f"{call['input_tokens']} tokens in, {call['output_tokens']} out" in said(at)
     assert f"(request?request={call['request_id']})" in said(at)
@@ -215,7 +215,7 @@ def test_in_the_live_profile_one_message_is_allowed_with_ones_own_key_and_many_a
     assert buttons[ASK].disabled
     assert buttons[MANY].disabled
     assert "--max-usd" in said(at)
-    at.text_input(key="asker_key").set_value("mine").run()
+    at.text_input(key="asker_key_given").set_value("mine").run()
     buttons = {button.label: button for button in at.button}
     assert not buttons[ASK].disabled
     assert buttons[MANY].disabled
