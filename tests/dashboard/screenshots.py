@@ -145,6 +145,7 @@ PAGES: dict[str, Callable[[Page], None]] = {
 
 def take(page: Page, path: Path) -> None:
     """The page as it stands a moment later, without what only says that it is at work."""
+    page.mouse.move(WIDTH_PX - 1, 1)  # away from what would explain itself
     page.wait_for_timeout(SETTLES_MS)
     shot = page.screenshot(timeout=SLOW_MACHINE_MS, animations="disabled")
     with Image.open(io.BytesIO(shot)) as picture:  # half the size of PNG, and every colour as it is

@@ -21,7 +21,15 @@ COOLDOWN_S = 4
 TOML = f"[breaker]\ncooldown_s = {COOLDOWN_S}\n"
 ANSWERS = ".st-key-live_answers svg.marks"
 AREA = ANSWERS + " .mark-area path[fill='{}' i]"
-PAGES = ("Live", "Request", "Gauntlet", "Cost", "Experiments", "Checklist")
+PAGES = {
+    "Live": "Where answers came from",
+    "Request": "Waterfall",
+    "Gauntlet": "Ask many at once",
+    "Cost": "Spent, by purpose",
+    "Experiments": "Name of the run",
+    "Checklist": "This is live evidence, not an audit",
+}
+"""Page -> what stands on it when it is drawn."""
 
 pytestmark = [needs_browser, pytest.mark.timeout(300)]
 
@@ -79,8 +87,9 @@ def test_an_outage_from_its_click_to_the_recovery_and_one_requests_story(
         assert calls_to(stack, "anthropic") > before
 
         find_a_degraded_request(page, stack)
-        for name in PAGES:
-            page.get_by_role("link", name=name).first.click()
+        for name, words in PAGES.items():
+            page.get_by_role("link", name=name, exact=True).first.click()
+            expect(page.get_by_text(words).first).to_be_visible()
             expect(page.get_by_text("This page failed")).to_have_count(0)
     assert elsewhere == []
 
