@@ -23,7 +23,7 @@ ANSWERS = ".st-key-live_answers svg.marks"
 AREA = ANSWERS + " .mark-area path[fill='{}' i]"
 PAGES = {
     "Live": "Where answers came from",
-    "Request": "Waterfall",
+    "Request": "Request or trace id",
     "Gauntlet": "Ask many at once",
     "Cost": "Spent, by purpose",
     "Experiments": "Name of the run",
