@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import ctypes
-import errno
 import gc
-import json
 import logging
 import os
-import signal
-import socket
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -27,7 +21,7 @@ import streamlit as st
 import uvicorn
 from streamlit import config, net_util
 
-from . import settings
+from . import serving, settings
 from .look import palette
 
 SCRIPT = Path(__file__).parent / "main.py"
@@ -66,7 +60,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default 127.0.0.1)")
     port = os.environ.get("GAUNTLET_DASHBOARD_PORT") or "8501"
     parser.add_argument(
-        "--port", type=_port, default=port, help="0: any free one; default $GAUNTLET_DASHBOARD_PORT, 8501"
+        "--port", type=serving.port, default=port, help="0: any free one; default $GAUNTLET_DASHBOARD_PORT, 8501"
     )
     parser.add_argument("--collector", default=usual.collector, metavar="URL", help="default %(default)s")
     parser.add_argument("--service", default=usual.service, metavar="URL", help="default %(default)s")
@@ -80,29 +74,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help=f"name under which a proxy shows the pages, beside {', '.join(LOOPBACK)} (or ${HOSTS}, with commas)",
     )
     return parser.parse_args(arguments)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected a port from 0 (any free one) to 65535")
-    return int(text)
-
-
-class Server(uvicorn.Server):
-    """uvicorn's, which says when it serves and leaves the signals to `serve`."""
-
-    ready: str
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to serve, then say so."""
-        await super().startup(sockets)
-        sys.stdout.write(self.ready + "\n")
-        sys.stdout.flush()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """uvicorn would end the process by the signal, once served; this one ends by itself with 0."""
-        yield
 
 
 def failed(error: Exception) -> bool:
@@ -128,28 +99,15 @@ def keep_memory_together() -> None:
         mallopt(M_ARENA_MAX, ARENAS)
 
 
-async def serve(listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    host, port = listener.getsockname()[:2]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    server = Server(
-        uvicorn.Config(
-            st.App(SCRIPT, on_script_error=failed),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
+def served() -> uvicorn.Config:
+    """The pages as uvicorn takes them."""
+    return uvicorn.Config(
+        st.App(SCRIPT, on_script_error=failed),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
-    server.ready = json.dumps({"ready": True, "url": url, "pid": os.getpid()})
-
-    def end() -> None:
-        server.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    await server.serve(sockets=[listener])
 
 
 def main() -> int:
@@ -162,18 +120,12 @@ def main() -> int:
     os.environ[settings.SERVICE_URL] = given.service
     os.environ[settings.SIMULATOR_URL] = given.simulator
     os.environ[settings.RUNS] = str(given.runs)
-    listener = socket.socket(socket.AF_INET6 if ":" in given.host else socket.AF_INET)
+    try:
+        listener = serving.listen(given.host, given.port)
+    except OSError as error:
+        sys.stderr.write(f"dashboard: {serving.why_not(given.host, given.port, error, 'GAUNTLET_DASHBOARD_PORT')}\n")
+        return 2
     with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((given.host, given.port))
-        except OSError as error:
-            what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
-            sys.stderr.write(
-                f"dashboard: port {given.host}:{given.port} {what}; end what holds it, or move ours with "
-                "GAUNTLET_DASHBOARD_PORT\n"
-            )
-            return 2
         options = {
             **OPTIONS,
             "server.address": given.host,
@@ -187,7 +139,7 @@ def main() -> int:
         # Streamlit collects garbage after each run of a script: what is imported stays, and need not be looked through.
         gc.collect()
         gc.freeze()
-        asyncio.run(serve(listener))
+        asyncio.run(serving.serve(served(), listener))
     return 0
 
 

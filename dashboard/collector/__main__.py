@@ -8,23 +8,17 @@ data is another's. Read `app.py` next.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import errno
 import gc
-import json
 import logging
 import os
 import resource
-import signal
-import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
 import uvloop
 
+from .. import serving
 from .app import App
 from .otlp import Receiver
 from .query import Queries
@@ -33,7 +27,6 @@ from .status import Status
 from .store import LockedError, Store
 from .writer import Writer
 
-BACKLOG = 1024
 GARBAGE = 100_000
 """Containers made between two looks of the garbage collector (Python's default is 700)."""
 
@@ -51,7 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default 127.0.0.1)")
     port = os.environ.get("GAUNTLET_COLLECTOR_PORT") or "4318"
     parser.add_argument(
-        "--port", type=_port, default=port, help="0: any free one; default $GAUNTLET_COLLECTOR_PORT, 4318"
+        "--port", type=serving.port, default=port, help="0: any free one; default $GAUNTLET_COLLECTOR_PORT, 4318"
     )
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="where the database is kept")
     for flag, default, unit in (
@@ -64,12 +57,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.add_argument(flag, type=_amount, default=default, metavar="N", help=f"{unit} (default {default:g})")
     parser.add_argument("--threads", type=_threads, default=usual.threads, metavar="N", help="threads of DuckDB")
     return parser.parse_args(arguments)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected a port from 0 (any free one) to 65535")
-    return int(text)
 
 
 def _amount(text: str) -> float:
@@ -110,39 +97,9 @@ def limit_memory(settings: Settings) -> None:
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """The socket to serve on. Raises OSError when the port is taken or the address is not ours."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-class Server(uvicorn.Server):
-    """uvicorn's, which says when it serves and leaves the signals to `serve`."""
-
-    ready: str
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to serve, then say so."""
-        await super().startup(sockets)
-        sys.stdout.write(self.ready + "\n")
-        sys.stdout.flush()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """uvicorn would end the process by the signal, once served; this one ends by itself with 0."""
-        yield
-
-
-async def serve(app: App, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    config = uvicorn.Config(
+def served(app: App) -> uvicorn.Config:
+    """The app as uvicorn takes it."""
+    return uvicorn.Config(
         app,
         http="httptools",
         ws="none",
@@ -153,22 +110,10 @@ async def serve(app: App, listener: socket.socket) -> None:
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        backlog=BACKLOG,
+        backlog=serving.BACKLOG,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = Server(config)
-    host, port = listener.getsockname()[:2]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    server.ready = json.dumps({"ready": True, "url": url, "pid": os.getpid()})
-
-    def end() -> None:
-        server.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    await server.serve(sockets=[listener])
 
 
 def main() -> int:
@@ -178,12 +123,9 @@ def main() -> int:
     settings = settings_of(given)
     limit_memory(settings)
     try:
-        listener = listen(given.host, given.port)
+        listener = serving.listen(given.host, given.port)
     except OSError as error:
-        what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
-        return _give_up(
-            f"port {given.host}:{given.port} {what}; end what holds it, or move ours with GAUNTLET_COLLECTOR_PORT"
-        )
+        return _give_up(serving.why_not(given.host, given.port, error, "GAUNTLET_COLLECTOR_PORT"))
     with listener:
         try:
             store = Store(given.data, settings)
@@ -196,7 +138,7 @@ def main() -> int:
         gc.freeze()
         gc.set_threshold(GARBAGE)
         try:
-            uvloop.run(serve(app, listener))
+            uvloop.run(serving.serve(served(app), listener))
         finally:
             writer.close()
             queries.close()

@@ -3,12 +3,10 @@
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
-from pathlib import Path
 from typing import Any
 
-import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
@@ -20,22 +18,6 @@ from tests.telling import Teller, attempt
 App = Callable[..., AppTest]
 
 CALLS, HITS, LIMITS, EFFECTS, SESSIONS, PROVIDERS, WAITING, HEALTH, FOUND, PERSONAL = range(10)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept() -> Iterator[None]:
-    """What was kept for other pages is of other tests."""
-    st.cache_data.clear()
-    yield
-    st.cache_data.clear()
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Collector]:
-    """A collector that holds what this test tells."""
-    collector = Collector.start(tmp_path / "own")
-    yield collector
-    collector.end()
 
 
 def ran(page: AppTest) -> AppTest:

@@ -3,14 +3,13 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
-import streamlit as st
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -29,22 +28,6 @@ from tests.telling import Teller, attempt
 App = Callable[..., AppTest]
 
 CLAUDE, GPT = ("anthropic", "claude-opus-4-7"), ("openai", "gpt-5.5")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept() -> Iterator[None]:
-    """What was kept for other pages is of other tests."""
-    st.cache_data.clear()
-    yield
-    st.cache_data.clear()
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Collector]:
-    """A collector that holds what this test tells."""
-    collector = Collector.start(tmp_path / "own")
-    yield collector
-    collector.end()
 
 
 def ran(page: AppTest) -> AppTest:
