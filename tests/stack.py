@@ -452,6 +452,10 @@ class Stack:
     async def reset(self) -> None:
         """Breakers closed in both workers, the simulator empty."""
         await self.sim.reset()
+        await self.close_breakers()
+
+    async def close_breakers(self) -> None:
+        """Close every circuit, and wait until each worker knows: without its subscription one re-reads in a second."""
         answer = await self.admin.request("POST", "/admin/breakers/reset", {})
         assert answer.status == 200, answer.body
         seen: set[str] = set()

@@ -208,13 +208,17 @@ def personal_data_stays_out(facts: Facts, span: str) -> Finding:
 
 
 ITEMS: tuple[Item, ...] = (
-    Item("A call out ends in time, is repeated with care, and spares the dead", "bounded calls", calls_are_bounded),
+    Item(
+        "No call to a provider runs without end, is repeated blindly, or goes to one that is down",
+        "bounded calls",
+        calls_are_bounded,
+    ),
     Item("How often the cache answers is known, and it is often", "hit rate", hits_are_measured),
     Item("Each user has limits of their own, whatever address they share", "bucket", limits_are_per_user),
     Item("What moves money is done once for a key, and not at all without one", "idempotency", effects_need_a_key),
     Item("A conversation goes on in any worker process", "outside sessions", sessions_are_outside),
     Item("When one provider is out, another answers", "fallback", providers_are_two),
-    Item("Who waits blocks nobody else", "waiting", waiting_blocks_nobody),
+    Item("A request that waits for a model holds up no other", "waiting", waiting_blocks_nobody),
     Item("Being alive and being ready are asked apart", "readiness", health_is_not_readiness),
     Item("Every request is found by its id and by its user", "searchable", all_is_found),
     Item("Personal data is neither cached nor logged", "personal data", personal_data_stays_out),

@@ -83,7 +83,7 @@ async def test_chat_survives_a_store_that_is(how: str, start_stack: Callable[...
             else:
                 stack.valkey.go_on()
         await _both_workers_ready(stack)
-        await stack.admin.request("POST", "/admin/breakers/reset", {})
+        await stack.close_breakers()
         remembered = await alice.chat("What is my name?", thread_id=thread)
         assert remembered.status == 200
         assert remembered.json()["degraded"] == []
