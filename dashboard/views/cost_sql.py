@@ -208,7 +208,7 @@ def _breakdown(rows: pd.DataFrame) -> pd.DataFrame:
 
 @st.cache_data(ttl=KEPT_S, show_spinner=False, max_entries=4)
 def budgets(collector_url: str) -> pd.DataFrame:
-    """`tenant`, `spent` and `most` (nano-USD, today), `state`, `at` (UTC). Raises Away and Refused."""
+    """`tenant`, `spent` and `limit` (nano-USD, today), `state`, `seen` (UTC). Raises Away and Refused."""
     return backends().collector.sql(_BUDGETS.replace("$until_us", str(round(now_s() * 1e6))))
 
 

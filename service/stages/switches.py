@@ -33,7 +33,7 @@ class Switches:
         clock: Clock,
         changed: Callable[[int, list[str]], None] = lambda version, off: None,
     ) -> None:
-        """``changed`` hears of a new version, and which stages are off in it."""
+        """``changed`` hears when other stages are off than before: the version, and which those are."""
         self._store = store
         self._script = Script(store, __package__, "switches")
         self._clock = clock

@@ -1,1 +1,1 @@
-"""The collector of telemetry: its pieces by themselves, then as a process."""
+"""What watches the service: the collector and the pages, their pieces by themselves, then as processes."""
