@@ -15,6 +15,7 @@ SERVICE_URL = "GAUNTLET_SERVICE_URL"
 SIMULATOR_URL = "GAUNTLET_SIMULATOR_URL"
 PROFILE = "GAUNTLET_PROFILE"
 RUNS = "GAUNTLET_RUNS"
+SHIPPED_RUNS = "GAUNTLET_SHIPPED_RUNS"
 PSEUDONYM_KEY = "GAUNTLET_TELEMETRY__PSEUDONYM_KEY"
 
 WORKBENCH = "workbench"
@@ -24,7 +25,7 @@ WORKBENCH_ADMIN_KEY = "demo-admin"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Base URLs without a slash at the end; `runs` is the folder of recorded runs.
+    """Base URLs without a slash at the end; `runs` is the folder of recorded runs, `shipped_runs` of the project's own.
 
     `pseudonym_key` is the service's: with it a user's name becomes the pseudonym that telemetry knows.
     """
@@ -34,6 +35,7 @@ class Settings:
     simulator: str = "http://127.0.0.1:8100"
     profile: str = WORKBENCH
     runs: Path = Path(".gauntlet/runs")
+    shipped_runs: Path = Path("loadtests/recorded")
     pseudonym_key: str = "workbench"
 
     @property
@@ -51,6 +53,7 @@ def of(environ: Mapping[str, str]) -> Settings:
         simulator=(environ.get(SIMULATOR_URL) or usual.simulator).rstrip("/"),
         profile=environ.get(PROFILE) or usual.profile,
         runs=Path(environ.get(RUNS) or usual.runs),
+        shipped_runs=Path(environ.get(SHIPPED_RUNS) or usual.shipped_runs),
         pseudonym_key=environ.get(PSEUDONYM_KEY) or usual.pseudonym_key,
     )
 

@@ -11,8 +11,8 @@ from door import home, processes, state
 from door.console import command_name
 from door.errors import DoorError
 from door.greeting import GOODBYE
+from door.part import Part
 from door.plan import Plan
-from door.supervisor import Part
 
 BOUND_S = 2 * Part.start_s + 10.0  # the service starts when Valkey is ready
 

@@ -5,9 +5,9 @@ import os
 import signal
 from collections.abc import Sequence
 
-from door import home, processes, state
+from door import home, processes, running, state
 from door.errors import DoorError
-from door.supervisor import Part
+from door.part import Part
 
 STOP_S = Part.stop_s
 
@@ -21,6 +21,8 @@ def run(argv: Sequence[str]) -> int:
         print("nothing is up")
         return 0
     if processes.is_alive(up.supervisor):
+        if up.supervisor.name == running.WORKBENCH:
+            raise DoorError(f"a workbench of pid {up.supervisor.pid} runs in {folder}; it ends with that process")
         os.kill(up.supervisor.pid, signal.SIGTERM)
         bound_s = STOP_S * (len(up.parts) + 1)
         if not processes.wait_gone(up.supervisor, bound_s):

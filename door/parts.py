@@ -1,4 +1,4 @@
-"""The parts of the workbench as data for the supervisor: command lines, environment, order. Read `supervisor.py` next.
+"""The parts of the workbench as data for the supervisor: command lines, environment, order. Read `part.py` next.
 
 The parts know nothing of the door: each takes what it needs as flags and environment variables (design section 1), and
 docker-compose.yml starts the same ones.
@@ -7,25 +7,30 @@ docker-compose.yml starts the same ones.
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from door import configuration, home, ports, pseudonym, valkey
+from door.part import Part
 from door.plan import Plan
-from door.supervisor import Part
 
 WATCHERS_RESTARTS = 10
 """Whoever watches may die; what is watched goes on, and is watched again."""
+VALKEY_RESTARTS = 10
+"""The service promises to live without its state, and to take it up again: design section 3 (Redis killed)."""
+VALKEY_REST_S = 3.0
+"""A store that is back in a blink would show nothing; a real one, failed over or started anew, takes seconds."""
 OTLP_ENDPOINT = re.compile(r"OTEL_EXPORTER_OTLP_(TRACES_|METRICS_|LOGS_)?ENDPOINT")
 """The standard variables that say where telemetry goes: whoever sets one has another place for it."""
 
 VALKEY_READY = re.compile(rb"Ready to accept connections")
 
 
-def all_parts(plan: Plan) -> tuple[Part, ...]:
-    """The parts of one run, in the order in which they are started."""
+def all_parts(plan: Plan, environ: Mapping[str, str] = os.environ) -> tuple[Part, ...]:
+    """The parts of one run, in the order in which they are started; `environ` is the person's environment."""
     state = [] if plan.redis_url else [valkey_part(plan)]
     needs = tuple(part.name for part in state)
-    return (collector_part(plan), *state, simulator_part(plan), service_part(plan, needs), dashboard_part(plan))
+    pages = [dashboard_part(plan, environ)] if "dashboard" in plan.ports else []
+    return (collector_part(plan), *state, simulator_part(plan), service_part(plan, needs), *pages)
 
 
 def collector_part(plan: Plan) -> Part:
@@ -36,10 +41,16 @@ def collector_part(plan: Plan) -> Part:
 
 
 def valkey_part(plan: Plan) -> Part:
-    """State that outlives the run, in `.gauntlet/valkey`."""
+    """State that outlives the run, in `.gauntlet/valkey`, and a killed server, which comes back with it."""
     folder = plan.home / home.VALKEY
     folder.mkdir(parents=True, exist_ok=True)
-    return Part("valkey", valkey.command(plan.ports["valkey"], folder), ready=VALKEY_READY)
+    return Part(
+        "valkey",
+        valkey.command(plan.ports["valkey"], folder),
+        ready=VALKEY_READY,
+        restarts=VALKEY_RESTARTS,
+        rest_s=VALKEY_REST_S,
+    )
 
 
 def simulator_part(plan: Plan) -> Part:
@@ -76,11 +87,11 @@ def service_environment(plan: Plan) -> dict[str, str]:
     return {"REDIS_URL": plan.state_url, "GAUNTLET_PROFILE": plan.profile, **told}
 
 
-def dashboard_part(plan: Plan) -> Part:
+def dashboard_part(plan: Plan, environ: Mapping[str, str]) -> Part:
     """The pages; they go on without any of the others."""
     argv = ("--host", ports.LOOPBACK, "--port", str(plan.ports["dashboard"]))
     environment = dashboard_environment(plan) | {"GAUNTLET_RUNS": str(plan.home / home.RUNS)}
-    if key := configuration.effective(os.environ).get(pseudonym.VARIABLE):  # also where gauntlet.toml has it
+    if key := configuration.effective(environ).get(pseudonym.VARIABLE):  # also where gauntlet.toml has it
         environment[pseudonym.VARIABLE] = key
     return Part("dashboard", (sys.executable, "-m", "dashboard", *argv), environment, restarts=WATCHERS_RESTARTS)
 

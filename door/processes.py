@@ -64,6 +64,7 @@ def end_group(leader: ProcessName, stop_s: float, reap: Callable[[], object] = l
             break
         polite = number == signal.SIGTERM
         _signal_group(leader.pid, number)
+        _signal_group(leader.pid, signal.SIGCONT)  # who was paused acts on TERM only when it goes on
         deadline = time.monotonic() + bound_s
         while time.monotonic() < deadline:
             reap()

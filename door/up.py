@@ -11,14 +11,14 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 
-from door import detach, greeting, holders, home, plan, ports, processes, state, valkey
-from door.console import command_name, console
+from door import detach, greeting, holders, home, plan, ports, processes, running, state, valkey
+from door.console import console
 from door.errors import DoorError
+from door.part import Part, PartFailed, Running
 from door.parts import all_parts
-from door.supervisor import PartFailed, Running, Supervisor
+from door.supervisor import Supervisor
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,7 +45,7 @@ def run(argv: Sequence[str]) -> int:
         if args.detach:
             return detach.run(argv, chosen)
         with home.hold(chosen.home):
-            _refuse_leftovers(chosen.home)
+            running.refuse_leftovers(chosen.home)
             held = _held_ports(chosen)
             for holder in [holder for holder in held if holder.port.name in chosen.moves]:
                 chosen = _moved(chosen, holder)
@@ -76,11 +76,12 @@ def _run_held(chosen: plan.Plan) -> int:
         else:
             console().print(f"  {running.part.name:<10} ready after {running.ready_after_s:.1f} s")
 
-    def revived(running: Running, failure: PartFailed) -> None:
+    def revives(part: Part, failure: PartFailed) -> None:
         first_line = str(failure).splitlines()[0].rstrip(":")
-        print(f"{first_line}\n{running.part.name} is started again; the others went on", file=sys.stderr)
+        when = f"in {part.rest_s:g} s" if part.rest_s else "now"
+        print(f"{first_line}\n{part.name} is started again {when}; the others go on", file=sys.stderr)
 
-    supervisor = Supervisor(all_parts(chosen), chosen.home / home.LOGS, interrupted, changed, revived)
+    supervisor = Supervisor(all_parts(chosen), chosen.home / home.LOGS, interrupted, changed, revives)
     console().print("[bold]Gauntlet[/bold] starts …")
     try:
         if supervisor.start():
@@ -117,13 +118,6 @@ class _Interrupted:
             with suppress(OSError):  # the terminal may be gone
                 os.write(sys.stderr.fileno(), b"\nending ...\n")
         self._asked = True
-
-
-def _refuse_leftovers(folder: Path) -> None:
-    left = state.read(folder)
-    names = [part.name for part in left.parts if processes.group_members(part)] if left else []
-    if names:
-        raise DoorError(f"{', '.join(names)} of an earlier up still run; `{command_name()} down` ends them")
 
 
 def _held_ports(chosen: plan.Plan) -> list[holders.Holder]:

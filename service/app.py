@@ -127,7 +127,7 @@ class Service:
             )
         self.threads = Threads(settings.sessions, store=self.store, clock=clock)
         self.idempotency = Idempotency(settings.sessions, store=self.store, clock=clock)
-        self.ready = Readiness(self.store, self.breaker.snapshot)
+        self.ready = Readiness(self.store, self.breaker.snapshot, settings.profile)
 
     async def start(self) -> None:
         """Follow the fleet's state; a store that is away is no reason not to start."""

@@ -8,7 +8,7 @@ import yaml
 from dashboard.collector.__main__ import parse as parse_collector
 from door import parts, plan, ports, valkey
 from door.home import ROOT
-from door.supervisor import Part
+from door.part import Part
 from door.up import parser
 from loadtests.simulator.__main__ import parse as parse_simulator
 

@@ -17,12 +17,19 @@ FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {
     "make check": ".ci/run",
     "docker compose up --build": "tests/test_compose.py",
+    ".venv/bin/python -m loadtests.poc sync --upstream http://127.0.0.1:8101": "tests/loadtests/test_poc.py",
 }
 """Commands that another file runs, or without an engine holds against the code."""
 
 SHORTENED = {
     "make test": "make test ARGS='-q tests/door/test_ports.py'",
     "make bench": "make bench ARGS=--help",
+    "make scenarios": "make scenarios ARGS=--help",
+    ".venv/bin/gauntlet demo": ".venv/bin/gauntlet demo --no-browser --for 1s",
+    ".venv/bin/gauntlet load outage --for 48s": ".venv/bin/gauntlet load steady --for 5s",
+    ".venv/bin/gauntlet ablate outage --off breaker,fallback": (
+        ".venv/bin/gauntlet ablate steady --off cache --no-poc --for 3s"
+    ),
 }
 """Commands that would run for minutes, or run this test again: the same target with less to do."""
 
@@ -39,7 +46,7 @@ def table(title: str) -> list[list[str]]:
     return [[cell.strip().strip("`") for cell in row] for row in rows[2:]]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_every_command_works(tmp_path: Path) -> None:
     numbers = ports.resolve(dict.fromkeys((port.name for port in ports.TABLE), 0), {})
     moved = {port.variable: str(numbers[port.name]) for port in ports.TABLE}

@@ -1,14 +1,14 @@
-"""The sidebar of every page: make some load, break a provider, switch stages. Read `who.py` next: who may."""
+"""The sidebar of every page: make load, break a provider, switch stages. Read `load.py` next; `who.py`: who may."""
 
 import streamlit as st
 
 from ..settings import LIVE, current
-from . import faults, stages, warm_up, who
+from . import faults, load, stages, who
 
 
 def show() -> None:
     """Draw it; what may not be turned is not shown."""
-    warm_up.show()
+    load.show()
     st.divider()
     if who.may() is who.May.YES:
         if current().profile == LIVE:

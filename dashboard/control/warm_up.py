@@ -12,20 +12,18 @@ from functools import cache
 
 import streamlit as st
 
+from ..look.plain import plain
 from ..settings import LIVE, current
-from . import who
+from . import shared, who
 from .client import FASTEST_PER_S, LONGEST_S, Load
+from .command import NOT_LIVE
+from .conductor import STARTING, conductor
 
 USUAL_PER_S = 5
-REFRESH_S = 1.0
 END_WITHIN_S = 0.5
 
 _RATE = "warm_up_rate"
-_NOT_LIVE = (
-    "There is no warm-up load in the **live** profile: every chat of it would cost real money. Load there needs "
-    "`gauntlet load … --max-usd`, which comes with the load scenarios."
-)
-_NEEDS_KEY = "Only who shows the admin key may start it here."
+NEEDS_KEY = "Only who shows the admin key may start it here."
 
 
 class SpendGuard(Exception):
@@ -38,7 +36,6 @@ class WarmUp:
     def __init__(self) -> None:
         self.rate_per_s = USUAL_PER_S
         self.load: Load | None = None
-        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @property
@@ -47,12 +44,12 @@ class WarmUp:
         return self.load is not None and self.load.runs
 
     def start(self) -> None:
-        """Start at the present rate, unless it runs. Raises SpendGuard in the live profile."""
+        """Start at the present rate, unless it or a scenario runs. Raises SpendGuard in the live profile."""
         settings = current()
         if settings.profile == LIVE:
-            raise SpendGuard(_NOT_LIVE)
-        with self._lock:
-            if self.runs:
+            raise SpendGuard(NOT_LIVE)
+        with STARTING:
+            if self.runs or conductor().runs:
                 return
             seed = random.getrandbits(32)  # another run asks other questions
             load = self.load = Load(settings.service, self.rate_per_s, seed=seed)
@@ -90,7 +87,13 @@ def show_button(key: str) -> None:
     """A button that starts the warm-up load at its default rate; `key` is unique on the page."""
     client = warm_up()
     if current().profile == LIVE:
-        st.caption(_NOT_LIVE)
+        st.caption(NOT_LIVE)
+        return
+    if conductor().runs:
+        st.caption(
+            f":material/play_circle: A load scenario runs, {plain(conductor().title)}. Its first traces are here in a "
+            "moment."
+        )
         return
     if client.runs:
         st.caption(
@@ -108,41 +111,26 @@ def show_button(key: str) -> None:
         help=f"{USUAL_PER_S} chats per second by a few demo users, at most {LONGEST_S / 60:.0f} minutes.",
     )
     if closed:
-        st.caption(_NEEDS_KEY)
+        st.caption(NEEDS_KEY)
     if pressed:
         client.set_rate(USUAL_PER_S)
         client.start()
         st.rerun()
 
 
-def show() -> None:
-    """The sidebar's part: rate, start, stop, and what it did so far."""
-    st.markdown(
-        "**Warm-up load**",
-        help="Chats at a steady rate by a few demo users, half of them questions that were asked before; each answer "
-        "is awaited, but the next chat is not kept waiting (open loop). It ends by itself after "
-        f"{LONGEST_S / 60:.0f} minutes. One for everybody who watches here.",
-    )
-    if current().profile == LIVE:
-        st.caption(_NOT_LIVE)
-        return
-    _section()
-
-
-@st.fragment(run_every=REFRESH_S)
-def _section() -> None:
+def show_controls() -> None:
+    """The sidebar's part: rate, start, stop, and what it did so far. Called each second."""
     client = warm_up()
     closed = who.may() is not who.May.YES
-    # Another session may have moved it; set only then, or a slider that is being dragged would jump back.
-    if st.session_state.get(_RATE) != client.rate_per_s:
-        st.session_state[_RATE] = client.rate_per_s
+    key, value = shared.widget(_RATE, client.rate_per_s)
     st.slider(
         "Chats per second",
         1,
         FASTEST_PER_S,
-        key=_RATE,
+        value,
+        key=key,
         disabled=closed,
-        on_change=lambda: client.set_rate(st.session_state[_RATE]),
+        on_change=lambda: client.set_rate(shared.moved(_RATE)),
     )
     if client.runs:
         if st.button("Stop", key="warm_up_stop", icon=":material/stop:", width="stretch", disabled=closed):
@@ -152,7 +140,7 @@ def _section() -> None:
         client.start()
         st.rerun()
     if closed:
-        st.caption(_NEEDS_KEY)
+        st.caption(NEEDS_KEY)
     if client.load is not None:
         st.caption(told(client.load))
 

@@ -14,6 +14,8 @@ PAGE = """<style>
 .stSidebar hr {margin: .6rem 0}
 .g-tiles {display: grid; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); gap: .5rem}
 .g-tile {background: rgba(128,128,128,.10); border-radius: .5rem; padding: .4rem .65rem; cursor: help; min-height: 5rem}
+.stSidebar .g-tile {min-height: 0; padding: .25rem .55rem}
+.stSidebar .g-tile .value {font-size: 1.15rem}
 .g-tile .name {font-size: .8rem; opacity: .75; white-space: nowrap}
 .g-tile .value {font-size: 1.5rem; font-weight: 600; line-height: 1.25; white-space: nowrap}
 .g-tile .value small {font-size: .75rem; font-weight: 400; opacity: .75}

@@ -3,7 +3,7 @@
 Each is kept as who knows it tells it (docs/recorded-runs.md). Read `keeping.py` next.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,6 +128,24 @@ def between(events: Iterable[Event], began: float, ended: float) -> list[Event]:
             elif event["t"] <= ended:
                 kept.append(event)
     return kept
+
+
+def joined(faults: Sequence[Event], windows: Iterable[tuple[str, str, float, float | None]]) -> list[Event]:
+    """The simulator's events with those of `(target, fault, began, ended)` windows that others know of, in order.
+
+    They get numbers (`seq`) anew, and indices after the simulator's.
+    """
+    first = max((event["fault"]["index"] for event in faults), default=-1) + 1
+    made = list(faults)
+    for index, (target, name, began, ended) in enumerate(windows, first):
+        about = {"index": index, "target": target, "fault": name, "params": {}, "match": {}, "share": 1.0}
+        made.append({"t": began, "event": "started", "reason": "plan", "fault": about})
+        if ended is not None:
+            made.append({"t": ended, "event": "ended", "reason": "window", "fault": about})
+    if len(made) == len(faults):
+        return made
+    made.sort(key=lambda event: float(event["t"]))
+    return [{**event, "seq": seq} for seq, event in enumerate(made, 1)]
 
 
 def _rows(collector: Collector, query: str) -> list[Event]:

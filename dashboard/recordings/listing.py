@@ -19,6 +19,8 @@ REQUESTS = "requests.parquet"
 ATTEMPTS = "attempts.parquet"
 EVENTS = "events.json"
 BOOK = "client.jsonl"
+VERDICT = "verdict.json"
+REPORT = "report.html"
 FILES = (ABOUT, REQUESTS, ATTEMPTS, EVENTS, BOOK)
 
 HIDDEN = "."
@@ -46,7 +48,8 @@ class Recording:
     """One run; `began` and `ended` in Unix seconds, `ended` None while it runs, or when it was killed.
 
     `verdict` is `pass`, `fail`, `unknown` (could not be judged) or None (nobody judged). Without rows
-    (`has_rows`) only its books are there. `stamp` changes with any of its files.
+    (`has_rows`) only its books are there. `stamp` changes with any of its files. `ships`: it is of the project, and
+    nobody deletes it.
     """
 
     folder: Path
@@ -63,6 +66,7 @@ class Recording:
     notes: tuple[str, ...]
     has_rows: bool
     stamp: tuple[int, ...]
+    ships: bool = False
 
     @property
     def width_s(self) -> float | None:
@@ -96,28 +100,39 @@ class _About(BaseModel):
     notes: list[str] | None = None
 
 
-def recordings(folder: Path) -> tuple[list[Recording], list[Broken]]:
-    """The runs, the one that began last first, and what is there but no run that can be read, by name."""
-    found = _all(folder)
+def recordings(folder: Path, shipped: Path | None = None) -> tuple[list[Recording], list[Broken]]:
+    """The runs, the one that began last first, and what is there but no run that can be read, by name.
+
+    Those of `shipped`, which come with the project, stand last; one of the same id in `folder` is taken for it.
+    """
+    found = _all(folder, ships=False)
     runs = [one for one in found if isinstance(one, Recording)]
-    broken = [one for one in found if isinstance(one, Broken)]
-    runs.sort(key=lambda run: (run.began, run.id), reverse=True)
+    ids = {one.id for one in runs}
+    there = [] if shipped is None else _all(shipped, ships=True)
+    runs += [one for one in there if isinstance(one, Recording) and one.id not in ids]
+    runs.sort(key=lambda run: (not run.ships, run.began, run.id), reverse=True)
+    broken = [one for one in (*found, *there) if isinstance(one, Broken)]
     return runs, sorted(broken, key=lambda one: one.folder.name)
 
 
 def delete(recording: Recording) -> None:
-    """Delete its folder with everything in it, the books too. Raises OSError when that cannot be done."""
+    """Delete its folder with everything in it, the books too.
+
+    Raises OSError when that cannot be done, ValueError for a run that ships.
+    """
+    if recording.ships:
+        raise ValueError(f"{recording.id} ships with the project: it is not deleted here")
     going = recording.folder.with_name(f"{HIDDEN}gone-{uuid.uuid4().hex}")
     recording.folder.rename(going)  # at once: half of a run is never listed
     shutil.rmtree(going)
 
 
-def _all(folder: Path) -> list[Recording | Broken]:
+def _all(folder: Path, *, ships: bool) -> list[Recording | Broken]:
     try:
         folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(HIDDEN)]
     except OSError:
         return []
-    return [_read(path, stamp_of(path)) for path in folders]
+    return [_read(path, stamp_of(path), ships) for path in folders]
 
 
 def stamp_of(folder: Path) -> tuple[int, ...]:
@@ -134,9 +149,9 @@ def stamp_of(folder: Path) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _read(folder: Path, stamp: tuple[int, ...]) -> Recording | Broken:
+def _read(folder: Path, stamp: tuple[int, ...], ships: bool) -> Recording | Broken:
     try:
-        return _checked(folder, stamp)
+        return _checked(folder, stamp, ships)
     except FileNotFoundError as error:
         return Broken(folder, f"there is no {Path(str(error.filename)).name} in it")
     except OSError as error:
@@ -149,7 +164,7 @@ def _read(folder: Path, stamp: tuple[int, ...]) -> Recording | Broken:
         return Broken(folder, str(error))
 
 
-def _checked(folder: Path, stamp: tuple[int, ...]) -> Recording:
+def _checked(folder: Path, stamp: tuple[int, ...], ships: bool) -> Recording:
     about = _About.model_validate_json((folder / ABOUT).read_bytes())
     if about.ended is not None and not 0 <= about.ended - about.began <= LONGEST_RUN_S:
         raise ValueError(f"{ABOUT}: ended is {about.ended - about.began:g} s after began; expected up to a week")
@@ -174,6 +189,7 @@ def _checked(folder: Path, stamp: tuple[int, ...]) -> Recording:
         tuple(about.notes or ()),
         has_rows,
         stamp,
+        ships,
     )
 
 

@@ -23,8 +23,8 @@ LIMITED = 429
 """The status of a refusal by the service's limiter."""
 
 NOT_LIVE = (
-    "In the live profile every call costs real money: one message at a time, with your own key. Load there needs "
-    "`gauntlet load … --max-usd`, which comes with the load scenarios."
+    "In the live profile every call costs real money: one message at a time, with your own key. Load there "
+    "needs `gauntlet load … --max-usd` in a terminal."
 )
 TICK_S = 0.1
 

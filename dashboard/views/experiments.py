@@ -15,31 +15,38 @@ from ..look.glossary import explained
 from ..look.plain import plain
 from ..recordings import Broken, NoPicture, Recording, delete, figures, picture, recordings, span
 from ..settings import current
-from . import experiments_differences, experiments_overlay, experiments_record, live_charts
+from . import experiments_differences, experiments_overlay, experiments_record, experiments_verdict, live_charts
 from .experiments_words import length, named, verdict, when
 from .live import providers_of
 
 CHOSEN = "experiments_chosen"
+PARAMETER = "run"
+"""Of the page's address: the id of the run to choose."""
+
 MOST_AT_ONCE = 6
 MOST_LISTED = 50
 
 SHOWS = (
     "Here stand recorded runs. Choose one for its charts, or two and more: they are drawn over each other, in seconds "
     "since each began, with the differences of their figures in a table. To make one, let a load run and keep the last "
-    "minutes above, or start a recording, do what is to be compared, and stop it. Load scenarios will record by "
-    "themselves."
+    "minutes above, or start a recording, do what is to be compared, and stop it. A load scenario, started in the "
+    "sidebar, is kept by itself, with its verdict."
 )
+ONLY_SHIPPED = "What is listed below ships with the project, so that there is something to look at."
 
 
 def show() -> None:
     """Draw the page."""
     st.subheader("Experiments", help="Runs that were kept under .gauntlet/runs (docs/recorded-runs.md).")
     experiments_record.show()
-    runs, broken = recordings(current().runs)
+    runs, broken = recordings(current().runs, current().shipped_runs)
     _show_broken(broken)
+    if all(run.ships for run in runs):
+        states.show_empty(SHOWS, key="experiments", fact="Nothing was recorded here yet.")
     if not runs:
-        states.show_empty(SHOWS, key="experiments")
         return
+    if runs[0].ships:
+        st.caption(f":material/inventory_2: {ONLY_SHIPPED}")
     _show_list(runs)
     chosen = _show_choice(runs)
     drawn = _pictures(chosen)
@@ -47,8 +54,11 @@ def show() -> None:
         _show_several(drawn)
     elif drawn:
         _show_one(*drawn[0])
-    if chosen and may() is May.YES:
-        _show_delete(chosen)
+    elif len(chosen) == 1:  # it cannot be drawn, but may have been judged
+        experiments_verdict.show(chosen[0])
+    ours = [run for run in chosen if not run.ships]
+    if ours and may() is May.YES:
+        _show_delete(ours)
 
 
 def _show_broken(broken: list[Broken]) -> None:
@@ -83,6 +93,8 @@ def _row(run: Recording) -> dict[str, object]:
     success = None if shown is None else shown.success
     return {
         "Run": run.label,
+        "Scenario": run.scenario,
+        "Verdict": verdict(run.verdict),
         "Began": when(run.began),
         "Length": length(run.width_s),
         "Requests": shown and shown.requests,
@@ -90,9 +102,13 @@ def _row(run: Recording) -> dict[str, object]:
         "p95, ms": shown and shown.p95_ms,
         "Calls / request": shown and shown.amplification,
         "USD": shown and experiments_differences.usd(shown, end - begin),
-        "Verdict": verdict(run.verdict),
-        "Kept": "requests, calls" if run.has_rows else "books only" if run.ended else "books, not ended",
+        "Kept": _kept(run),
     }
+
+
+def _kept(run: Recording) -> str:
+    rows = "requests, calls" if run.has_rows else "books only" if run.ended else "books, not ended"
+    return f"{rows}; ships" if run.ships else rows
 
 
 def _figures(run: Recording) -> Figures | None:
@@ -104,7 +120,8 @@ def _figures(run: Recording) -> Figures | None:
 
 def _show_choice(runs: list[Recording]) -> list[Recording]:
     known = {run.id: run for run in runs}
-    fresh = st.session_state.pop(experiments_record.FRESH, None)
+    asked = st.query_params.pop(PARAMETER, None)  # once: what is chosen later is not undone by it
+    fresh = st.session_state.pop(experiments_record.FRESH, None) or asked
     if fresh in known:
         st.session_state[CHOSEN] = [fresh]
     before = st.session_state.get(CHOSEN, [runs[0].id])
@@ -139,6 +156,7 @@ def _pictures(chosen: list[Recording]) -> list[tuple[Recording, Picture]]:
 
 def _show_one(run: Recording, seen: Picture) -> None:
     _show_about(run)
+    experiments_verdict.show(run)
     providers = providers_of(seen, None)
     live_charts.show_answers(seen, providers)
     live_charts.show_rest(seen, providers)
@@ -157,6 +175,7 @@ def _show_several(drawn: list[tuple[Recording, Picture]]) -> None:
 
 def _show_about(run: Recording, letter: str = "") -> None:
     told = [when(run.began), length(run.width_s)]
+    told += ["ships with the project"] if run.ships else []
     told += [f"scenario {plain(run.scenario)}"] if run.scenario else []
     told += [f"seed {run.seed}"] if run.seed is not None else []
     told += [f"off at its begin: {plain(', '.join(run.stages_off))}"] if run.stages_off else []

@@ -60,7 +60,7 @@ def show() -> None:
 
 def _show_choices() -> tuple[Recording | None, float]:
     """What is watched, and how much of it at once."""
-    runs, _ = recordings(current().runs)
+    runs, _ = recordings(current().runs, current().shipped_runs)
     source, width, button = st.columns([2, 3, 1.2], vertical_alignment="bottom")
     with source:
         names = {run.id: f"{run.label}, {when(run.began)}" for run in runs}

@@ -16,12 +16,17 @@ from dataclasses import dataclass
 import uvloop
 from rich.console import Console
 
-from loadtests.bench import collector, counts, dashboard, paired, simulator, slow, store_death
+from loadtests.bench import collector, counts, dashboard, generator, paired, poc, simulator, slow, store_death
 from loadtests.bench.processes import ROOT, DidNotStartError
 from loadtests.bench.report import Book, Layout
 from loadtests.bench.rig import Rig
 
-ALONE = {"simulator": simulator.main, "collector": collector.main, "dashboard": dashboard.main}
+ALONE = {
+    "simulator": simulator.main,
+    "collector": collector.main,
+    "generator": generator.main,
+    "dashboard": dashboard.main,
+}
 """Benchmarks of one process, without the service and its rig."""
 
 FOLDER = ROOT / ".gauntlet" / "bench"
@@ -49,6 +54,7 @@ BENCHMARKS = {
         Benchmark(paired.HITS, paired.hits, rounds=4, seconds=2.5),
         Benchmark(paired.LATENCY, paired.latency, rounds=4, seconds=2.5),
         Benchmark(slow.SLOW, slow.slow, rounds=1),
+        Benchmark(poc.POC, poc.poc, rounds=1),
         Benchmark(store_death.STORE_DEATH, store_death.store_death, rounds=1, seconds=4.0),
         Benchmark(counts.COUNTS, counts.counts, rounds=1),
     )

@@ -1,6 +1,6 @@
 """A provider that takes five seconds, and two thousand clients: does waiting cost anything but memory?
 
-Read `store_death.py` next: what a dying Valkey costs.
+Read `poc.py` next: the same clients at the chapter's proof of concept.
 """
 
 import asyncio

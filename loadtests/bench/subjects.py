@@ -63,6 +63,11 @@ def _app(name: str, marker: bytes = ANSWER.encode(), *, calls_upstream: bool = T
     return Subject(name, lambda upstream: [*module, "--upstream", upstream], marker, calls_upstream=calls_upstream)
 
 
+def _poc(form: str) -> Subject:
+    command = [sys.executable, "-m", "loadtests.poc", form, "--port", "0"]
+    return Subject(f"PoC {form}", lambda upstream: [*command, "--upstream", upstream], LIVE)
+
+
 def _gauntlet(
     name: str, workers: int, collector: Callable[[Needs], str] = lambda needs: needs.collector, **more: str
 ) -> Subject:
@@ -93,6 +98,8 @@ UPSTREAM = Subject(
 HELLO_ASGI = _app("hello-asgi", b"hello", calls_upstream=False)
 HELLO = _app("hello", b"hello", calls_upstream=False)
 BARE = _app("bare")
+POC_SYNC = _poc("sync")
+POC_BLOCKING = _poc("blocking")
 BARE_AIOHTTP = _app("bare-aiohttp")
 GAUNTLET = _gauntlet("gauntlet", workers=1)
 GAUNTLET_2 = _gauntlet("gauntlet-2-workers", workers=2)

@@ -26,7 +26,10 @@ Outcome = Literal["answered", "refused", "failed", "broken", "left", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request as its sender saw it: `t` in Unix seconds; usage, cost, source and reasons as told, null if not."""
+    """One request as its sender saw it: `t` in Unix seconds; usage, cost, source and reasons as told, null if not.
+
+    `kind` is what a scenario asked for, `callers` for which of its groups.
+    """
 
     request_id: str
     t: float
@@ -44,6 +47,8 @@ class Entry:
     worker: str | None = None
     key: str | None = None
     replayed: bool = False
+    kind: str | None = None
+    callers: str | None = None
 
     @property
     def ended(self) -> float:

@@ -13,8 +13,9 @@ from loadtests.books.client import Entry
 from loadtests.books.errors import CannotJudge
 from loadtests.books.findings import Reconciliation
 from loadtests.books.ledger import LedgerReader, ProviderLedger
+from loadtests.books.losses import CLOCKS_S
 from loadtests.books.reconcile import reconcile, uncovered
-from loadtests.books.service import ServiceReader
+from loadtests.books.service import ServiceBook, ServiceReader
 
 PATIENCE_S = 10.0
 POLL_S = 0.5
@@ -56,12 +57,14 @@ def judge(
 
 
 def _fetched(asked: Asked, service: ServiceReader, ledger: LedgerReader) -> Books:
-    book = service.read(asked.since - WAY_BEFORE_S, asked.until)
+    book = _own(service.read(asked.since - WAY_BEFORE_S, asked.until), asked.client)
     provider = asked.kept or ledger.read()
     since = max(asked.since, provider.complete_from) if asked.clip else asked.since
     books = Books(asked.client, book, provider, since, asked.until, time.time(), asked.closed)
     missing = [request_id for request_id in books.sent if request_id not in books.known]
-    books = replace(books, service=book.and_also(service.by_request([*missing, *books.orphans])))
+    begun = asked.since - WAY_BEFORE_S
+    found = [record for record in service.by_request([*missing, *books.orphans]) if record.ended >= begun]
+    books = replace(books, service=_own(book.and_also(found), asked.client))
     keys = {charge.idempotency_key for charge in charges.unasked(books)}
     more = service.by_charge_key(key for key in keys if key is not None)
     books = replace(books, service=books.service.and_also(more))
@@ -78,3 +81,12 @@ def _fetched(asked: Asked, service: ServiceReader, ledger: LedgerReader) -> Book
             f"`gauntlet books --since {covered_s}s` judges what it covers"
         )
     return books
+
+
+def _own(book: ServiceBook, sent: Sequence[Entry] | None) -> ServiceBook:
+    """Without the records of earlier runs: a seed makes the same ids in each, and no request arrives before it is sent."""
+    first: dict[str, float] = {}
+    for entry in sent or ():
+        first[entry.request_id] = min(entry.t, first.get(entry.request_id, entry.t))
+    own = [record for record in book.records if record.t >= first.get(record.request_id, 0.0) - CLOCKS_S]
+    return replace(book, records=own)

@@ -5,10 +5,10 @@ Load scenarios use it like this: `run = Run.begin(home, …)`, then `with Client
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -28,7 +28,8 @@ POLL_S = 0.1
 class Run:
     """One run of load; times in Unix seconds. `ledger_seq` is the ledger's newest row when it began.
 
-    `service`, `simulator` and `collector` are base URLs.
+    `service`, `simulator` and `collector` are base URLs, `simulator` empty where the providers are the real ones. What
+    stands below `ended` is docs/recorded-runs.md's.
     """
 
     folder: Path
@@ -41,11 +42,17 @@ class Run:
     collector: str
     ledger_seq: int = 0
     ended: float | None = None
+    label: str | None = None
+    scenario: str | None = None
+    verdict: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    stages_off: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def begin(cls, home: Path, *, seed: int | None, command: str, service: str, simulator: str, collector: str) -> Self:
         """Make the folder and note what runs. Raises CannotJudge when the simulator is away."""
-        seq = ledger.last_seq(simulator)
+        seq = ledger.last_seq(simulator) if simulator else 0
         began = time.time()
         name = time.strftime("%Y%m%d-%H%M%S", time.localtime(began))
         folder, copy = home / RUNS / name, 1
@@ -61,6 +68,8 @@ class Run:
         """Note the end, then keep the ledger of the time between. Raises CannotJudge when the simulator is away."""
         ended = replace(self, ended=time.time())
         _write(ended)
+        if not self.simulator:
+            return ended
         reader = ledger.LedgerReader(self.simulator, self.ledger_seq)
         deadline = time.monotonic() + SETTLE_S
         kept = reader.read()
@@ -69,6 +78,12 @@ class Run:
             kept = reader.read()
         _replace(self.folder / ledger.NAME, ledger.encoded(kept))
         return ended
+
+    def noting(self, **facts: Any) -> Self:
+        """With these facts in its manifest too: any of `label` to `notes`."""
+        noted = replace(self, **facts)
+        _write(noted)
+        return noted
 
     @classmethod
     def find(cls, home: Path, run_id: str) -> Self:
@@ -94,7 +109,7 @@ class Run:
 
 
 def _write(run: Run) -> None:
-    about = {field.name: getattr(run, field.name) for field in fields(run) if field.name != "folder"}
+    about = {each.name: getattr(run, each.name) for each in fields(run) if each.name != "folder"}
     _replace(run.folder / NAME, orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n")
 
 

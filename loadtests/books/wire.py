@@ -1,9 +1,10 @@
-"""JSON over HTTP to the collector and the simulator; whatever fails is a reason not to judge.
+"""JSON over HTTP to service, collector and simulator; whatever fails is a reason not to judge.
 
 Read `service.py` and `ledger.py` next: what is asked for.
 """
 
 import http.client
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,9 +26,18 @@ def post(whose: str, url: str, path: str, body: Any) -> Any:
     return _asked(whose, url, "POST", path, orjson.dumps(body))
 
 
-def _asked(whose: str, url: str, method: str, path: str, body: bytes | None) -> Any:
+def ask(
+    whose: str, url: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+) -> Any:
+    """The JSON answer to any other request. Raises CannotJudge."""
+    return _asked(whose, url, method, path, None if body is None else orjson.dumps(body), headers or {})
+
+
+def _asked(
+    whose: str, url: str, method: str, path: str, body: bytes | None, more: Mapping[str, str] | None = None
+) -> Any:
     parts = urlsplit(url)
-    headers = {} if body is None else {"Content-Type": "application/json"}
+    headers = {**({} if body is None else {"Content-Type": "application/json"}), **(more or {})}
     try:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
         try:

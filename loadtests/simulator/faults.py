@@ -22,7 +22,7 @@ tokens: `slow_tokens` delays once by `per_token_ms`, `truncate` ends the chunked
 Before the model (or the money) moves: `status`, `reset`, `hang`, `stream_error` when not streamed, and `bad_body` html
 and empty; these bill nothing. All others bill the input and the tokens generated. The first fault in the plan that
 matches a call decides alone; every request of a target counts, `GET /v1/models` and refused ones too. Embeddings and
-rerank share a listener, so `refused` on one closes both.
+rerank share a listener, so `refused` on one closes both. A hidden fault does the same (`control.py`).
 Read `timeline.py` next: it decides which call meets which fault.
 """
 
@@ -108,6 +108,8 @@ class Params(_Strict):
 class Fault(_Strict):
     """One fault of a plan. `at_s` counts from the start of the plan; `for_s` None: until ended; `times`: first n calls.
 
+    `hidden`: whoever watches must find it; only who asks for hidden ones is told.
+
     Raises pydantic's ValidationError with the field, what was wrong and what is allowed.
     """
 
@@ -119,6 +121,7 @@ class Fault(_Strict):
     share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
     match: Match = Match()
     params: Params = Params()
+    hidden: bool = False
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:

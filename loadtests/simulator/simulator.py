@@ -81,7 +81,7 @@ class Simulator:
 
     async def stop(self) -> None:
         """End the plan, close all listeners and reset every connection."""
-        self.state.timeline.end(None)
+        self.state.timeline.end(None, hidden=True)
         await self._settle()
         for listener in self._listeners.values():
             await listener.close()

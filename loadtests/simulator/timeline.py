@@ -3,23 +3,21 @@
 Windows open and close by themselves on the loop's timers; every change is an event of the history. `share` is decided
 by a hash of the plan's seed, what the fault does to whom, the identity of the request and its attempt, so it repeats at
 any concurrency and whatever else is planned; a larger share hits whom a smaller one hits, and more. `times` and windows
-depend on order by nature. Read `ledger.py` next: it records what came of it.
+depend on order by nature. Hidden faults are planned and decided like the others, and told only to who asks for them.
+Read `history.py` next: the events.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
 from .chance import unit
 from .faults import TARGETS, Fault, Target
-
-MAX_EVENTS = 10_000
-"""The history keeps this many events; older ones are forgotten."""
+from .history import History
 
 MAX_PLAN = 1000
 """Beyond this many faults those that have ended leave the plan; the history still has them."""
@@ -28,14 +26,17 @@ MAX_PLAN = 1000
 class Planned:
     """A fault in the plan: `index` (its identity), its state and how many calls it has hit.
 
+    Visible ones are numbered 0, 1, 2 … and hidden ones -1, -2 …, so that no gap gives a hidden one away; `order` is
+    the place in the plan.
     `likeness` is what it does to whom; `twin` counts the open faults of the same likeness before it, so that two of
     them that overlap draw independently.
     """
 
-    __slots__ = ("fault", "hits", "index", "likeness", "state", "timers", "twin")
+    __slots__ = ("fault", "hits", "index", "likeness", "order", "state", "timers", "twin")
 
-    def __init__(self, index: int, fault: Fault, twins: Iterable[Planned]) -> None:
+    def __init__(self, index: int, order: int, fault: Fault, twins: Iterable[Planned]) -> None:
         self.index = index
+        self.order = order
         self.fault = fault
         self.likeness = fault.model_dump_json(include={"target", "fault", "match", "params"})
         taken = {planned.twin for planned in twins if planned.likeness == self.likeness}
@@ -45,31 +46,41 @@ class Planned:
         self.timers: list[asyncio.TimerHandle] = []
 
     def describe(self) -> dict[str, Any]:
-        """Return the fault as it was given, with `index`, `state` (pending, active, ended) and `hits`."""
-        given = self.fault.model_dump(mode="json", exclude={"match", "params"})
+        """Return the fault as it was given, with `index`, `state` (pending, active, ended) and `hits`.
+
+        `hidden` is there when it is true.
+        """
+        given = self.fault.model_dump(mode="json", exclude={"match", "params", "hidden"})
         given["match"] = self.fault.match.model_dump(mode="json", exclude_unset=True)
         given["params"] = self.fault.params.model_dump(mode="json", exclude_unset=True)
+        if self.fault.hidden:
+            given["hidden"] = True
         return {"index": self.index, **given, "state": self.state, "hits": self.hits}
 
 
 class Timeline:
-    """One plan at a time. `on_refused(target, n)` is told how many `refused` faults are active for a target."""
+    """One plan at a time, and the `history` of all of them.
+
+    `on_refused(target, n)` is told how many `refused` faults are active for a target.
+    """
 
     def __init__(self, seed: int, on_refused: Callable[[Target, int], None]) -> None:
         self.seed = seed
         self.started_t = time.time()
+        self.history = History()
         self._on_refused = on_refused
         self._plan: list[Planned] = []
         self._active: dict[str, list[Planned]] = {target: [] for target in TARGETS}
-        self._events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
-        self._event_seq = 0
-        self._index = 0
+        self._visible = self._hidden = 0
 
     def replace(self, seed: int | None, faults: Iterable[Fault]) -> None:
-        """End the present plan, take `faults` as the new one and start its clock; the seed stays when None is given."""
-        self.end(None)
+        """End the present plan, hidden faults too, take `faults` as the new one and start its clock.
+
+        The seed stays when None is given.
+        """
+        self.end(None, hidden=True)
         self._plan.clear()
-        self._index = 0
+        self._visible = self._hidden = 0
         self.seed = self.seed if seed is None else seed
         self.started_t = time.time()
         for fault in faults:
@@ -77,8 +88,11 @@ class Timeline:
 
     def add(self, fault: Fault) -> Planned:
         """Add one fault; its `at_s` counts from now."""
-        planned = Planned(self._index, fault, (p for p in self._plan if p.state != "ended"))
-        self._index += 1
+        order = self._visible + self._hidden
+        index = -1 - self._hidden if fault.hidden else self._visible
+        planned = Planned(index, order, fault, (p for p in self._plan if p.state != "ended"))
+        self._visible += not fault.hidden
+        self._hidden += fault.hidden
         if len(self._plan) >= MAX_PLAN:
             self._plan = [p for p in self._plan if p.state != "ended"]
         self._plan.append(planned)
@@ -88,9 +102,9 @@ class Timeline:
             self._start(planned)
         return planned
 
-    def end(self, target: Target | None) -> int:
-        """End all active and pending faults (of `target`, when given); return how many those were."""
-        open_ones = [p for p in self._plan if p.state != "ended" and target in (None, p.fault.target)]
+    def end(self, target: Target | None, *, hidden: bool) -> int:
+        """End all active and pending faults (of `target`, when given; hidden ones when asked); return how many."""
+        open_ones = [p for p in self._shown(hidden) if p.state != "ended" and target in (None, p.fault.target)]
         for planned in open_ones:
             self._end(planned, "ended")
         return len(open_ones)
@@ -119,30 +133,25 @@ class Timeline:
     def _draw(self, planned: Planned, identity: str, attempt: int) -> float:
         return unit(self.seed, planned.likeness, planned.twin, identity, attempt)
 
-    def describe(self) -> dict[str, Any]:
-        """Return plan, active faults, seed, the start of the plan and its clock."""
+    def _shown(self, hidden: bool) -> list[Planned]:
+        return [p for p in self._plan if hidden or not p.fault.hidden]
+
+    def describe(self, *, hidden: bool) -> dict[str, Any]:
+        """Return plan, active faults, seed, the start of the plan and its clock; hidden faults when asked."""
+        plan = self._shown(hidden)
         return {
             "seed": self.seed,
             "started_t": self.started_t,
             "clock_s": time.time() - self.started_t,
-            "plan": [planned.describe() for planned in self._plan],
-            "active": [planned.describe() for planned in self._plan if planned.state == "active"],
+            "plan": [planned.describe() for planned in plan],
+            "active": [planned.describe() for planned in plan if planned.state == "active"],
         }
-
-    def events(self, since: int) -> list[dict[str, Any]]:
-        """Return the history after event `since`: `{"seq", "t", "event", "reason", "fault"}`, oldest first."""
-        return [event for event in self._events if event["seq"] > since]
-
-    @property
-    def last_event_seq(self) -> int:
-        """The number of the newest event; 0 before the first."""
-        return self._event_seq
 
     def _start(self, planned: Planned) -> None:
         planned.state = "active"
         active = self._active[planned.fault.target]
         active.append(planned)
-        active.sort(key=lambda p: p.index)
+        active.sort(key=lambda p: p.order)
         if planned.fault.for_s is not None:
             loop = asyncio.get_running_loop()
             planned.timers.append(loop.call_later(planned.fault.for_s, self._end, planned, "window"))
@@ -167,7 +176,5 @@ class Timeline:
             self._on_refused(target, sum(p.fault.fault == "refused" for p in self._active[target]))
 
     def _record(self, planned: Planned, event: str, reason: str) -> None:
-        self._event_seq += 1
-        self._events.append(
-            {"seq": self._event_seq, "t": time.time(), "event": event, "reason": reason, "fault": planned.describe()}
-        )
+        told = {"t": time.time(), "event": event, "reason": reason, "fault": planned.describe()}
+        self.history.add(told, hidden=planned.fault.hidden)

@@ -36,10 +36,11 @@ class Health:
 
 
 class Readiness:
-    """``GET /ready``."""
+    """``GET /ready``; whoever makes load asks there whether it is the live profile's money."""
 
-    def __init__(self, store: Store, providers: Callable[[], list[dict[str, Any]]]) -> None:
+    def __init__(self, store: Store, providers: Callable[[], list[dict[str, Any]]], profile: str) -> None:
         self._store = store
+        self._profile = profile
         self._providers = providers
 
     async def __call__(self) -> Response:
@@ -50,5 +51,10 @@ class Readiness:
         except StoreUnavailable as error:
             redis = error.message
         ready = redis == "ok"
-        body = {"status": "ready" if ready else "not ready", "redis": redis, "providers": self._providers()}
+        body = {
+            "status": "ready" if ready else "not ready",
+            "profile": self._profile,
+            "redis": redis,
+            "providers": self._providers(),
+        }
         return json_response(body, status=200 if ready else 503)

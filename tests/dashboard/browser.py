@@ -47,6 +47,7 @@ def dashboard_of(stack: Stack, runs: Path) -> Iterator[str]:
         "GAUNTLET_SERVICE_URL": stack.url,
         "GAUNTLET_SIMULATOR_URL": f"http://127.0.0.1:{stack.simulator_ports['control']}",
         "GAUNTLET_RUNS": str(runs),
+        "GAUNTLET_SHIPPED_RUNS": str(runs.with_name("shipped")),
         "GAUNTLET_PROFILE": "workbench",
     }
     process = Process("dashboard", [sys.executable, "-m", "dashboard", "--port", "0"], environment, stack.folder)

@@ -26,6 +26,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..
         simulator: str = NOWHERE,
         profile: str = "workbench",
         runs: Path | None = None,
+        shipped: Path | None = None,
         script: str | None = None,
     ) -> AppTest:
         monkeypatch.setenv(settings.COLLECTOR_URL, collector)
@@ -33,6 +34,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..
         monkeypatch.setenv(settings.SIMULATOR_URL, simulator)
         monkeypatch.setenv(settings.PROFILE, profile)
         monkeypatch.setenv(settings.RUNS, str(runs or tmp_path / "runs"))
+        monkeypatch.setenv(settings.SHIPPED_RUNS, str(shipped or tmp_path / "shipped"))
         settings.current.cache_clear()
         return AppTest.from_string(
             script or f"from dashboard.views import {page}\n{page}.show()", default_timeout=SLOW_MACHINE_S

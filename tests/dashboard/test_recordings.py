@@ -17,8 +17,9 @@ from dashboard.backends.http import Away
 from dashboard.backends.service import Service
 from dashboard.backends.simulator import Simulator
 from dashboard.feed.picture import Change
-from dashboard.recordings import NoPicture, NotKept, keeping, record, replay
-from dashboard.recordings.events import Events, between, decoded
+from dashboard.recordings import FaultWindow, NoPicture, NotKept, complete, keeping, record, replay
+from dashboard.recordings import rows as rows_of
+from dashboard.recordings.events import Events, between, decoded, joined
 from dashboard.recordings.recorder import Recorder
 from loadtests.books.run import Run
 from tests.collector import Collector
@@ -81,7 +82,7 @@ def rows(path: Path) -> int:
     return n
 
 
-@pytest.mark.parametrize("page_rows", [keeping.PAGE_ROWS, 7, 2])
+@pytest.mark.parametrize("page_rows", [rows_of.PAGE_ROWS, 7, 2])
 def test_all_that_was_told_is_kept_however_little_the_collector_sends_at_once(
     told: Told, tmp_path: Path, page_rows: int
 ) -> None:
@@ -122,6 +123,89 @@ def test_no_label_leads_out_of_the_folder(told: Told, tmp_path: Path, label: str
     assert run.folder.parent == folder
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
     assert run.label == (label[:80] or "recorded, 60 s")
+
+
+def begun(folder: Path, **about: Any) -> Path:
+    """A folder as a load makes it."""
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(about))
+    (folder / "client.jsonl").write_text("")
+    return folder
+
+
+def test_a_run_that_a_load_began_is_completed_in_its_folder(told: Told, tmp_path: Path) -> None:
+    folder = begun(tmp_path / "load", began=told.began, ended=told.ended, scenario="store-down")
+    store = [
+        FaultWindow("store", "kill", told.began + 5, told.began + 9),
+        FaultWindow("store", "pause", told.ended - 3),
+    ]
+    kept = complete(folder, told.began, told.ended, simulator=NOWHERE, collector=told.collector.url, extra_faults=store)
+    assert "simulator was away" in kept.notes[0]
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json", "client.jsonl", "events.json", "attempts.parquet", "requests.parquet",
+    }  # fmt: skip
+    ((run,), _) = recordings.recordings(tmp_path)
+    assert recordings.figures(run).requests == CHATS
+    assert [(band.label, band.begin, band.end) for band in recordings.picture(run).bands] == [
+        ("store: kill", told.began + 5, told.began + 9), ("store: pause", told.ended - 3, None),
+    ]  # fmt: skip
+
+
+def test_it_is_completed_only_when_telemetry_has_settled(told: Told, tmp_path: Path) -> None:
+    folder = begun(tmp_path / "load", began=told.began, ended=told.ended)
+    waited: list[float] = []
+    complete(
+        folder, told.began, told.ended, simulator=NOWHERE, collector=told.collector.url,
+        now_s=lambda: told.ended + 1.5, sleep=waited.append,
+    )  # fmt: skip
+    assert waited == [pytest.approx(recordings.SETTLES_S - 1.5)]
+
+
+def test_without_the_collector_a_loads_folder_stays_as_it_was(told: Told, tmp_path: Path) -> None:
+    folder = begun(tmp_path / "load", began=told.began, ended=told.ended)
+    with pytest.raises(Away):
+        complete(folder, told.began, told.ended, simulator=NOWHERE, collector=NOWHERE)
+    assert {path.name for path in folder.iterdir()} == {"run.json", "client.jsonl"}
+
+
+def test_who_fails_in_between_leaves_no_half_of_a_file(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun(tmp_path / "load", began=told.began, ended=told.ended)
+    monkeypatch.setattr("dashboard.recordings.rows.pages", Mock(side_effect=[[], NotKept("no")]))
+    monkeypatch.setattr("dashboard.recordings.rows.write", lambda path, tables: path.write_bytes(b"half"))
+    with pytest.raises(NotKept):
+        complete(folder, told.began, told.ended, simulator=NOWHERE, collector=told.collector.url)
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json", "client.jsonl", "events.json", "attempts.parquet",
+    }  # fmt: skip
+    ((run,), _) = recordings.recordings(tmp_path)
+    assert not run.has_rows
+
+
+def test_windows_that_others_know_of_stand_among_the_simulators() -> None:
+    told = joined([*fault(5, 10, 0), *fault(20, 30, 0)], [("store", "kill", 7.0, 25.0), ("store", "pause", 28.0, None)])
+    assert [(row["seq"], row["t"], row["event"]) for row in told] == [
+        (1, 5, "started"), (2, 7, "started"), (3, 10, "ended"), (4, 20, "started"), (5, 25, "ended"),
+        (6, 28, "started"), (7, 30, "ended"),
+    ]  # fmt: skip
+    assert [(band.label, band.begin, band.end) for band in Events(faults=told).bands(40)] == [
+        ("anthropic: status 503", 5, 10), ("store: kill", 7, 25), ("anthropic: status 503", 20, 30),
+        ("store: pause", 28, None),
+    ]  # fmt: skip
+
+
+def test_what_ships_stands_last_and_is_not_deleted(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "mine")
+    write_run(tmp_path / "shipped" / "theirs", began=BEGAN + 100)
+    write_run(tmp_path / "shipped" / "mine", began=BEGAN + 200)
+    (tmp_path / "shipped" / "broken").mkdir()
+    runs, broken = recordings.recordings(tmp_path / "runs", tmp_path / "shipped")
+    assert [(run.id, run.ships) for run in runs] == [("mine", False), ("theirs", True)]
+    assert [one.folder.name for one in broken] == ["broken"]
+    with pytest.raises(ValueError, match="ships with the project"):
+        recordings.delete(runs[1])
+    assert (tmp_path / "shipped" / "theirs").exists()
 
 
 def test_two_runs_of_the_same_time_and_name_stand_beside_each_other(told: Told, tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from door.supervisor import Part, PartFailed, Running, Supervisor
+from door.part import Part, PartFailed, Running
+from door.supervisor import Supervisor
 from tests.door.cli import lives
 
 SERVES = "import signal; print('{\"ready\": true}', flush=True); signal.pause()"
@@ -30,7 +33,7 @@ def part(name: str, code: str, **more: object) -> Part:
 def supervise(tmp_path: Path) -> Iterator[Make]:
     made: list[Supervisor] = []
 
-    def make(*parts: Part, interrupted: Callable[[], bool] = lambda: False, **more: Callable[..., None]) -> Supervisor:
+    def make(*parts: Part, interrupted: Callable[[], bool] = lambda: False, **more: Any) -> Supervisor:
         made.append(Supervisor(parts, tmp_path, interrupted, **more))
         return made[-1]
 
@@ -117,6 +120,13 @@ def test_a_part_hears_nothing_of_the_terminals_ctrl_c(supervise: Make) -> None:
     assert os.getsid(supervisor.running[0].process.pid) != os.getsid(0)
 
 
+def test_a_part_that_was_paused_is_ended_in_order_too(supervise: Make) -> None:
+    supervisor = supervise(part("paused", SERVES))
+    assert supervisor.start()
+    os.kill(supervisor.running[0].process.pid, signal.SIGSTOP)
+    assert supervisor.stop() == []
+
+
 def _children(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children()]
 
@@ -132,7 +142,7 @@ def test_a_part_that_may_is_started_again_and_the_others_never_notice(supervise:
         part("good", SERVES),
         part("watcher", SERVES, restarts=1),
         interrupted=is_back,
-        revived=lambda running, failure: told.append(f"{running.part.name}: {failure}"),
+        revives=lambda part, failure: told.append(f"{part.name}: {failure}"),
     )
     assert supervisor.start()
     good, watcher = (running.process.pid for running in supervisor.running)
@@ -146,3 +156,69 @@ def test_a_part_that_may_is_started_again_and_the_others_never_notice(supervise:
     told.clear()
     with pytest.raises(PartFailed, match="watcher was killed"):
         supervisor.watch()
+
+
+REST_S = 0.5
+
+
+def test_a_part_that_rests_comes_back_after_its_rest_and_the_others_are_watched_meanwhile(supervise: Make) -> None:
+    told: list[str] = []
+    at: dict[str, float] = {}
+    """When each was started."""
+    supervisor: Supervisor
+
+    def changed(running: Running) -> None:
+        at.setdefault(running.part.name, time.monotonic())
+
+    def revives(part: Part, failure: PartFailed) -> None:
+        told.append(part.name)
+        if part.name == "store":  # the other dies during the rest
+            os.kill(supervisor.running[1].process.pid, signal.SIGKILL)
+
+    def all_back() -> bool:
+        return len(told) == len(at) == 2 and all(running.ready_after_s is not None for running in supervisor.running)
+
+    supervisor = supervise(
+        part("store", SERVES, restarts=1, rest_s=REST_S),
+        part("watcher", SERVES, restarts=1),
+        interrupted=all_back,
+        changed=changed,
+        revives=revives,
+    )
+    assert supervisor.start()
+    killed = supervisor.running[0].process.pid
+    at.clear()
+    began = time.monotonic()
+    os.kill(killed, signal.SIGKILL)
+    supervisor.watch()
+    assert told == ["store", "watcher"]
+    assert at["store"] - began >= REST_S
+    assert at["watcher"] < at["store"]
+    assert supervisor.running[0].process.pid != killed
+
+
+def test_during_a_rest_an_interrupt_is_obeyed_at_once_and_nobody_comes_back(supervise: Make) -> None:
+    told: list[Part] = []
+    supervisor = supervise(
+        part("store", SERVES, restarts=1, rest_s=3600.0),
+        part("good", SERVES),
+        interrupted=lambda: bool(told),
+        revives=lambda part, failure: told.append(part),
+    )
+    assert supervisor.start()
+    pids = [running.process.pid for running in supervisor.running]
+    os.kill(pids[0], signal.SIGKILL)
+    supervisor.watch()
+    assert supervisor.stop() == []
+    assert not any(map(lives, pids))
+    assert [running.process.pid for running in supervisor.running] == pids
+
+
+def test_a_part_sees_the_environment_that_the_supervisor_was_given_and_its_own(
+    supervise: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OURS", "1")
+    code = f"import os; assert 'OURS' not in os.environ; print(os.environ['GIVEN'], os.environ['OWN']); {SERVES}"
+    supervisor = supervise(part("one", code, env={"OWN": "its"}), environ={"GIVEN": "the", "PATH": os.environ["PATH"]})
+    assert supervisor.start(), supervisor.running[0].log.read_text()
+    assert supervisor.running[0].log.read_text().startswith("the its\n")

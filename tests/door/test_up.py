@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import psutil
 import redis
 
-from door import ports, state
+from door import parts, ports, state
 from door.home import ROOT
 from tests.door.cli import UP, Up, environment, eventually, gauntlet, lives
 
@@ -134,6 +135,45 @@ def test_when_the_service_dies_its_workers_and_the_other_parts_end_but_not_a_red
     assert all(map(lives, workbench.pids))
 
 
+def test_a_killed_valkey_comes_back_with_its_data_after_a_rest_and_the_others_go_on(start: Start) -> None:
+    up = start().ready()
+    others = up.pids - {up.parts["valkey"]}
+    with redis.Redis.from_url(up.urls["valkey"]) as client:
+        client.set("kept", "yes")
+    began = time.monotonic()
+    os.kill(up.parts["valkey"], signal.SIGKILL)
+
+    def named() -> int:
+        now = state.read(up.home)
+        assert now is not None
+        return next(part.pid for part in now.parts if part.name == "valkey")
+
+    eventually(lambda: named() != up.parts["valkey"], "up.json names the new Valkey")
+    assert time.monotonic() - began >= parts.VALKEY_REST_S
+    eventually(lambda: "valkey     ready after" in up.output.partition("is started again in 3 s")[2], "it is ready")
+    assert "valkey was killed by SIGKILL by itself" in up.output
+    with redis.Redis.from_url(up.urls["valkey"]) as client:
+        assert client.get("kept") == b"yes"
+        assert client.info("server")["process_id"] == named()
+    eventually(lambda: _status(up.urls["service"] + "/ready") == 200, "the service is ready again")
+    assert up.process.poll() is None
+    assert all(map(lives, others))
+    report = gauntlet("doctor", env=up.env)
+    assert f"held by our valkey, pid {named()}" in report.stdout
+    up.pids.add(named())
+    assert gauntlet("down", env=up.env).returncode == 0
+    assert up.all_gone()
+
+
+def test_ctrl_c_while_valkey_rests_ends_everything_at_once(start: Start) -> None:
+    up = start().ready()
+    os.kill(up.parts["valkey"], signal.SIGKILL)
+    eventually(lambda: "is started again in 3 s" in up.output, "its death is noticed")
+    assert up.end(signal.SIGINT) == 0
+    assert up.all_gone()
+    assert "ready after" not in up.output.partition("is started again in 3 s")[2]
+
+
 def test_a_setting_that_cannot_be_used_ends_with_2_and_the_end_of_the_log(start: Start) -> None:
     up = start(GAUNTLET_RETRY__ATTEMPTS="many")
     assert up.process.wait(60) == 2
@@ -214,6 +254,15 @@ def test_ctrl_c_through_make_ends_an_up_that_is_still_starting(tmp_path: Path) -
 
 def _environ(pid: int) -> list[str]:
     return [f"{name}={value}" for name, value in psutil.Process(pid).environ().items()]
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
 
 
 def _port(url: str) -> int:

@@ -129,6 +129,7 @@ async def test_the_live_profile_takes_hashed_keys_and_no_demo_keys(start_stack: 
             assert "demo" not in refused["detail"]
         problem(await customer.request("GET", "/admin/stages"), 403)
         assert (await operator.request("GET", "/admin/stages")).status == 200
+        assert (await stack.request("GET", f"{stack.url}/ready")).json()["profile"] == "live"
         assert len(await stack.sim.calls()) == 1
         log = stack.service.log.read_text()
         assert not any(secret in log for secret in (KEY, ADMIN_KEY, *PROVIDER_KEYS.values()))

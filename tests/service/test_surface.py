@@ -88,6 +88,7 @@ async def test_health_and_readiness_need_no_key_and_call_nobody(stack: Stack) ->
     ready = await stack.request("GET", f"{stack.url}/ready")
     assert ready.status == 200
     assert (ready.json()["status"], ready.json()["redis"]) == ("ready", "ok")
+    assert ready.json()["profile"] == "workbench"
     assert {"anthropic", "openai"} <= {row["provider"] for row in ready.json()["providers"]}
     assert await stack.sim.calls() == []
 

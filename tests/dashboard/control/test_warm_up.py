@@ -13,7 +13,7 @@ from dashboard.control.warm_up import SpendGuard, WarmUp, told, warm_up
 from tests.stack import ROOT, Stack, eventually, wait_for
 
 BUTTON = "from dashboard.control import warm_up\nwarm_up.show_button('try')"
-SECTION = "from dashboard.control import warm_up\nwarm_up.show()"
+SECTION = "from dashboard.control import load\nload.show()"
 
 
 @pytest.fixture
@@ -131,6 +131,19 @@ def test_another_session_moves_the_slider_of_this_one(app: Callable[..., AppTest
     at = app("live", script=SECTION).run()
     client.set_rate(33)
     assert at.run().slider[0].value == 33
+
+
+def test_a_slider_that_was_not_drawn_for_a_while_stands_where_it_was_left(
+    app: Callable[..., AppTest], client: WarmUp
+) -> None:
+    script = (
+        "import streamlit as st\nif not st.checkbox('hide'):\n    from dashboard.control import load\n    load.show()"
+    )
+    at = app("live", script=script).run()
+    at.slider[0].set_value(20).run()
+    at.checkbox[0].check().run()
+    assert not at.slider
+    assert at.checkbox[0].uncheck().run().slider[0].value == client.rate_per_s == 20
 
 
 def test_a_service_that_is_away_is_said_and_tried_on(app: Callable[..., AppTest], client: WarmUp) -> None:

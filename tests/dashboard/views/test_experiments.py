@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.feed import rollup
 from dashboard.feed.figures import series
 from dashboard.feed.picture import Picture
-from dashboard.recordings import recorder, recordings
+from dashboard.recordings import picture, recorder, recordings
 from dashboard.recordings.recorder import Taken
 from dashboard.views import experiments_overlay
 from dashboard.views.experiments import CHOSEN
@@ -79,7 +79,7 @@ def ran(page: AppTest) -> AppTest:
 def test_without_runs_it_says_what_it_will_show_and_how_to_make_one(app: App, empty_collector: Collector) -> None:
     page = ran(app("experiments", collector=empty_collector.url))
     assert "Choose one for its charts" in text_of(page)
-    assert "Load scenarios will record by themselves" in text_of(page)
+    assert "is kept by itself, with its verdict" in text_of(page)
     assert {"experiments_keep", "experiments_start"} <= {button.key for button in page.button}
     assert any("warm_up" in str(button.key) for button in page.button)
     assert not charts_of(page)
@@ -120,6 +120,15 @@ def test_another_run_is_shown_with_what_its_writer_said(app: App, runs: Path) ->
     assert "Something to know." in text_of(page)
 
 
+def test_an_address_that_names_a_run_shows_it_first(app: App, runs: Path) -> None:
+    page = app("experiments", runs=runs)
+    page.query_params["run"] = "ill"
+    assert ran(page).multiselect[0].value == ["ill"]
+    assert "run" not in page.query_params
+    page.multiselect[0].set_value(["well"])
+    assert ran(page).multiselect[0].value == ["well"]
+
+
 def test_two_runs_are_drawn_over_each_other(app: App, runs: Path) -> None:
     page = ran(app("experiments", runs=runs))
     page.multiselect[0].set_value(["well", "ill"])
@@ -138,8 +147,6 @@ def test_two_runs_are_drawn_over_each_other(app: App, runs: Path) -> None:
 
 
 def test_the_first_runs_windows_are_shaded_and_those_of_others_outlined(runs: Path) -> None:
-    from dashboard.recordings import picture
-
     by_id = {run.id: picture(run) for run in recordings(runs)[0]}
     beside = experiments_overlay._beside({"A": by_id["well"], "B": by_id["ill"]})
     assert beside[["kind", "s", "s2", "run"]].values.tolist() == [["band", 5, 10, "A"], ["outline", 6, 11, "B"]]
@@ -279,6 +286,112 @@ def test_without_the_admin_key_nothing_is_recorded_or_deleted(app: App, runs: Pa
     assert "need the admin key" in text_of(page)
     assert not [button for button in page.button if str(button.key).startswith("experiments")]
     assert charts_of(page)
+
+
+def judged(folder: Path, **more: Any) -> None:
+    """As a load writes it."""
+    held: dict[str, Any] = {
+        "measure": "p99_ms",
+        "during": [],
+        "callers": "quiet",
+        "kind": None,
+        "target": None,
+        "unit": "ms",
+    }
+    missed: dict[str, Any] = {
+        "measure": "provider_calls",
+        "during": ["outage", "after"],
+        "target": "anthropic",
+        "unit": "count",
+    }
+    rows = [
+        {**held, "bound": "<= 5,000 ms", "measured": 812.0, "said": "812 ms", "passed": True, "why": "Nobody waits."},
+        {**missed, "bound": "<= 12", "measured": 31, "passed": False, "why": "The *breaker* opens."},
+        {"measure": "recovery_s", "during": "after", "bound": "<= 40 s", "measured": None, "passed": None, "why": None},
+    ]
+    document = {"verdict": "fail", "reason": None, "expectations": rows, "books": "balanced", **more}
+    (folder / "verdict.json").write_text(json.dumps(document))
+
+
+def test_a_run_of_a_scenario_is_listed_with_its_verdict(app: App, runs: Path) -> None:
+    table = ran(app("experiments", runs=runs)).dataframe[0].value.set_index("Run")
+    assert table.loc["retry off", ["Scenario", "Verdict"]].tolist() == ["outage", "✗ failed"]
+
+
+def test_its_expectations_stand_under_it_those_that_failed_first(app: App, runs: Path) -> None:
+    judged(runs / "well")
+    (runs / "well" / "report.html").write_text("<h1>All of it</h1>")
+    page = ran(app("experiments", runs=runs))
+    assert ":red[**✗ failed**] · 1 of 3 expectations hold · books: balanced" in text_of(page)
+    assert page.table[0].value.values.tolist() == [
+        ["✗ failed", "provider calls, anthropic", "outage and after", r"\<= 12", "31 count", r"The \*breaker\* opens."],
+        ["? not judged", "recovery s", "after", r"\<= 40 s", "nothing", ""],
+        ["✓ held", "p99 ms, for quiet", "the whole run", r"\<= 5,000 ms", "812 ms", "Nobody waits."],
+    ]
+    assert f"`{runs / 'well' / 'report.html'}`" in text_of(page)
+    assert [button.proto.label for button in page.get("download_button")] == ["Report, HTML"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"verdict": "pass", "expectations": [{}]}'])
+def test_a_verdict_that_cannot_be_read_is_said_and_the_charts_are_there(app: App, runs: Path, content: str) -> None:
+    (runs / "well" / "verdict.json").write_text(content)
+    page = ran(app("experiments", runs=runs))
+    assert "verdict.json cannot be read" in text_of(page).replace("\\", "")
+    assert charts_of(page)
+
+
+def test_a_run_that_was_not_judged_says_why(app: App, runs: Path) -> None:
+    judged(runs / "well", verdict="unknown", reason="the load generator is saturated", expectations=[])
+    assert ":orange[**? not judged**] · books: balanced · the load generator is saturated" in text_of(
+        ran(app("experiments", runs=runs))
+    )
+
+
+def test_what_was_judged_is_shown_where_nothing_can_be_drawn(app: App, tmp_path: Path) -> None:
+    books_only(tmp_path / "runs" / "load", began=BEGAN, ended=BEGAN + 20, scenario="outage", verdict="fail")
+    judged(tmp_path / "runs" / "load")
+    page = ran(app("experiments", runs=tmp_path / "runs"))
+    assert "Only its books are there" in text_of(page)
+    assert len(page.table[0].value) == 3
+
+
+def test_a_fault_of_the_store_is_a_band_too(app: App, tmp_path: Path) -> None:
+    kill = {"index": 1, "target": "store", "fault": "kill", "params": {}, "match": {}, "share": 1.0}
+    store = [
+        {"seq": seq, "t": BEGAN + t, "event": event, "reason": "plan", "fault": kill}
+        for seq, t, event in ((3, 12, "started"), (4, 15, "ended"))
+    ]
+    write_run(tmp_path / "runs" / "one", faults=[*fault(5, 10), *store])
+    page = ran(app("experiments", runs=tmp_path / "runs"))
+    (run,) = recordings(tmp_path / "runs")[0]
+    assert [(band.label, band.begin - BEGAN, band.end) for band in picture(run).bands] == [
+        ("anthropic: status 503", 5, BEGAN + 10), ("store: kill", 12, BEGAN + 15),
+    ]  # fmt: skip
+    assert charts_of(page)
+
+
+def test_what_ships_is_listed_last_and_said_to_and_not_deleted(app: App, runs: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "shipped" / "theirs", began=BEGAN + 500, label="theirs")
+    page = ran(app("experiments", runs=runs, shipped=tmp_path / "shipped"))
+    table = page.dataframe[0].value
+    assert table["Run"].tolist() == ["all *on*", "retry off", "theirs"]
+    assert table["Kept"].tolist()[-1] == "requests, calls; ships"
+    assert "What is listed below ships" not in text_of(page)
+    page.multiselect[0].set_value(["theirs", "well"])
+    ran(page)
+    assert "ships with the project" in text_of(page)
+    page.button(key="experiments_delete").click()
+    ran(page)
+    assert [run.id for run in recordings(runs, tmp_path / "shipped")[0]] == ["ill", "theirs"]
+
+
+def test_where_nothing_else_is_what_ships_is_shown_and_said_to(app: App, tmp_path: Path) -> None:
+    write_run(tmp_path / "shipped" / "theirs", label="theirs")
+    page = ran(app("experiments", shipped=tmp_path / "shipped"))
+    assert "What is listed below ships with the project" in text_of(page)
+    assert "Nothing was recorded here yet" in text_of(page)
+    assert charts_of(page)
+    assert "experiments_delete" not in {button.key for button in page.button}
 
 
 def test_it_stands_beside_the_sidebar(app: App, collector: Collector, runs: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -39,6 +40,15 @@ def test_a_goal_is_judged_by_the_median_of_ratios_paired_by_round(tmp_path: Path
 
 def test_a_subject_whose_answers_fail_keeps_no_goal(tmp_path: Path) -> None:
     assert "no, 30.0 % of the requests failed" in shown(book_of(tmp_path, [500.0], failed_pct=30.0))
+
+
+def test_a_goal_on_how_little_a_row_can_do_holds_whatever_failed(tmp_path: Path) -> None:
+    rate = Column("req/s", "req_per_s", 1)
+    book = book_of(tmp_path, [0.8], failed_pct=99.0)
+    for bound, verdict in ((0.9, "yes"), (0.7, "no")):
+        page, goal = io.StringIO(), Goal("ours", "ours", rate, at_most=bound, whatever_failed=True)
+        book.show(replace(LAYOUT, goals=(goal,)), Console(width=100, file=page))
+        assert f"goal: ours <= {bound}: 0.8 {verdict}" in page.getvalue()
 
 
 def test_what_could_not_be_measured_is_told_with_its_reason(tmp_path: Path) -> None:

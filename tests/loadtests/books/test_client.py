@@ -14,7 +14,7 @@ ENTRY = Entry("5b1f", 1700000000.25, 12.5, "/chat", 200, "answered", worker="7",
 
 DOCUMENTED = (
     "request_id t duration_ms first_token_ms endpoint stream status outcome source degraded input_tokens output_tokens "
-    "cost_nano_usd worker key replayed"
+    "cost_nano_usd worker key replayed kind callers"
 )
 
 
@@ -38,6 +38,19 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert lines.broken == []
     assert lines.entries == [ENTRY, replace(ENTRY, status=None, outcome="lost", cost_nano_usd=10**15)]
     assert lines.entries[0].ended == 1700000000.2625
+
+
+def test_what_was_asked_for_whom_is_kept_and_may_be_missing_in_older_books(tmp_path: Path) -> None:
+    with ClientBook(tmp_path) as book:
+        book.write(replace(ENTRY, kind="faq", callers="acme"))
+        book.write(ENTRY)
+    older = json.loads((tmp_path / NAME).read_text().splitlines()[1])
+    del older["kind"], older["callers"]
+    with (tmp_path / NAME).open("a") as file:
+        file.write(json.dumps(older) + "\n")
+    lines = read(tmp_path)
+    assert lines is not None
+    assert [(entry.kind, entry.callers) for entry in lines.entries] == [("faq", "acme"), (None, None), (None, None)]
 
 
 def test_a_line_is_there_once_it_was_written_and_a_second_writer_adds_to_it(tmp_path: Path) -> None:

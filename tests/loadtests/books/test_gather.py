@@ -127,6 +127,23 @@ def test_a_request_that_the_client_knows_is_looked_up_whenever_it_arrived() -> N
     assert judge(world, FakeService(world, outside=[record]))[0].balanced
 
 
+def test_a_record_of_an_earlier_run_of_the_seed_does_not_count() -> None:
+    """The same request id, but not this request: the one of this run is waited for instead."""
+    world = shifted(balanced())
+    world.add("again", 99 + time.time() - ENDED, entry={}, record={})
+    record = world.records.pop()
+    earlier = replace(record, t=record.t - 300, status=500, outcome="failed")
+    found, readings = judge(world, FakeService(world, {3: [record]}, outside=[earlier]))
+    assert (found.balanced, readings) == (True, 3)
+
+
+def test_where_only_a_record_of_an_earlier_run_comes_the_request_has_none() -> None:
+    world = shifted(balanced())
+    earlier = replace(world.records.pop(2), t=time.time() - 300)
+    found, _ = judge(world, FakeService(world, outside=[earlier]), patience_s=0.05)
+    assert [(one.request_id, one.service) for one in found.differences][:1] == [(rid("hit"), "no record")]
+
+
 def test_a_ledger_that_begins_too_late_is_not_judged_unless_less_will_do() -> None:
     world = shifted(balanced())
     by = time.time() - ENDED

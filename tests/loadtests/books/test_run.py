@@ -34,6 +34,39 @@ def test_a_run_says_what_ran_and_where(tmp_path: Path, simulator: dict[str, int]
     assert sorted(path.name for path in run.folder.iterdir()) == ["ledger.json", "run.json"]
 
 
+def test_what_is_noted_of_a_run_stands_in_its_manifest_and_is_read_again(
+    tmp_path: Path, simulator: dict[str, int]
+) -> None:
+    run = begin(tmp_path, simulator).noting(scenario="outage", label="An outage", versions={"locust": "2.47"})
+    noted = run.end().noting(verdict="fail", stages_off=("cache",), notes=("It was seen.",))
+    about = json.loads((run.folder / "run.json").read_text())
+    assert (about["scenario"], about["label"], about["versions"]) == ("outage", "An outage", {"locust": "2.47"})
+    assert (about["verdict"], about["stages_off"], about["notes"]) == ("fail", ["cache"], ["It was seen."])
+    assert about["ended"] is not None
+    found = Run.find(tmp_path, run.id)
+    assert (found.scenario, found.verdict, found.notes) == ("outage", "fail", ("It was seen.",))
+    assert found == noted
+
+
+def test_a_manifest_from_before_scenarios_is_read(tmp_path: Path, simulator: dict[str, int]) -> None:
+    run = begin(tmp_path, simulator)
+    path = run.folder / "run.json"
+    about = json.loads(path.read_text())
+    for name in ("label", "scenario", "verdict", "versions", "stages_off", "notes"):
+        del about[name]
+    path.write_text(json.dumps(about))
+    assert Run.find(tmp_path, run.id) == run
+
+
+def test_a_run_against_real_providers_has_no_ledger(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path, seed=7, command="load", service=CLOSED, simulator="", collector=CLOSED)
+    assert run.ledger_seq == 0
+    ended = run.end()
+    assert ended.ended is not None
+    assert ledger.snapshot(run.folder) is None
+    assert Run.find(tmp_path, run.id) == ended
+
+
 async def test_the_snapshot_has_the_calls_of_the_run_only(tmp_path: Path, simulator: dict[str, int]) -> None:
     async with Lab(simulator) as lab:
         await lab.reset()

@@ -79,13 +79,18 @@ ROWS = [{"provider": "anthropic", "state": "open"}]
 
 
 async def test_ready_looks_at_the_store_and_shows_the_providers(store: Store) -> None:
-    ready = Readiness(store, lambda: ROWS)
+    ready = Readiness(store, lambda: ROWS, "bench")
     answer = await ready()
     assert answer.status_code == 200, "an open circuit is not our outage"
-    assert orjson.loads(answer.body) == {"status": "ready", "redis": "ok", "providers": ROWS}
+    assert orjson.loads(answer.body) == {"status": "ready", "profile": "bench", "redis": "ok", "providers": ROWS}
 
 
 async def test_ready_says_what_is_wrong_with_the_store() -> None:
-    answer = await Readiness(AwayStore(), lambda: ROWS)()
+    answer = await Readiness(AwayStore(), lambda: ROWS, "live")()
     assert answer.status_code == 503
-    assert orjson.loads(answer.body) == {"status": "not ready", "redis": "Redis is away", "providers": ROWS}
+    assert orjson.loads(answer.body) == {
+        "status": "not ready",
+        "profile": "live",
+        "redis": "Redis is away",
+        "providers": ROWS,
+    }

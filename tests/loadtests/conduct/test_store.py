@@ -1,0 +1,241 @@
+"""The store is killed and paused as a real process, and whoever dies meanwhile, it goes on afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loadtests.books.errors import CannotJudge
+from loadtests.conduct.store import WAKER, Store
+from tests.loadtests.small import phase, scenario
+
+SLEEPER = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]
+PAUSE = {"target": "store", "fault": "pause", "at_s": 2, "for_s": 3}
+KILL = {"target": "store", "fault": "kill", "at_s": 1}
+
+
+class Child:
+    """A process that stands for Valkey; its supervisor is the test."""
+
+    def __init__(self) -> None:
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.begin()
+
+    def begin(self) -> None:
+        self.started.append(subprocess.Popen(SLEEPER))
+
+    @property
+    def popen(self) -> subprocess.Popen[bytes]:
+        return self.started[-1]
+
+    def pid(self) -> int | None:
+        return self.popen.pid if self.popen.poll() is None else None
+
+    def is_stopped(self) -> bool:
+        return bool(psutil.Process(self.popen.pid).status() == psutil.STATUS_STOPPED)
+
+    def stops(self) -> bool:
+        """Whether it stops within a moment: a signal is acted on when its process comes to it."""
+        until(self.is_stopped, "the child to stop")
+        return True
+
+    def goes_on(self) -> bool:
+        """Whether it goes on within a moment."""
+        until(lambda: not self.is_stopped(), "the child to go on")
+        return True
+
+    def end(self) -> None:
+        for popen in self.started:
+            popen.kill()  # also of one that is stopped
+            popen.wait()
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    child = Child()
+    yield child
+    child.end()
+
+
+def until(true: Callable[[], bool], what: str, within_s: float = 15) -> None:
+    end_s = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end_s, f"waited {within_s} s in vain for {what}"
+        time.sleep(0.01)
+
+
+def store_of(child: Child, *faults: dict[str, object]) -> Store:
+    return Store(scenario(phase(for_s=20, fault=faults)), child.pid)
+
+
+def test_it_is_paused_when_it_is_due_and_goes_on_afterwards(child: Child) -> None:
+    store = store_of(child, PAUSE)
+    store.check()
+    epoch = 1000.0
+    store.at(1.9, epoch + 1.9)
+    assert not child.is_stopped()
+    store.at(2.0, epoch + 2.0)
+    assert child.stops()
+    store.at(4.9, epoch + 4.9)
+    assert child.is_stopped()
+    assert store.bands == []
+    store.at(5.0, epoch + 5.0)
+    assert child.goes_on()
+    (band,) = store.bands
+    assert (band.target, band.label, band.since, band.until) == ("store", "store: paused", 1002.0, 1005.0)
+    store.end()
+    assert len(store.bands) == 1
+
+
+def test_the_end_of_a_run_ends_a_pause(child: Child) -> None:
+    store = store_of(child, PAUSE)
+    now = time.time()
+    store.at(2.0, now)
+    assert child.stops()
+    store.end()
+    assert child.goes_on()
+    (band,) = store.bands
+    assert band.since == now <= band.until < now + 3
+
+
+def test_nothing_is_left_of_a_pause(child: Child) -> None:
+    store = store_of(child, PAUSE)
+    store.at(2.0, time.time())
+    (waker,) = _wakers()
+    store.end()
+    assert _wakers() == []
+    assert not psutil.pid_exists(waker.pid)
+
+
+def _wakers() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if str(WAKER) in one.cmdline()]
+
+
+def test_it_is_killed_and_its_band_ends_when_another_one_is_there(child: Child) -> None:
+    store = store_of(child, KILL)
+    store.at(1.0, 1001.0)
+    assert child.popen.wait(10) == -signal.SIGKILL
+    store.at(2.0, 1002.0)
+    assert store.bands == []
+    child.begin()
+    store.at(3.0, 1003.0)
+    (band,) = store.bands
+    assert (band.target, band.label, band.since, band.until) == ("store", "store: killed with -9", 1001.0, 1003.0)
+    store.end()
+
+
+def test_the_end_waits_until_it_is_back(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_of(child, KILL)
+    store.at(1.0, time.time())
+    child.popen.wait(10)
+    looked = []
+
+    def sleep(_: float) -> None:
+        looked.append(len(store.bands))
+        if len(looked) == 3:
+            child.begin()
+
+    monkeypatch.setattr("loadtests.conduct.store.time.sleep", sleep)
+    store.end()
+    assert looked == [0, 0, 0]
+    assert len(store.bands) == 1
+
+
+def test_one_that_does_not_come_back_is_told(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtests.conduct.store.BACK_WITHIN_S", 0.1)
+    store = store_of(child, KILL)
+    store.at(1.0, time.time())
+    child.popen.wait(10)
+    with pytest.raises(CannotJudge, match=r"not back within 0\.1 s"):
+        store.end()
+
+
+def test_what_is_paused_can_be_killed(child: Child) -> None:
+    store = store_of(child, PAUSE, {**KILL, "at_s": 3})
+    store.at(2.0, time.time())
+    store.at(3.0, time.time())
+    assert child.popen.wait(10) == -signal.SIGKILL
+    child.begin()
+    store.end()
+    assert {band.label for band in store.bands} == {"store: paused", "store: killed with -9"}
+
+
+def test_a_store_that_is_none_of_ours_is_not_broken() -> None:
+    broken = Store(scenario(phase(fault=[PAUSE])), lambda: None)
+    with pytest.raises(CannotJudge, match="REDIS_URL"):
+        broken.check()
+    Store(scenario(), lambda: None).check()
+
+
+def test_a_store_that_is_gone_when_it_should_be_broken_is_told(child: Child) -> None:
+    store = store_of(child, PAUSE)
+    child.popen.kill()
+    child.popen.wait()
+    with pytest.raises(CannotJudge, match="not there when it is to be broken"):
+        store.at(2.0, time.time())
+    assert _wakers() == []
+
+
+CONDUCTOR = """
+import sys, time
+from loadtests.conduct.store import Store
+from tests.loadtests.small import phase, scenario
+fault = {"target": "store", "fault": "pause", "for_s": float(sys.argv[2])}
+store = Store(scenario(phase(for_s=60, fault=[fault])), lambda: int(sys.argv[1]))
+store.at(0.0, time.time())
+print("paused", flush=True)
+time.sleep(60)
+"""
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def conductor(child: Child, pause_s: float) -> subprocess.Popen[bytes]:
+    """A process that pauses the child and then does nothing any more."""
+    command = [sys.executable, "-c", CONDUCTOR, str(child.popen.pid), str(pause_s)]
+    popen = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert popen.stdout is not None
+    assert popen.stdout.readline() == b"paused\n"
+    popen.stdout.close()
+    return popen
+
+
+def test_it_goes_on_when_the_conductor_is_killed_with_minus_9(child: Child) -> None:
+    popen = conductor(child, pause_s=50)
+    assert child.stops()
+    popen.kill()
+    popen.wait()
+    assert child.goes_on()
+
+
+def test_it_goes_on_in_time_when_the_conductor_hangs(child: Child) -> None:
+    popen = conductor(child, pause_s=0.5)
+    os.kill(popen.pid, signal.SIGSTOP)
+    assert child.goes_on()
+    assert popen.poll() is None
+    popen.kill()
+    popen.wait()
+
+
+def test_the_waker_goes_at_once_when_it_is_told_to(child: Child) -> None:
+    os.kill(child.popen.pid, signal.SIGSTOP)
+    assert child.stops()
+    command = [sys.executable, "-I", "-S", str(WAKER), str(child.popen.pid), "50", str(os.getpid())]
+    waker = subprocess.Popen(command)
+    until(lambda: _catches(waker.pid), "the waker to be ready for its signal")
+    waker.terminate()
+    assert waker.wait(10) == 0
+    assert child.goes_on()
+
+
+def _catches(pid: int) -> bool:
+    """Whether the process has a handler for SIGTERM."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)

@@ -1,0 +1,1 @@
+"""Drills: incidents, lines, objective, score, coach, debrief."""
