@@ -13,8 +13,11 @@ from dataclasses import replace
 from loadtests.bench import load
 from loadtests.bench.report import Book, Column, Figures, Goal, Layout
 from loadtests.bench.rig import Rig, Server
-from loadtests.bench.slow import CLIENTS, DELAY_MS, FILES_PER_CLIENT, FILES_SPARE, RAMP_S, WARM_UP_S
+from loadtests.bench.slow import DELAY_MS, FILES_PER_CLIENT, FILES_SPARE, RAMP_S, WARM_UP_S
 from loadtests.bench.subjects import GAUNTLET, POC_BLOCKING, POC_SYNC, Subject
+
+CLIENTS = 2_500
+"""Each waits five seconds: so many can ask 500 times per second at most."""
 
 WINDOW_BEGINS_S = RAMP_S + DELAY_MS / 2000
 WINDOW_S = 20.0

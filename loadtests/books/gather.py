@@ -84,7 +84,7 @@ def _fetched(asked: Asked, service: ServiceReader, ledger: LedgerReader) -> Book
 
 
 def _own(book: ServiceBook, sent: Sequence[Entry] | None) -> ServiceBook:
-    """Without the records of earlier runs: a seed makes the same ids in each, and no request arrives before it is sent."""
+    """Without the records of earlier runs: a seed makes the same ids in each, and nothing arrives before it is sent."""
     first: dict[str, float] = {}
     for entry in sent or ():
         first[entry.request_id] = min(entry.t, first.get(entry.request_id, entry.t))

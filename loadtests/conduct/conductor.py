@@ -30,8 +30,8 @@ GRACE_S = 10.0
 class Hooks:
     """Whom a run tells: `started` once, `progress` each second, `judging` when the load has ended.
 
-    `breaks_off`: at once, without a verdict. `steering` gives what the rate is multiplied by, or None to stop; `route` what is asked for instead of what the
-    scenario asks for, or None.
+    `breaks_off`: at once, without a verdict. `steering` gives what the rate is multiplied by, or None to stop; `route`
+    what is asked for instead of what the scenario asks for, or None.
     """
 
     started: Callable[[Run, Scenario, int], None] = lambda run, scenario, seed: None
