@@ -1,7 +1,7 @@
 # Needs Python >= 3.11 and make (GNU make 3.81 will do). Every target first brings .venv up to date with the lock file.
 #   make up      start everything      make test    run the tests       make lock    resolve the dependencies anew
 #   make check   lint and types        make bench   measure the speed   make clean   forget .venv and caches
-#   make scenarios     every load scenario in full with three seeds (about an hour; ARGS="--lanes 4" is faster)
+#   make scenarios     every load scenario in full with three seeds (about an hour; ARGS="--short --seeds 7": ten minutes)
 #   make screenshots   pictures of the dashboard's pages, for docs/screenshots
 
 SHELL := /bin/sh

@@ -42,10 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(
         prog="gauntlet ablate",
         description="The same incident with all stages, without each, and at the chapter's PoC.",
-        epilog="exit code: 0 the runs can be compared, 2 one of them could not be judged",
+        epilog="exit code: 0 the runs can be compared, 2 one could not be judged or was refused, 130 interrupted",
     )
     flags.add_argument("scenario", help="its name, or the path of a .toml file")
-    laboratory.add_run_flags(flags)
+    laboratory.add_run_flags(flags, length="length of each run (default: the short one of the tests): 45s, 3m")
     flags.add_argument(
         "--off",
         type=laboratory.names,
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="STAGES",
         help=f"taken away one at a time (default {','.join(ablation.USUAL_OFF)})",
     )
-    flags.add_argument("--orders", action="store_true", help="also the three orders of breaker, retry and fallback")
+    flags.add_argument("--orders", action="store_true", help="also the other two orders of breaker, retry and fallback")
     flags.add_argument("--no-poc", action="store_true", help="leave the chapter's PoC out")
     return flags
 

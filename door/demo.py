@@ -8,7 +8,6 @@ import argparse
 import sys
 import webbrowser
 from collections.abc import Sequence
-from contextlib import suppress
 
 from rich.panel import Panel
 from rich.text import Text
@@ -26,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
     flags = argparse.ArgumentParser(
         prog="gauntlet demo",
         description="A narrated outage in three minutes: load, a provider that dies, and what to look at.",
-        epilog="exit code: 0 the promises held, 1 one did not, 2 it could not be judged",
+        epilog="exit code: 0 the promises held, 1 one did not, 2 not judged or refused, 130 interrupted",
     )
     laboratory.add_flags(flags)
     flags.add_argument("--no-browser", action="store_true", help="do not open the dashboard in a browser")
@@ -49,11 +48,11 @@ def _shown(args: argparse.Namespace, told: Terminal) -> int:
         )
         finished = conduct(scenario, site.places, laboratory.options(args, "demo"), hooks)
         told.finished(finished, kept.keep(finished))
-        _afterwards(finished.run.id)
+        _afterwards(finished.run.id, site)
         if site.ours and sys.stdin.isatty() and not stopping.asked:
-            with suppress(EOFError, KeyboardInterrupt):
-                input("The workbench still runs. Look around; Enter ends it. ")
-    return laboratory.INTERRUPTED if stopping.asked else laboratory.CODES[finished.verdict.word]
+            console().print("The workbench still runs. Look around; Enter ends it.")
+            laboratory.wait_for_enter(stopping)
+    return laboratory.CODES[finished.verdict.word]
 
 
 def _open(dashboard: str | None, *, browser: bool) -> None:
@@ -64,15 +63,17 @@ def _open(dashboard: str | None, *, browser: bool) -> None:
         webbrowser.open(dashboard)
 
 
-def _afterwards(run_id: str) -> None:
+def _afterwards(run_id: str, site: laboratory.Site) -> None:
     command = command_name()
-    words = Text("\nNext:\n")
-    words.append(f"  {command} books {run_id}", style="bold").append("   the three books side by side\n")
-    words.append(f"  {command} trace --degraded", style="bold").append(
+    there = f" --url {site.places.collector}" if site.ours else ""
+    words = Text("\nIn a second terminal, while this workbench runs:\n" if site.ours else "\nNext:\n")
+    words.append(f"  {command} trace --degraded{there}", style="bold").append(
         "   which requests were answered elsewhere, and why\n"
     )
+    words.append(f"  {command} books {run_id}", style="bold").append("   the three books side by side\n")
+    words.append("Afterwards:\n" if site.ours else "")
     words.append(f"  {command} ablate outage --off breaker", style="bold").append(
-        "   the same without a circuit breaker\n"
+        "   what the breaker is worth: the PoC, all stages, and without it\n"
     )
     words.append(f"  {command} load", style="bold").append("   all other incidents")
     console().print(words)

@@ -7,8 +7,6 @@ flags and the terminal; what a drill is, is in `loadtests/drill`. Read `prompt.p
 import argparse
 import json
 import random
-import select
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,7 +21,6 @@ from loadtests import drill
 
 SEEDS = 10_000
 RECORD = "drill.json"
-LOOK_S = 0.05
 BRIEF = (
     "An ordinary load runs. At some moment something breaks; neither this terminal nor the dashboard's list of faults "
     "tells. Find which provider it is, what it does and since when, and make the answers well again. You may switch "
@@ -118,8 +115,7 @@ def _keep(result: drill.Played) -> Sequence[str]:
 def _stay(dashboard: str | None, stopping: laboratory.Stopping) -> None:
     """A private workbench ends with the drill; let the player look around first."""
     console().print(f"The workbench runs on, so that you can look ({dashboard}); Enter ends it.", soft_wrap=True)
-    while not stopping.asked and not select.select([sys.stdin], [], [], LOOK_S)[0]:
-        pass
+    laboratory.wait_for_enter(stopping)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -129,6 +125,6 @@ def _parser() -> argparse.ArgumentParser:
         "chooses what; without it one is drawn.",
         epilog="exit code: 0 it was played to its debrief, 2 it was refused or could not be, 130 interrupted",
     )
-    laboratory.add_flags(flags)
+    laboratory.add_flags(flags, seed="which incident, when, and the load's arrivals (default: drawn, told at the end)")
     flags.add_argument("--practice", action="store_true", help="with hints and explanations as it goes")
     return flags

@@ -6,8 +6,10 @@ what is kept of a run.
 
 import argparse
 import os
+import select
 import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,24 +37,29 @@ ADMIN_KEY_VARIABLE = "GAUNTLET_ADMIN_KEY"
 """Whose key switches stages where demo keys are not taken."""
 
 MOST_PROCESSES = 32
+LOOK_S = 0.05
 
 
-def add_flags(flags: argparse.ArgumentParser) -> None:
+LENGTH = "shorten or stretch it, no phase below its least length: 45s, 3m"
+SEED = "of arrivals, questions and faults (default: the scenario's own)"
+
+
+def add_flags(flags: argparse.ArgumentParser, *, seed: str = SEED) -> None:
     """What a run may be told, and where it takes place."""
-    add_run_flags(flags)
+    add_run_flags(flags, seed=seed)
     flags.add_argument("--max-usd", type=_usd, metavar="USD", help="what it may spend; needed in the live profile")
     for name, what in (
         ("service", "whom to load"),
-        ("simulator", "who plays the providers"),
+        ("simulator", "who plays the providers; left out where they are real"),
         ("collector", "who watches"),
     ):
         flags.add_argument(f"--{name}", metavar="URL", help=f"{what} (default: of the running `up`)")
 
 
-def add_run_flags(flags: argparse.ArgumentParser) -> None:
+def add_run_flags(flags: argparse.ArgumentParser, *, length: str = LENGTH, seed: str = SEED) -> None:
     """What every run of load may be told."""
-    flags.add_argument("--for", dest="for_s", type=seconds, metavar="TIME", help="shorten or stretch it: 45s, 3m")
-    flags.add_argument("--seed", type=int, help="of arrivals, questions and faults (default: the scenario's own)")
+    flags.add_argument("--for", dest="for_s", type=seconds, metavar="TIME", help=length)
+    flags.add_argument("--seed", type=int, help=seed)
     flags.add_argument(
         "--users", type=_count, metavar="N", help="users at the peak (closed), or arrivals per second there (open)"
     )
@@ -147,7 +154,9 @@ def places_of(folder: Path, lab: running.Lab) -> Places:
 
 def _named(args: argparse.Namespace) -> Places:
     if not (args.service and args.collector):
-        raise UsageError("--service, --simulator and --collector go together: name all of them")
+        raise UsageError(
+            "--service and --collector go together: name both, and --simulator where the providers are simulated"
+        )
     up = running.lab(os.environ)
     ours = up is not None and up.urls["service"] == args.service
     return Places(
@@ -181,13 +190,21 @@ class Stopping:
 
     def __init__(self) -> None:
         self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # `nohup` means it
             signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+
+
+def wait_for_enter(stopping: Stopping) -> None:
+    """Until somebody presses Enter, or a signal says that it is enough."""
+    while not stopping.asked and not select.select([sys.stdin], [], [], LOOK_S)[0]:
+        pass
 
 
 def _count(text: str) -> int:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from door import kept, laboratory, load_web
 from door.console import command_name, console
+from door.errors import UsageError
 from door.telling import Lines, Telling, Terminal
 from loadtests import scenario as scenarios
 from loadtests.conduct import Hooks, conduct
@@ -25,9 +26,21 @@ def run(argv: Sequence[str]) -> int:
     if args.list or (args.scenario is None and not args.web):
         return _list(as_json=args.json)
     if args.web:
+        _check_alone(args)
         return laboratory.guarded(Terminal(console()), lambda: load_web.run(args))
     told: Telling = Lines() if args.json else Terminal(console())
     return laboratory.guarded(told, lambda: judged(args, told))
+
+
+def _check_alone(args: argparse.Namespace) -> None:
+    """Raises UsageError for flags that would count for nothing: what they say is chosen on the page."""
+    chosen = {"SCENARIO": args.scenario, "--for": args.for_s, "--seed": args.seed, "--users": args.users}
+    chosen |= {"--off": args.off or None, "--max-usd": args.max_usd, "--json": args.json or None}
+    chosen["--workers"] = None if args.workers == 1 else args.workers
+    if given := [name for name, value in chosen.items() if value is not None]:
+        raise UsageError(
+            f"--web with {', '.join(given)}: that is chosen on Locust's page; say --web alone, or leave it out"
+        )
 
 
 def judged(args: argparse.Namespace, told: Telling) -> int:
@@ -53,14 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(
         prog="gauntlet load",
         description="Replay a scenario against the service and judge it; without a name, list them.",
-        epilog="exit code: 0 the promises held, 1 one did not, 2 it could not be judged, or was refused",
+        epilog="exit code: 0 the promises held, 1 one did not, 2 not judged or refused, 130 interrupted",
     )
     flags.add_argument("scenario", nargs="?", help="its name, or the path of a .toml file")
     laboratory.add_flags(flags)
     flags.add_argument("--off", type=laboratory.names, default=(), metavar="STAGES", help="switch off: breaker,retry")
     flags.add_argument("--list", action="store_true", help="list the scenarios")
     flags.add_argument("--json", action="store_true", help="a JSON line per second, then the verdict")
-    flags.add_argument("--web", action="store_true", help="Locust's own page: scenario, fault and stages to choose")
+    flags.add_argument(
+        "--web", action="store_true", help="serve Locust's own page, where scenario, fault and stages are chosen"
+    )
     return flags
 
 

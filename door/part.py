@@ -78,7 +78,7 @@ class Running:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+                preexec_fn=end_with_parent if sys.platform == "linux" else None,
             )
 
     def check(self) -> None:
@@ -115,7 +115,7 @@ class Running:
         return "\n".join([f"; the end of {self.log}:", *(f"  | {line}" for line in lines)])
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """In the child, before exec: let the kernel send TERM when the thread that started it ends, even by KILL."""
     if _PRCTL is not None:
         _PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(
         prog="gauntlet predict",
         description="Say what you expect of a scenario, then see.",
-        epilog="exit code: 0 it ran, whatever the guess was worth; 2 it could not be judged",
+        epilog="exit code: 0 it ran, whatever the guess was worth; 2 not judged or refused, 130 interrupted",
     )
     flags.add_argument("scenario", help="its name, or the path of a .toml file")
     laboratory.add_flags(flags)

@@ -10,8 +10,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
     runs = [(name, seed) for seed in args.seeds for name in wanted]
     found: list[Outcome] = []
     folder = home.find(os.environ) / "scenarios"
-    with ThreadPoolExecutor(args.lanes) as lanes:
+    with ThreadPoolExecutor(args.lanes) as lanes, _cancelling(lanes):
         pending = [lanes.submit(one, name, seed, folder, short=args.short) for name, seed in runs]
         for done in as_completed(pending):
             outcome = done.result()
@@ -80,6 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("--short", action="store_true", help="each as short as in the tests")
     flags.add_argument("--lanes", type=_lanes, default=LANES, metavar="N", help=f"so many at a time (default {LANES})")
     return flags
+
+
+@contextmanager
+def _cancelling(lanes: ThreadPoolExecutor) -> Iterator[None]:
+    """Whatever ends the block early begins no more runs."""
+    try:
+        yield
+    except BaseException:
+        lanes.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 def one(name: str, seed: int, folder: Path, *, short: bool) -> Outcome:
@@ -110,10 +121,12 @@ def one(name: str, seed: int, folder: Path, *, short: bool) -> Outcome:
 
 def _read(output: str, errors: str) -> tuple[str, str]:
     """The verdict, and what broke."""
-    lines = output.splitlines()
-    last: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    try:
+        last: dict[str, Any] = json.loads(output.splitlines()[-1])
+    except (IndexError, ValueError):
+        last = {}
     if last.get("event") != "verdict":
-        return "unknown", str(last.get("reason") or errors.strip().splitlines()[-1:] or "it said nothing")
+        return "unknown", str(last.get("reason") or (errors.strip().splitlines() or ["it said nothing"])[-1])
     if last["verdict"] == "unknown":
         return "unknown", str(last["reason"])
     broken = [f"{row['measure']} is {row['said']}, {row['bound']}" for row in last["expectations"] if not row["passed"]]

@@ -17,7 +17,7 @@ PERCENT = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One figure: `name` is what `--guess` calls it, `hint` the range of sensible answers, in the words' unit."""
+    """One figure: `name` is what `--guess` calls it, `most` the largest sensible answer, in `unit`."""
 
     name: str
     words: str
@@ -72,7 +72,7 @@ def nearness(predicted: Predicted, evidence: Evidence) -> str:
     times = high / low
     if times < 1.1:
         return "spot on"
-    return f"{times:,.1f} times too {'many' if predicted.value > measured else 'few'}" if times < 1000 else "far off"
+    return f"{times:,.1f} times too {'high' if predicted.value > measured else 'low'}" if times < 1000 else "far off"
 
 
 def document(predictions: Sequence[Predicted], evidence: Evidence) -> list[dict[str, object]]:

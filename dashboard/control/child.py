@@ -36,7 +36,7 @@ class Patience:
     """
 
     stop_s: float = 60.0
-    term_s: float = 10.0
+    term_s: float = 30.0
     silent_s: float = 120.0
 
 

@@ -15,7 +15,7 @@ from . import command
 from .child import Child, Patience
 from .command import Scenario
 
-END_WITHIN_S = 5.0
+END_WITHIN_S = 8.0
 """The supervisor waits longer than that for the dashboard."""
 
 HEARD_WITHIN_S = 3.0

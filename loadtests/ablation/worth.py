@@ -29,18 +29,23 @@ class Row:
     broken_calls: float | None
     amplification: float | None
     usd_per_1000: float | None
+    gave_up: bool = False
+    """Somebody still waited when the run ended: times are at least these."""
 
     def cells(self) -> list[str]:
         """As the table has them."""
         return [
             _said(self.success, "share"),
-            _said(self.p99_ms, "ms"),
-            _said(self.first_token_p95_ms, "ms"),
+            self._waited(self.p99_ms),
+            self._waited(self.first_token_p95_ms),
             _said(self.calls, "count"),
             _said(self.broken_calls, "count"),
             _said(self.amplification, "ratio"),
             _said(self.usd_per_1000, "usd"),
         ]
+
+    def _waited(self, value: float | None) -> str:
+        return f"{'>= ' if self.gave_up and value is not None else ''}{_said(value, 'ms')}"
 
 
 def target_of(scenario: Scenario) -> str:
@@ -65,6 +70,7 @@ def rows(runs: Sequence[tuple[Variant, Scenario, Evidence]]) -> list[Row]:
                 figure(evidence, "calls", during=broken, target=target),
                 figure(evidence, "amplification"),
                 figure(evidence, "usd_per_1000"),
+                any(entry.outcome == "left" for entry in evidence.entries),
             )
         )
     return found
@@ -97,7 +103,7 @@ LEAST = {"share": 0.002, "ms": 0.15, "count": 0.03, "usd": 0.05}
 def _points(what: str, before: float | None, after: float | None) -> str:
     if before is None or after is None or abs(after - before) < LEAST["share"]:
         return ""
-    return f"{what} {(after - before) * 100:+.1f} points"
+    return f"{what} {'+' if after > before else '−'}{abs(after - before) * 100:.1f} points"
 
 
 def _change(what: str, before: float | None, after: float | None, unit: str) -> str:

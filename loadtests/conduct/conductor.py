@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from loadtests.books.run import Run
-from loadtests.conduct.crew import Crew
+from loadtests.conduct.crew import END_WITHIN_S, Crew
 from loadtests.conduct.places import Places
 from loadtests.conduct.progress import BookTail, Progress
 from loadtests.conduct.session import Finished, Options, Session, alone, soon
@@ -21,6 +21,9 @@ TICK_S = 0.05
 TOLD_EVERY_S = 1.0
 FRESH_S = 1.0
 """A beat that is not older says how things are now."""
+
+BREAK_OFF_S = 2.0
+"""Who breaks a run off wants it ended: requests under way are given up after this."""
 
 GRACE_S = 10.0
 """What the generator may take beyond its own bound to give up the last requests."""
@@ -57,6 +60,9 @@ def conduct(scenario: Scenario, places: Places, options: Options, hooks: Hooks |
     with alone(places.home):
         try:
             beats = _loaded(session, options, hooks)
+        except BaseException:
+            session.break_off()
+            raise
         finally:
             session.close()
         if hooks.breaks_off():
@@ -76,7 +82,7 @@ def _loaded(session: Session, options: Options, hooks: Hooks) -> list[Beat]:
         hooks.started(session.run, session.scenario, session.seed)
         _watch(session, options, hooks, crew, epoch)
     finally:
-        crew.end()
+        crew.end(BREAK_OFF_S if hooks.breaks_off() else END_WITHIN_S)
     beats = list(crew.beats.read().values())
     _check_purse(session, options, beats)
     return beats

@@ -64,8 +64,8 @@ class Crew:
             if process.poll() is not None:
                 raise CannotJudge(f"the load generator ended with exit code {process.returncode}{self._tail()}")
 
-    def end(self) -> None:
-        """End what still runs. A load that is under way is told to stop, so that nothing is sent meanwhile.
+    def end(self, within_s: float = END_WITHIN_S) -> None:
+        """End what still runs, by force after `within_s`. A load under way is told to stop: nothing is sent meanwhile.
 
         One that still waits for its beginning begins, sends nothing and is done: Locust waits for its users.
         """
@@ -76,7 +76,7 @@ class Crew:
             for process in running:
                 with contextlib.suppress(ProcessLookupError):
                     process.send_signal(sent)
-            until = time.monotonic() + END_WITHIN_S
+            until = time.monotonic() + within_s
             for process in running:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(max(until - time.monotonic(), 0.1))

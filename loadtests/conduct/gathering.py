@@ -33,6 +33,8 @@ class Known:
     evidence: Evidence
     books: tuple[BooksWord, str]
     notes: Sequence[str]
+    lost: str | None = None
+    """Why the client's book is not that of all that was sent."""
 
 
 def gathered(
@@ -74,7 +76,7 @@ def gathered(
         has_ledger=kept is not None,
     )
     books = _books(run, lines, kept) if has_books else NO_BOOKS
-    return Known(evidence, books, notes)
+    return Known(evidence, books, notes, _lost(lines, evidence.generator))
 
 
 def _books(run: Run, lines: client.ClientLines, kept: ProviderLedger | None) -> tuple[BooksWord, str]:
@@ -118,3 +120,9 @@ def _generator(beats: Sequence[Beat]) -> Generator:
         max((beat.busy for beat in beats), default=0.0),
         max(len(beats), 1),
     )
+
+
+def _lost(lines: client.ClientLines, generator: Generator) -> str | None:
+    if len(lines.entries) == generator.sent and not lines.broken:
+        return None
+    return f"the client's book has {len(lines.entries):,} lines of the {generator.sent:,} requests that were sent"

@@ -7,7 +7,7 @@ between, `close` leaves the world as it was found. Read `conductor.py` next.
 import fcntl
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -89,6 +89,13 @@ class Session:
             if scenario.breaks:
                 raise Refused(f"{scenario.name} breaks the providers, and those of the live profile are the real ones")
             places = replace(places, simulator="")
+        elif not places.simulator:
+            raise Refused(
+                f"the {profile} profile calls a simulator: name it (--simulator); without it nothing would break, and "
+                "there would be no ledger to read"
+            )
+        if profile != LIVE:
+            options = replace(options, key=None)  # a key of the live profile is nobody's here, and a secret
         self.scenario = scenario if options.for_s is None else lasting(scenario, options.for_s)
         self.seed = scenario.seed if options.seed is None else options.seed
         self.control = Control()
@@ -98,6 +105,7 @@ class Session:
         self._places, self._options = places, options
         self._world = World(places, plain=options.plain)
         self._store = Store(self.scenario, places.store_pid)
+        self._run: Run | None = None
         self._epoch = 0.0
         self._events_since = 0
 
@@ -107,7 +115,7 @@ class Session:
         self._store.check()
         self._world.check_stages(options.off)
         self._world.prepare(self.scenario, options.off)
-        self.run = Run.begin(
+        self._run = Run.begin(
             places.home,
             seed=self.seed,
             command=options.command,
@@ -141,6 +149,13 @@ class Session:
         self._world.break_by(self.scenario, self.seed, epoch)
         self.steer(replace(self.control, epoch=epoch))
 
+    @property
+    def run(self) -> Run:
+        """That of `open`. Raises RuntimeError before."""
+        if self._run is None:
+            raise RuntimeError("the session is not open yet")
+        return self._run
+
     def steer(self, control: Control) -> None:
         """Tell the generator."""
         self.control = control
@@ -167,21 +182,28 @@ class Session:
 
     def close(self) -> None:
         """Leave the world as it was found; what cannot be is a reason not to judge."""
-        for leave in (self._store.end, self._world.restore):  # stages cannot be switched in a store that hangs
-            try:
-                leave()
-            except CannotJudge as error:
-                self.reason = self.reason or str(error)
+        try:
+            self._leave(self._store.end)  # first: stages cannot be switched in a store that hangs
+        finally:
+            self._leave(self._world.restore)
+
+    def _leave(self, leave: Callable[[], None]) -> None:
+        try:
+            leave()
+        except CannotJudge as error:
+            self.reason = self.reason or str(error)
 
     def break_off(self) -> None:
-        """Note that it has ended without a verdict."""
+        """Note that it has ended without a verdict, if it had begun."""
+        if self._run is None:
+            return
         notes = [*self.notes, "It was broken off before its end."]
-        self.run = self.run.noting(ended=time.time(), verdict="unknown", notes=notes)
+        self._run = self.run.noting(ended=time.time(), verdict="unknown", notes=notes)
 
     def finish(self, beats: Sequence[Beat]) -> Finished:
         """Read the books and judge."""
         try:
-            self.run = self.run.end()
+            self._run = self.run.end()
         except CannotJudge as error:
             self.reason = self.reason or str(error)
         windows, begun_s = [], self._epoch
@@ -198,6 +220,8 @@ class Session:
             has_books=not self._options.plain,
         )
         books, books_said = known.books
+        if known.lost:
+            self.reason = self.reason or known.lost
         verdict = judge(
             self.scenario,
             known.evidence,
@@ -208,7 +232,7 @@ class Session:
             simulated=bool(self._places.simulator),
         )
         notes = [*self.notes, *known.notes]
-        self.run = self.run.noting(verdict=verdict.word, notes=notes)
+        self._run = self.run.noting(verdict=verdict.word, notes=notes)
         return Finished(self.run, self.scenario, self.seed, known.evidence, verdict, notes)
 
 

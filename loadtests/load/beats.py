@@ -38,10 +38,10 @@ class Beat:
     done: bool = False
     broke: bool = False
 
-    def lag(self, late_s: float) -> None:
-        """A request went out so long after it was due."""
+    def lag(self, late_s: float, requests: int = 1) -> None:
+        """So many requests went out so long after they were due."""
         self.latest_ms = max(self.latest_ms, late_s * 1000)
-        self.late += late_s * 1000 > LATE_MS
+        self.late += requests * (late_s * 1000 > LATE_MS)
 
 
 class Pulse:

@@ -92,13 +92,14 @@ class ControlReader:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / CONTROL
-        self._stamp = 0
+        self._stamp = (0, 0)
         self._last = Control()
 
     def now(self) -> Control:
         """What holds."""
         try:
-            stamp = self._path.stat().st_mtime_ns
+            about = self._path.stat()
+            stamp = about.st_mtime_ns, about.st_ino
             if stamp != self._stamp:
                 self._last, self._stamp = Control(**orjson.loads(self._path.read_bytes())), stamp
         except OSError:

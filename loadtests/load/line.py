@@ -5,6 +5,7 @@ Read `locustfile.py` for who uses it, `asking.py` for what is sent.
 
 import itertools
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from locust.env import Environment
 from loadtests.books.client import ClientBook, Entry
 from loadtests.load.asking import Asker
 from loadtests.load.beats import EVERY_S, Pulse
-from loadtests.load.job import KEY_VARIABLE, VARIABLE, ControlReader, Job
+from loadtests.load.job import KEY_VARIABLE, PLACES, VARIABLE, ControlReader, Job
 from loadtests.load.purse import Purse
 from loadtests.load.sender import Sender
 
@@ -70,7 +71,11 @@ class Line:
         while os.getppid() == parent:
             self.tell()
             gevent.sleep(EVERY_S)
-        os._exit(1)  # whoever started this is gone: nobody would end it
+        # Whoever started this is gone, and nobody would end it. Behind Locust's page the session is closed first.
+        if PLACES in os.environ:
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            os._exit(1)
 
     def tell(self, *, done: bool = False) -> None:
         """A beat now; `done`: all of this process has ended."""

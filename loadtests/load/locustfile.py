@@ -69,9 +69,10 @@ class Phases(LoadTestShape):
 
     def tick(self) -> tuple[int, float, list[type[User]]] | None:
         """Users, how many may start per second, and of which class; None: it is over."""
-        if PAGE is not None and self.runner is not None and not PAGE.goes_on(self.runner.environment):
-            self._job = None
-            return None
+        if PAGE is not None and self.runner is not None:
+            self._job = self._job if PAGE.runs else None
+            if not PAGE.goes_on(self.runner.environment):
+                return None
         if self._job is None:
             self._job = Job.read(Path(os.environ[VARIABLE]))
         if self._job.scenario.arrivals == "open":

@@ -16,7 +16,7 @@ from gevent.pool import Group
 from loadtests.load.asking import Asker
 from loadtests.load.beats import Pulse
 from loadtests.load.job import Control, ControlReader, Job
-from loadtests.scenario.arrivals import Arrivals
+from loadtests.scenario.arrivals import Arrival, Arrivals
 
 MOST_IN_FLIGHT = 3000
 LOOK_S = 0.05
@@ -53,6 +53,7 @@ class OpenLoad:
                 gevent.sleep(min(due_s - now_s, LOOK_S))
                 continue
             self._send(self._take(), epoch + due_s)
+            gevent.sleep(0)  # what was spawned is sent now, not when the loop has nothing to do
         self._flying.join(timeout=self._job.drain_s)
         self._flying.kill()
 
@@ -86,5 +87,8 @@ class OpenLoad:
         if len(self._flying) >= MOST_IN_FLIGHT:
             self._pulse.beat.not_sent += arrival.copies
             return
-        self._pulse.beat.lag(time.time() - due_t)
-        self._flying.spawn(self._asker.ask, arrival, due_t)
+        self._flying.spawn(self._ask, arrival, due_t)
+
+    def _ask(self, arrival: Arrival, due_t: float) -> None:
+        self._pulse.beat.lag(time.time() - due_t, arrival.copies)
+        self._asker.ask(arrival, due_t)

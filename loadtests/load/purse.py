@@ -10,6 +10,9 @@ NANO_USD = 1_000_000_000
 FIRST_USD = 0.02
 """More than a short question with a short answer costs at the dearest model of the default routes, tried twice."""
 
+LEAST_USD = 0.005
+"""Set aside for any request, however cheap those before it were."""
+
 MARGIN = 2.5
 """The next request may be dearer than the dearest so far: a second attempt is billed as well."""
 
@@ -30,7 +33,9 @@ class Purse:
 
     @property
     def _wanted(self) -> int:
-        return round(self._dearest * MARGIN) or round(FIRST_USD * NANO_USD)
+        if not self._dearest:
+            return round(FIRST_USD * NANO_USD)
+        return max(round(self._dearest * MARGIN), round(LEAST_USD * NANO_USD))
 
     def take(self) -> int | None:
         """Set aside what one more request may cost; None when there is not enough."""

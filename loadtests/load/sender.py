@@ -26,8 +26,8 @@ CONNECT_S = 5.0
 SILENCE_S = 75.0
 """Longer than any deadline of the service: the service, not this client, decides when to give up."""
 
-AT_ONCE = 200
-"""Connections of one caller."""
+AT_ONCE = 3000
+"""Connections of one caller, who never waits for one: as many as requests may be in flight."""
 
 LIVE_MAX_TOKENS = 128
 """Where answers cost money."""

@@ -41,6 +41,9 @@ FAULTS: dict[str, Fault] = {
     )
 }
 STAGES = ("cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead")
+DRAIN_S = 10.0
+"""Who presses Stop waits for the last answers no longer."""
+
 WINDOW = (0.25, 0.75)
 """A chosen fault is active in this part of the run."""
 
@@ -55,6 +58,7 @@ def page() -> "Page | None":
     given = json.loads(told)
     made = Page(Places(**{**given, "home": Path(given["home"])}))
     events.init_command_line_parser.add_listener(made.add_choices)  # type: ignore[no-untyped-call]
+    events.test_stopping.add_listener(made.stopping)  # type: ignore[no-untyped-call]
     events.test_stop.add_listener(made.end)  # type: ignore[no-untyped-call]
     return made
 
@@ -80,6 +84,11 @@ class Page:
         parser.add_argument("--seconds", type=int, default=60, help="How long it lasts, in seconds")
         parser.add_argument("--seed", type=int, default=7, help="Seed of arrivals, questions and faults")
 
+    @property
+    def runs(self) -> bool:
+        """Whether a session is open."""
+        return self._session is not None
+
     def goes_on(self, environment: Environment) -> bool:
         """Begin when nothing has; false when it is over, or could not begin."""
         if self._session is None:
@@ -102,6 +111,7 @@ class Page:
                 for_s=float(chosen.seconds),
                 off=[stage for stage in chosen.stages_off if stage in STAGES],
                 command="gauntlet load --web",
+                drain_s=DRAIN_S,
             )
             session = Session(scenario, self._places, options)
             self._held.enter_context(alone(self._places.home))
@@ -118,17 +128,22 @@ class Page:
         session.begin(self._epoch)
         return True
 
+    def stopping(self, **_: Any) -> None:
+        """Somebody pressed Stop, or Locust is to end: send no more."""
+        session = self._session
+        if session is not None and time.time() < self._epoch + session.scenario.lasts_s - 1:
+            session.stop("it was stopped before its end")
+
     def end(self, **_: Any) -> None:
         """The run is over, or somebody pressed Stop: tidy up and judge."""
         session = self._session
         if session is None:
             return
         beats = BeatReader(session.run.folder).read()
-        if time.time() < self._epoch + session.scenario.lasts_s - 1:
-            session.reason = session.reason or "it was stopped before its end"
         Line.end()
-        self._close()
-        finished: Finished = session.finish(list(beats.values()))
+        with self._held.pop_all():  # until the books are read nobody else may begin
+            self._close()
+            finished: Finished = session.finish(list(beats.values()))
         show.show(finished.verdict, finished.evidence.generator, Console())
         log.info("run %s: %s; %s", finished.run.id, finished.verdict.word, keeping.keep(finished).report)
 

@@ -56,7 +56,7 @@ class Judged:
 
     @property
     def about(self) -> str:
-        """The measure and what it is restricted to, such as `success_share, during outage, quiet`."""
+        """The measure and what it is restricted to, such as `success_share, for quiet, during outage`."""
         expected = self.expected
         words = [expected.measure]
         words += [expected.target] if expected.target else []

@@ -105,7 +105,7 @@ def _source_share(*sources: str) -> Callable[[Scope], float | None]:
 
 
 def _honest(scope: Scope) -> float | None:
-    """Of those who got no answer and were not refused: who was told so, with a time to come back."""
+    """Of those who got no answer and were not refused: who was told so in the honest message."""
     without = [e for e in scope.entries if e.source == "message" or e.outcome not in ("answered", "refused")]
     return _share(sum(entry.source == "message" for entry in without), len(without))
 
@@ -170,15 +170,22 @@ def _usd_per_1000(scope: Scope) -> float | None:
 
 
 def _charges_per_order(scope: Scope) -> float | None:
-    """The most that any key was charged; the service's own key stands for the client's."""
+    """The most that any key was charged; the service's own key stands for the client's.
+
+    Charges without a key cannot be told apart: they are spread evenly over the orders.
+    """
     counted = Counter(charge.idempotency_key for charge in scope.whole.charges)
-    return float(max(counted.values(), default=0)) if scope.entries else None
+    orders = len({entry.key for entry in scope.entries})
+    keyless = counted.pop(None, 0) / max(orders, 1)
+    return max(keyless, *map(float, counted.values()), 0.0) if scope.entries else None
 
 
 def _charges_beyond(scope: Scope) -> float | None:
-    """Charges less the orders that were told they were paid: above 0 somebody paid without knowing."""
+    """By how much the charges differ from the orders that were told they were paid: somebody paid without knowing, or
+    was told without paying.
+    """
     paid = {entry.key for entry in scope.entries if entry.outcome == "answered"}
-    return float(len(scope.whole.charges) - len(paid)) if scope.entries else None
+    return float(abs(len(scope.whole.charges) - len(paid))) if scope.entries else None
 
 
 def _orders_done(scope: Scope) -> float | None:
@@ -231,7 +238,7 @@ MEASURES = {
     "usd_per_1000": Measure(_usd_per_1000, "usd", "what the providers bill for 1,000 requests", from_ledger=True),
     "charges_per_order": Measure(_charges_per_order, "count", "the most that one order was charged", from_ledger=True),
     "charges_beyond": Measure(
-        _charges_beyond, "count", "charges less orders told that they are paid", from_ledger=True
+        _charges_beyond, "count", "difference of charges and orders told that they are paid", from_ledger=True
     ),
     "orders_done_share": Measure(_orders_done, "share", "orders that were told that they are paid"),
     "back_after_s": Measure(_back_after, "s", "from the end of a fault to the first good call", from_ledger=True),

@@ -25,7 +25,7 @@ from loadtests.books.run import Run
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
 from tests.dashboard.recording import BEGAN, fault, write_run
-from tests.stack import wait_for
+from tests.stack import ROOT, wait_for
 from tests.telling import Teller, attempt
 
 SPAN_S = 60.0
@@ -441,3 +441,15 @@ def test_circuits_and_switches_are_kept_with_what_held_before(told: Told, tmp_pa
     assert [(change.provider, change.state) for change in seen.changes] == [("openai", "closed"), ("anthropic", "open")]
     assert [(round(mark.t - told.began, 3), mark.label) for mark in seen.marks] == [(7.0, "− retry")]
     assert run.stages_off == ("cache",)
+
+
+def test_the_run_that_ships_with_the_project_can_be_looked_at() -> None:
+    runs, broken = recordings.listing.recordings(ROOT / "loadtests" / "recorded")
+    assert (broken, [run.id for run in runs]) == ([], ["outage"])
+    (run,) = runs
+    assert (run.scenario, run.verdict, run.seed) == ("outage", "pass", 7)
+    picture = replay.picture(run)
+    assert [band.label for band in picture.bands] == ["anthropic: status 503"]
+    assert replay.figures(run).requests > 900
+    kept = (ROOT / "loadtests" / "recorded").rglob("*")
+    assert sum(path.stat().st_size for path in kept if path.is_file()) < 300_000

@@ -137,6 +137,9 @@ def test_a_signal_stops_it_in_order(lab: Workbench, mine: Path, tmp_path: Path) 
             command.process.send_signal(signal.SIGTERM)
             break
     assert command.end()[0] == 130
+    run = Run.latest(tmp_path)
+    assert run is not None
+    assert (run.verdict, list(run.notes)) == ("unknown", ["It was broken off before its end."])
     assert ledger.fetch(lab.urls["simulator"], 0).calls
     state = wire.get("the simulator", lab.urls["simulator"], "/sim/state")
     assert state["active"] == []
@@ -167,8 +170,16 @@ def test_what_cannot_be_is_refused_in_words(lab: Workbench, tmp_path: Path, word
     assert said in errors
 
 
-def test_other_machines_are_not_loaded(lab: Workbench, tmp_path: Path) -> None:
-    words = ["load", "steady", "--service", "http://192.0.2.1:8000", "--collector", lab.urls["collector"]]
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ("http://192.0.2.1:8000", "load goes to this one only"),
+        (None, "the workbench profile calls a simulator: name it"),
+    ],
+    ids=["another machine", "no simulator"],
+)
+def test_what_is_named_must_be_here_and_whole(lab: Workbench, tmp_path: Path, service: str | None, said: str) -> None:
+    words = ["load", "hang", "--service", service or lab.urls["service"], "--collector", lab.urls["collector"]]
     done = subprocess.run(
         [sys.executable, "-m", "gauntlet", *words],
         cwd=ROOT,
@@ -179,7 +190,13 @@ def test_other_machines_are_not_loaded(lab: Workbench, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "load goes to this one only" in done.stderr
+    assert said in done.stderr
+
+
+def test_flags_that_the_page_chooses_are_refused_beside_it(lab: Workbench, tmp_path: Path) -> None:
+    code, _, errors = Command(lab, tmp_path, "load", "outage", "--web", "--seed", "8").end()
+    assert code == 2
+    assert "--web with SCENARIO, --seed: that is chosen on Locust's page" in errors
 
 
 def test_the_list_says_what_there_is_for_people_and_programs(tmp_path: Path) -> None:

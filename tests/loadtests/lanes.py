@@ -18,21 +18,22 @@ from door.workbench import Workbench, workbench
 from loadtests import scenario
 from loadtests.conduct import Finished, Options, conduct
 from loadtests.scenario.model import Provider
+from loadtests.scenario.timing import lasting
 
-LANES = 3
+LANES = 4
 POC_DRAIN_S = 8.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """One run: a scenario in `for_s` seconds (None: as short as it says), and what is wrong with the service."""
+    """One run: a scenario, as short as it says, and what is wrong with the service. `phases`: these only."""
 
     name: str
     off: tuple[str, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     poc: bool = False
     quotas: tuple[tuple[str, int], ...] = ()
-    for_s: float | None = None
+    phases: tuple[str, ...] = ()
     heavy: bool = False
 
     @property
@@ -85,8 +86,17 @@ class Lanes:
     def _conducted(self, case: Case) -> Finished:
         chosen = scenario.named(case.name)
         quotas = {target: Provider(requests_per_min=quota) for target, quota in case.quotas}
-        chosen = chosen.model_copy(update={"providers": {**chosen.providers, **quotas}})
-        options = Options(for_s=case.for_s or chosen.short_s, off=case.off, label=case.label)
+        chosen = lasting(chosen, chosen.short_s)
+        phases = tuple(phase for phase in chosen.phase if not case.phases or phase.name in case.phases)
+        names = {phase.name for phase in phases}
+        chosen = chosen.model_copy(
+            update={
+                "providers": {**chosen.providers, **quotas},
+                "phase": phases,
+                "expect": tuple(expected for expected in chosen.expect if names.issuperset(expected.during)),
+            }
+        )
+        options = Options(off=case.off, label=case.label)
         with self._lab(case) as (lab, home):
             places = laboratory.places_of(home, lab)
             if not case.poc:

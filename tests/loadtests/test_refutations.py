@@ -21,27 +21,34 @@ TIGHT_TENANTS = tuple(
 NO_TIME_TO_PAY = (("GAUNTLET_PAYMENTS__DEADLINE_S", "0.02"),)
 
 REFUTED: dict[Case, set[tuple[str, str]]] = {
-    Case("outage", off=("breaker",)): {("calls", "at_most"), ("amplification", "at_most")},
-    Case("outage", off=("fallback",), for_s=20): {("success_share", "at_least"), ("degraded_share", "at_least")},
+    Case("outage", off=("breaker",), phases=("before", "outage")): {("calls", "at_most"), ("amplification", "at_most")},
+    Case("outage", off=("fallback",), phases=("before", "outage")): {
+        ("success_share", "at_least"),
+        ("degraded_share", "at_least"),
+    },
     Case("outage", settings=SLOW_COOLDOWN): {("back_after_s", "at_most")},
     Case("faq", off=("cache",)): {
         *(("cached_share", "at_least"), ("calls", "at_most"), ("usd_per_1000", "at_most"), ("p50_ms", "at_most")),
     },
     Case("rate-limits", off=("breaker",)): {("refused_calls_share", "at_most")},
     Case("rate-limits", quotas=(("anthropic", 20),)): {("good_calls", "at_least")},
-    Case("both-down", off=("fallback",)): {("honest_share", "at_least")},
+    Case("both-down", off=("fallback",), phases=("before", "down")): {("honest_share", "at_least")},
     Case("noisy-neighbour", off=("rate_limit",)): {("limited_share", "at_least")},
     Case("noisy-neighbour", settings=TIGHT_TENANTS): {("limited_share", "at_most")},
     Case("broken-streams", off=("fallback",)): {("broken_share", "at_most")},
+    Case("steady", settings=TIGHT_TENANTS): {("refused_share", "at_most")},
     Case("steady", quotas=(("anthropic", 30),)): {("degraded_share", "at_most")},
-    Case("slow", poc=True): {
+    Case("slow", poc=True, phases=("slower", "slow")): {
         *(("first_token_p99_ms", "at_most"), ("json_p99_ms", "at_most")),
     },
-    Case("hang", poc=True, for_s=20): {("any_p99_ms", "at_most")},
+    Case("hang", poc=True, phases=("before", "hang")): {("any_p99_ms", "at_most")},
     Case("steady", poc=True): {("p99_ms", "at_most"), ("first_token_p95_ms", "at_most")},
     Case("noisy-neighbour", poc=True): {("p95_ms", "at_most")},
-    Case("double-refunds", poc=True): {("charges_per_order", "at_most"), ("charges_beyond", "at_most")},
-    Case("double-refunds", settings=NO_TIME_TO_PAY, for_s=20): {("orders_done_share", "at_least")},
+    Case("double-refunds", poc=True, phases=("well", "lying")): {
+        ("charges_per_order", "at_most"),
+        ("charges_beyond", "at_most"),
+    },
+    Case("double-refunds", settings=NO_TIME_TO_PAY, phases=("well",)): {("orders_done_share", "at_least")},
 }
 """What each run must refute; it may refute more."""
 

@@ -164,7 +164,7 @@ def test_without_money_nothing_is_sent_and_that_is_known() -> None:
     sender = FakeSender()
     asker, told = asker_of(sender, Purse(round(2 * FIRST_USD * NANO_USD)))
     green(lambda: asker.ask(refund(copies=3), time.time()))
-    assert (asker.sent, len(told), asker.broke) == (2, 2, True)
+    assert (asker.sent, len(told), asker.held) == (2, 2, 1)
 
 
 def test_a_route_that_was_chosen_meanwhile_is_asked_for() -> None:

@@ -85,7 +85,8 @@ def test_books_that_could_not_be_judged_are_never_a_pass() -> None:
 def test_books_count_only_where_there_are_some() -> None:
     for books in ("not judged", "differences"):
         assert judged(books=books, books_count=False).word == "pass"
-    assert judge(ONE, evidence(has_ledger=False), books="not judged").word == "pass"
+    assert judge(ONE, evidence(has_ledger=False), books="not judged").word == "unknown"
+    assert judge(ONE, evidence(has_ledger=False), books="not judged", simulated=False).word == "pass"
 
 
 def test_a_broken_promise_fails_although_something_else_could_not_be_judged() -> None:
