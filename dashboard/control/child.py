@@ -139,7 +139,7 @@ class Child:
                 self.verdict = event
             elif isinstance(event, Refusal):
                 self.refused = event
-            else:
+            elif event is None:
                 self.unheard += 1
 
     def _note(self) -> None:

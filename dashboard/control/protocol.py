@@ -1,7 +1,7 @@
 """What `gauntlet load NAME --json` says, a JSON object a line, and what it is told. Read `child.py` next.
 
-`started` first, `progress` each second, `verdict` at the end; or `refused` instead of all. On its standard input it
-takes `scale FACTOR` (of the planned rate) and `stop`.
+`started` first, `progress` each second, `judging` when the load has ended, `verdict` at the end; or `refused` instead
+of all. On its standard input it takes `scale FACTOR` (of the planned rate) and `stop`.
 """
 
 from typing import Annotated, Literal
@@ -50,6 +50,12 @@ class Progress(BaseModel, frozen=True):
     scale: FiniteFloat = 1.0
 
 
+class Judging(BaseModel, frozen=True):
+    """The load has ended; the books are being compared."""
+
+    event: Literal["judging"]
+
+
 class Verdict(BaseModel, frozen=True):
     """Whether the promises held; `report` is the path of its HTML report."""
 
@@ -74,7 +80,7 @@ class Refusal(BaseModel, frozen=True):
     reason: str
 
 
-Event = Started | Progress | Verdict | Refusal
+Event = Started | Progress | Judging | Verdict | Refusal
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.control import protocol
 from door import ports
 from door.home import ROOT
 from door.workbench import Workbench, workbench
@@ -123,6 +124,7 @@ def test_as_json_it_says_each_second_how_it_goes_and_obeys(lab: Workbench, mine:
     code, _, errors = command.end()
     events = [line["event"] for line in told]
     assert events[0] == "started"
+    assert all(protocol.heard(json.dumps(line).encode()) is not None for line in told)  # by the dashboard's sidebar
     assert events[-1] == "verdict", errors
     assert told[0]["phases"] == [{"name": "all", "at_s": 0.0, "for_s": 8.0}]
     assert any(line.get("faults") == ["openai: status 503"] for line in told)

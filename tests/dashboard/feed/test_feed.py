@@ -163,9 +163,10 @@ async def test_faults_switches_and_circuits_of_a_real_stack(start_stack: Callabl
             labels = [mark.label for mark in picture.marks]
             opened = [change for change in picture.changes if (change.provider, change.state) == ("anthropic", "open")]
             closed = [band for band in picture.bands if band.target == "anthropic" and band.end is not None]
-            return "− cache" in labels and "+ cache" in labels and bool(opened) and bool(closed)
+            answered = feed.now.ready is not None and feed.now.levels is not None  # each is asked on its own
+            return answered and "− cache" in labels and "+ cache" in labels and bool(opened) and bool(closed)
 
-        await eventually(seen, "a band, both switches and an open circuit")
+        await eventually(seen, "a band, both switches, an open circuit, and what service and collector answer")
         assert feed.now.ready is not None
         assert {row["provider"] for row in feed.now.ready["providers"]} >= {"anthropic", "openai"}
         assert feed.now.levels is not None
