@@ -36,11 +36,14 @@ class Timetable:
 
     def __init__(self, phases: Sequence[Phase]) -> None:
         self._stretches: list[_Stretch] = []
+        self._ends: list[float] = []
+        """Work that is due by the end of each, the last one's exactly `whole`."""
         self.whole, begun_s = 0.0, 0.0
         for phase in phases:
             first, last = phase.rates
             self._stretches.append(_Stretch(begun_s, phase.for_s, first, last, self.whole))
             self.whole += (first + last) / 2 * phase.for_s
+            self._ends.append(self.whole)
             begun_s += phase.for_s
 
     def work_by(self, t_s: float) -> float:
@@ -54,5 +57,4 @@ class Timetable:
         """When so much is due, in seconds after the beginning; infinity beyond the end."""
         if work > self.whole:
             return math.inf
-        ends = [stretch.work_by(math.inf) for stretch in self._stretches]
-        return self._stretches[bisect_left(ends, work)].when_s(work)
+        return self._stretches[bisect_left(self._ends, work)].when_s(work)

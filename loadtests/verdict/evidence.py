@@ -56,7 +56,8 @@ class Generator:
     processes: int = 1
 
 
-LATE_MS = 250.0
+LATE_MS = 500.0
+"""Three hundred requests at one moment take a third of a second to send; who is later than this is saturated."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ SATURATED: dict[str, tuple[Generator, str]] = {
     "not sent": (replace(GOOD, not_sent=1), r"saturated: it did not send 1 of 101 requests; .*--workers"),
     "late": (
         replace(GOOD, late=3, latest_ms=2500),
-        r"saturated: it sent 3 of 100 requests more than 250 ms late .*2,500",
+        r"saturated: it sent 3 of 100 requests more than 500 ms late .*2,500",
     ),
     "busy": (replace(GOOD, busy=0.97), r"saturated: it used 97% of a core"),
     "nothing sent": (Generator(), "no request was sent"),
