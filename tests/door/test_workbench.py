@@ -222,7 +222,8 @@ def test_what_makes_it_private_cannot_be_set(tmp_path: Path, name: str) -> None:
 
 
 HOLD = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 from door.workbench import workbench
 with workbench(workers=1) as lab:
     print(lab.home, flush=True)

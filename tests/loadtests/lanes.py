@@ -20,7 +20,7 @@ from loadtests.conduct import Finished, Options, conduct
 from loadtests.scenario.model import Provider
 from loadtests.scenario.timing import lasting
 
-LANES = 4
+LANES = 3
 POC_DRAIN_S = 8.0
 
 

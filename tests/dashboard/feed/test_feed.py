@@ -166,7 +166,8 @@ async def test_faults_switches_and_circuits_of_a_real_stack(start_stack: Callabl
             answered = feed.now.ready is not None and feed.now.levels is not None  # each is asked on its own
             return answered and "− cache" in labels and "+ cache" in labels and bool(opened) and bool(closed)
 
-        await eventually(seen, "a band, both switches, an open circuit, and what service and collector answer")
+        # Longer than who once answered late is left alone (16 s).
+        await eventually(seen, "band, switches, circuit, and what service and collector answer", within_s=40)
         assert feed.now.ready is not None
         assert {row["provider"] for row in feed.now.ready["providers"]} >= {"anthropic", "openai"}
         assert feed.now.levels is not None
