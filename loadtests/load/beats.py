@@ -34,7 +34,6 @@ class Beat:
     latest_ms: float = 0.0
     busy: float = 0.0
     spent_nano_usd: int = 0
-    users: int = 0
     done: bool = False
     broke: bool = False
 

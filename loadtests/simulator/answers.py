@@ -3,7 +3,7 @@
 Order of preference: sentences of the system prompt, of the context in the last message and of earlier turns that share
 words with the question; else the notes of `notes.py`; else it says what it was asked and that nothing was given. So an
 answer shows whether retrieval and memory reached the prompt. Deterministic in the prompt; with a temperature above 0
-also in the seed. Read `chat.py` next: it holds the prompt and the answer.
+also in the seed. Read `generation.py` next: it holds the prompt and the answer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a call costs, and which models a provider has: genai-prices, offline (DESIGN section 5).
 
 Unit prices are looked up once per model and kept. Models named `fake-…` exist on every provider and cost nothing.
-Read `chat.py` next: it puts a model to work.
+Read `generation.py` next: it puts a model to work.
 """
 
 from __future__ import annotations
