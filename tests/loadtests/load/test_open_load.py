@@ -207,7 +207,7 @@ def test_what_went_out_late_is_counted(tmp_path: Path) -> None:
 
     def busy() -> None:
         gevent.sleep(0.2)
-        time.sleep(0.5)  # as a generator does that cannot keep up
+        time.sleep(0.9)  # as a generator does that cannot keep up
 
     load.run(asker, meanwhile=busy)
     assert asker.numbers == load.planned(), "late, and sent all the same"
