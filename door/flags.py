@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -12,3 +13,14 @@ def seconds(text: str) -> float:
     if match is None or float(match[1]) == 0:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected a time such as 90s, 5m or 2h")
     return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds. For argparse."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"got {text!r}; expected a number from {least} to {most}")
+        return int(text)
+
+    return parse

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from door import configuration, home, running
 from door.errors import DoorError, UsageError
-from door.flags import seconds
+from door.flags import seconds, whole
 from loadtests import scenario as scenarios
 from loadtests.books.errors import CannotJudge
 from loadtests.conduct import BrokenOff, Options, Places, Refused
@@ -37,6 +37,7 @@ ADMIN_KEY_VARIABLE = "GAUNTLET_ADMIN_KEY"
 """Whose key switches stages where demo keys are not taken."""
 
 MOST_PROCESSES = 32
+MOST_USERS = 100_000
 LOOK_S = 0.05
 
 
@@ -61,9 +62,14 @@ def add_run_flags(flags: argparse.ArgumentParser, *, length: str = LENGTH, seed:
     flags.add_argument("--for", dest="for_s", type=seconds, metavar="TIME", help=length)
     flags.add_argument("--seed", type=int, help=seed)
     flags.add_argument(
-        "--users", type=_count, metavar="N", help="users at the peak (closed), or arrivals per second there (open)"
+        "--users",
+        type=whole(1, MOST_USERS),
+        metavar="N",
+        help="users at the peak (closed), or arrivals per second there (open)",
     )
-    flags.add_argument("--workers", type=_processes, default=1, metavar="N", help="processes of the load generator")
+    flags.add_argument(
+        "--workers", type=whole(1, MOST_PROCESSES), default=1, metavar="N", help="processes of the load generator"
+    )
 
 
 def of(args: argparse.Namespace, name: str) -> Scenario:
@@ -205,18 +211,6 @@ def wait_for_enter(stopping: Stopping) -> None:
     """Until somebody presses Enter, or a signal says that it is enough."""
     while not stopping.asked and not select.select([sys.stdin], [], [], LOOK_S)[0]:
         pass
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100_000):
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected a number from 1 to 100000")
-    return int(text)
-
-
-def _processes(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PROCESSES):
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected a number from 1 to {MOST_PROCESSES}")
-    return int(text)
 
 
 def _usd(text: str) -> float:

@@ -21,7 +21,6 @@ from loadtests.conduct import Finished, Hooks, conduct
 from loadtests.prediction import Question
 from loadtests.scenario import Scenario
 from loadtests.scenario.timing import lasting
-from loadtests.verdict.judge import amount
 from loadtests.verdict.told import Predicted
 
 FILE = "prediction.json"
@@ -119,11 +118,7 @@ def _show(guesses: Sequence[Predicted], finished: Finished) -> None:
     for place, name in enumerate(("", "predicted", "came", "")):
         table.add_column(name, justify="right" if place in (1, 2) else "left")
     for guess in guesses:
-        came = guess.measured(finished.evidence)
-        table.add_row(
-            Text(guess.words),
-            amount(guess.value, guess.unit),
-            "–" if came is None else amount(came, guess.unit),
-            Text(prediction.nearness(guess, finished.evidence)),
-        )
+        came = prediction.said(guess.measured(finished.evidence), guess.unit)
+        near = prediction.nearness(guess, finished.evidence)
+        table.add_row(Text(guess.words), prediction.said(guess.value, guess.unit), came, Text(near))
     console().print(table)

@@ -24,6 +24,7 @@ from rich.text import Text
 from door import home
 from door.console import console
 from door.errors import UsageError
+from door.flags import whole
 from door.home import ROOT
 from door.laboratory import FAIL, NOT_JUDGED, PASS, names
 from loadtests import scenario as scenarios
@@ -79,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_argument("names", nargs="*", metavar="SCENARIO")
     flags.add_argument("--seeds", type=_seeds, default=SEEDS, metavar="N,N,…", help="default 7,8,9")
     flags.add_argument("--short", action="store_true", help="each as short as in the tests")
-    flags.add_argument("--lanes", type=_lanes, default=LANES, metavar="N", help=f"so many at a time (default {LANES})")
+    flags.add_argument(
+        "--lanes", type=whole(1, MOST_LANES), default=LANES, metavar="N", help=f"so many at a time (default {LANES})"
+    )
     return flags
 
 
@@ -153,9 +156,3 @@ def _seeds(text: str) -> Sequence[int]:
         return [int(word) for word in names(text)]
     except ValueError:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected seeds such as 7,8,9") from None
-
-
-def _lanes(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_LANES):
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected a number from 1 to {MOST_LANES}")
-    return int(text)

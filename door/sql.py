@@ -18,6 +18,7 @@ from rich.text import Text
 
 from door import collector
 from door.console import command_name, console, roomy_console
+from door.flags import whole
 
 SHOWN_ROWS = 100
 """In the terminal; `--json` and `--csv` give up to MOST_ROWS."""
@@ -42,7 +43,9 @@ def run(argv: Sequence[str]) -> int:
     form = flags.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="a list of objects")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
-    flags.add_argument("--limit", type=_rows, metavar="N", help=f"rows at most (default {SHOWN_ROWS} in the terminal)")
+    flags.add_argument(
+        "--limit", type=whole(1, MOST_ROWS), metavar="N", help=f"rows at most (default {SHOWN_ROWS} in the terminal)"
+    )
     flags.add_argument("--url", help="base URL of the collector (default: of the running `gauntlet up`)")
     args = flags.parse_args(argv)
     plain = args.json or args.csv
@@ -65,12 +68,6 @@ def run(argv: Sequence[str]) -> int:
         more = "" if args.limit or plain else "; --limit N shows more, --csv all"
         print(f"the first {len(answer['rows']):,} rows{more}", file=sys.stderr)
     return 0
-
-
-def _rows(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ROWS):
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected a number from 1 to {MOST_ROWS}")
-    return int(text)
 
 
 def _show(answer: Any) -> None:

@@ -19,13 +19,14 @@ from dashboard.story.steps import of_record, of_spans
 from door import collector, listing, pseudonym
 from door.console import command_name, roomy_console
 from door.errors import DoorError
-from door.flags import seconds
+from door.flags import seconds, whole
 from door.waterfall import drawn
 
 Json = Mapping[str, Any]
 
 OUTCOMES = ("answered", "degraded", "unavailable", "refused", "failed", "broken", "cancelled")
 DEFAULT_LIMIT = 20
+MOST_LIMIT = 10_000
 WIDEST = 140
 """A waterfall gains nothing beyond this."""
 
@@ -43,19 +44,15 @@ def run(argv: Sequence[str]) -> int:
     flags.add_argument("--last", type=seconds, metavar="TIME", help="of the last 5m, 90s, 2h")
     flags.add_argument("--degraded", action="store_true", help="answered otherwise than wished")
     flags.add_argument("--slowest", action="store_true", help="the slowest first, instead of the newest")
-    flags.add_argument("--limit", type=_limit, default=DEFAULT_LIMIT, metavar="N", help="default %(default)s")
+    flags.add_argument(
+        "--limit", type=whole(1, MOST_LIMIT), default=DEFAULT_LIMIT, metavar="N", help="default %(default)s"
+    )
     flags.add_argument("--json", action="store_true", help="what the collector knows, as it is")
     flags.add_argument("--url", help="base URL of the collector (default: of the running `gauntlet up`)")
     args = flags.parse_args(argv)
     if args.id:
         return _one(args)
     return _list(args)
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000):
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected a number from 1 to 10000")
-    return int(text)
 
 
 def _one(args: argparse.Namespace) -> int:

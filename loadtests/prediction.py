@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from loadtests.ablation.worth import target_of
 from loadtests.scenario.model import LLM_TARGETS, Scenario
 from loadtests.verdict.evidence import Evidence
+from loadtests.verdict.judge import amount
 from loadtests.verdict.told import Predicted
 
 PERCENT = 100.0
@@ -75,16 +76,27 @@ def nearness(predicted: Predicted, evidence: Evidence) -> str:
     return f"{times:,.1f} times too {'high' if predicted.value > measured else 'low'}" if times < 1000 else "far off"
 
 
+def said(value: float | None, unit: str) -> str:
+    """A figure of a prediction in words."""
+    return "–" if value is None else amount(value, unit)
+
+
 def document(predictions: Sequence[Predicted], evidence: Evidence) -> list[dict[str, object]]:
-    """As `prediction.json` has it: in the measures' units."""
-    return [
-        {
-            "measure": one.measure,
-            "during": list(one.during),
-            "target": one.target,
-            "words": one.words,
-            "predicted": one.value,
-            "measured": one.measured(evidence),
-        }
-        for one in predictions
-    ]
+    """As `prediction.json` has it (docs/recorded-runs.md): in the measures' units, and in words."""
+    rows: list[dict[str, object]] = []
+    for one in predictions:
+        measured = one.measured(evidence)
+        rows.append(
+            {
+                "measure": one.measure,
+                "during": list(one.during),
+                "target": one.target,
+                "words": one.words,
+                "predicted": one.value,
+                "predicted_said": said(one.value, one.unit),
+                "measured": measured,
+                "measured_said": said(measured, one.unit),
+                "nearness": nearness(one, evidence),
+            }
+        )
+    return rows

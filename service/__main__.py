@@ -45,8 +45,7 @@ def main() -> None:
     except ConfigurationError as error:
         _give_up(f"the configuration cannot be used:\n{error}")
     logs.set_up()
-    listener = _listen(settings)
-    serve(settings, listener)
+    serve(settings, _listen(settings))
 
 
 def _flags(parser: argparse.ArgumentParser) -> tuple[Any, Any, Any]:
@@ -54,7 +53,7 @@ def _flags(parser: argparse.ArgumentParser) -> tuple[Any, Any, Any]:
     return flags.host, flags.port, flags.workers
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings) -> list[socket.socket]:
     try:
         return listen(settings.service_host, settings.service_port)
     except OSError as error:
@@ -63,9 +62,9 @@ def _listen(settings: Settings) -> socket.socket:
         _give_up(f"port {where} {what}; end what holds it, or move the service with GAUNTLET_SERVICE_PORT")
 
 
-def serve(settings: Settings, listener: socket.socket) -> None:
+def serve(settings: Settings, listeners: list[socket.socket]) -> None:
     """Run the workers until told to end; prints the ready line once all of them serve."""
-    host, port = listener.getsockname()[:2]
+    host, port = listeners[0].getsockname()[:2]
     ready = {
         "ready": True,
         "url": f"http://{f'[{host}]' if ':' in host else host}:{port}",
@@ -88,16 +87,16 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=75,
     )
     _import_once(settings)
-    supervisor = _Supervisor(config, [listener], ready)
+    supervisor = _Supervisor(config, listeners, ready)
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         _give_up("a worker could not start; its log lines above say why")
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's, which prints the ``ready`` line once all workers serve, and on SIGTERM closes its copy of the socket.
+    """uvicorn's, which prints the ``ready`` line once all workers serve, and on SIGTERM closes its own sockets.
 
-    Where the workers share that, connections that come while they drain would else wait in its backlog for nobody.
+    Where the workers share them, connections that come while they drain would else wait in its backlog for nobody.
     A worker that starts slowly is not one that hangs, so uvicorn's health checks begin when all serve. And whether they
     do is asked in uvicorn's own loop: two threads that ask one worker take each other's answer, and one waits for ever.
     """
@@ -117,12 +116,16 @@ class _Supervisor(Multiprocess):
         super().keep_subprocess_alive()
 
     def handle_term(self) -> None:
-        self.sockets[0].close()
+        self._close()
         super().handle_term()
 
     def handle_int(self) -> None:
-        self.sockets[0].close()
+        self._close()
         super().handle_int()
+
+    def _close(self) -> None:
+        for listener in self.sockets:
+            listener.close()
 
 
 def _import_once(settings: Settings) -> None:

@@ -29,6 +29,7 @@ from .gateway.auth import Auth
 from .gateway.context import RequestContext, context_of
 from .gateway.direct import Direct
 from .gateway.health import Health, Readiness
+from .lag import Lag
 from .llm.anthropic import AnthropicProvider
 from .llm.openai import OpenAIProvider
 from .llm.provider import LLMProvider
@@ -87,12 +88,14 @@ class Service:
         names = [*settings.providers, *([PAYMENTS] if has_payments else [])]
         worker = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.telemetry = Telemetry(settings, instance=worker, clock=clock)
+        self.lag = Lag(limit_s=settings.admission_lag_s, clock=clock)
         self.breaker = Breaker(
             names,
             settings.breaker,
             store=store,
             replica=replica,
             settle=settle,
+            lag=self.lag,
             clock=clock,
             changed=self.telemetry.breaker_changed,
         )
@@ -137,9 +140,11 @@ class Service:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
+        self.lag.start()
 
     async def stop(self) -> None:
         """Settle what was posted, end every connection, and tell of it to the last."""
+        self.lag.stop()
         try:
             await self.settle.drain()
             await self.switches.leave()
@@ -221,7 +226,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     app.add_exception_handler(Exception, _explain)
     app.state.service = service
     hot = {"/chat": chat.chat, "/chat/stream": chat.stream, "/v1/chat/completions": completions.complete}
-    admitted = Admission(Direct(app, hot), limit=settings.admission)
+    admitted = Admission(Direct(app, hot), limit=settings.admission, lag=service.lag)
     telemetry = service.telemetry
     telemetry.watch(service, lambda: admitted.in_flight)
     return Health(

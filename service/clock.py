@@ -2,7 +2,7 @@
 
 Every wait, timeout and timestamp of the stages, the sessions and the store goes through a ``Clock``; only the bounds
 on what clients send and read (``gateway/body.py``, ``gateway/events.py``) are the event loop's own. Next:
-``errors.py``.
+``lag.py``.
 """
 
 import asyncio

@@ -3,23 +3,30 @@
 On Linux each worker listens on a socket of its own (SO_REUSEPORT, socket(7)) and the kernel spreads new connections by
 a hash of their addresses. Behind one shared socket whichever worker wakes first takes the whole backlog: one fills up
 and refuses while the others are idle (``docs/adr/0007``). macOS gives all connections to one of such sockets, so there
-the workers share one. Next: ``app.py``.
+the workers share one.
+
+uvloop accepts one connection per socket and turn of its loop. So a worker that is busy would leave new connections in
+the backlog for seconds, where nobody can refuse them; with ``QUEUES`` sockets each it takes as many per turn
+(``docs/adr/0015``). Next: ``app.py``.
 """
 
 import socket
 import sys
 
 BACKLOG = 8192
+QUEUES = 16
+"""Listening sockets of a worker."""
+
 PER_WORKER = sys.platform == "linux"
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Take ``host:port`` (0: a free port); what comes back is for uvicorn to hand to its workers.
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Take ``host:port`` (0: a free port); what comes back is for uvicorn to hand to each of its workers.
 
     Raises OSError when the port is taken or the address is not ours.
     """
     if PER_WORKER and not port:
-        return WorkersOwn(host, port)
+        return _own(host, port)
     shared = _bound(socket.socket(_family(host)), host, port)
     try:
         shared.listen(BACKLOG)
@@ -28,9 +35,23 @@ def listen(host: str, port: int) -> socket.socket:
         raise
     if PER_WORKER:  # the port is free; to ask that with SO_REUSEPORT would have joined another service on it
         shared.close()
-        return WorkersOwn(host, port)
-    shared.set_inheritable(True)
-    return shared
+        return _own(host, port)
+    sockets = [shared, *(shared.dup() for _ in range(QUEUES - 1))]
+    for one in sockets:
+        one.set_inheritable(True)
+    return sockets
+
+
+def _own(host: str, port: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(QUEUES):
+            sockets.append(WorkersOwn(host, sockets[0].getsockname()[1] if sockets else port))
+    except BaseException:
+        for one in sockets:
+            one.close()
+        raise
+    return sockets
 
 
 class WorkersOwn(socket.socket):

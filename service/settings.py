@@ -235,6 +235,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     # Limits lifted, so that a benchmark measures the path and not the limiter.
     "bench": {
         "admission": 4096,
+        "admission_lag_s": 60.0,
         "rate_limit": {"user": _LIFTED, "tenant": _LIFTED},
         "providers": {"anthropic": _WIDE, "openai": _WIDE},
         "routes": {"default": {"deadline_s": 30.0}, "economy": {"deadline_s": 30.0}},
@@ -262,6 +263,9 @@ class Settings(BaseSettings):
         description="the store; from the environment as `REDIS_URL`",
     )
     admission: Count = Field(512, description="requests in flight per worker; beyond it 503")
+    admission_lag_s: Seconds = Field(
+        0.075, description="a worker whose event loop is later than that on the average answers 503"
+    )
     body_max_bytes: Count = Field(256 * 1024, description="largest request body")
     drain_s: Seconds = Field(10.0, description="time for requests in flight after SIGTERM")
     demo_keys: bool | None = Field(None, description="accept demo-TENANT-USER keys; default: not in the live profile")

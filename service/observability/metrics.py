@@ -101,6 +101,7 @@ def read_levels(meter: Meter, service: "Service", in_flight: Callable[[], int]) 
         return lambda: [((row["provider"],), row[field]) for row in breaker.snapshot()]
 
     meter.gauge(names.IN_FLIGHT, lambda: [((), in_flight())])
+    meter.gauge(names.LAG, lambda: [((), round(service.lag.mean_s, 3))])
     meter.gauge(names.BREAKER_STATE, lambda: [((r["provider"],), STATES[r["state"]]) for r in breaker.snapshot()])
     meter.gauge(names.BREAKER_FAILURES, of_circuits("failures"))
     meter.gauge(names.BREAKER_PROBE_IN, of_circuits("probe_in_s"))

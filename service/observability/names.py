@@ -125,6 +125,13 @@ REQUESTS = Metric(
     "gauntlet.requests", "counter", "{request}", (ENDPOINT, ROUTE, OUTCOME, SOURCE, TENANT), "Requests that ended"
 )
 IN_FLIGHT = Metric("http.server.active_requests", "gauge", "{request}", (), "Requests that this worker serves now")
+LAG = Metric(
+    "gauntlet.worker.lag",
+    "gauge",
+    "s",
+    (),
+    "How late this worker is with its own work, on the average of some rings of a timer",
+)
 FIRST_TOKEN_DURATION = Metric(
     "gauntlet.first_token.duration",
     "histogram",

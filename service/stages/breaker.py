@@ -2,9 +2,9 @@
 
 Five consecutive failures, counted over the whole fleet, open the circuit for thirty seconds; then one leased probe.
 Reading is local (``store/replica.py``); only failures, a success after failures and probe claims write. A 429's
-Retry-After pauses the provider for all workers. What counts is the error's own attribute (``errors.py``); everything
-else is neutral but gives a held probe back. A stream's opening is no success: the end is. Chapter, section 5.
-Next: ``bulkhead.py``.
+Retry-After pauses the provider for all workers. What counts is the error's own attribute (``errors.py``), but for a
+timeout in a worker that was itself late (``../lag.py``); everything else is neutral but gives a held probe back. A
+stream's opening is no success: the end is. Chapter, section 5. Next: ``bulkhead.py``.
 """
 
 import asyncio
@@ -14,7 +14,16 @@ from functools import partial
 from typing import Any
 
 from ..clock import Clock
-from ..errors import CircuitOpen, GauntletError, Paused, ProviderError, RateLimitedByProvider, StoreUnavailable
+from ..errors import (
+    CircuitOpen,
+    GauntletError,
+    Paused,
+    ProviderError,
+    RateLimitedByProvider,
+    StoreUnavailable,
+    TimedOut,
+)
+from ..lag import Lag
 from ..settings import BreakerSettings
 from ..store.guard import Store
 from ..store.replica import CHANNEL, Fields, Replica, news
@@ -22,6 +31,10 @@ from ..store.script import Script
 from ..store.settle import Settle
 from .ask import Ask, Next, Outcome, Reply
 from .circuit import Circuit
+
+BLAMED_FOR_S = 2.0
+OWN_SHARE = 0.25
+"""Whoever was late himself for so much of the last seconds, or of the call, finds nobody else too slow."""
 
 
 class Breaker:
@@ -40,6 +53,7 @@ class Breaker:
         store: Store,
         replica: Replica,
         settle: Settle,
+        lag: Lag,
         clock: Clock,
         changed: Callable[[str, str, str, int], object] = lambda *_: None,
     ) -> None:
@@ -47,6 +61,7 @@ class Breaker:
         self._settings = settings
         self._clock = clock
         self._settle = settle
+        self._lag = lag
         self._script = Script(store, __package__, "circuit")
         self._shift_ms: float | None = None  # our monotonic clock minus the server's, by the freshest answer
         self.circuits = {name: Circuit() for name in providers}
@@ -92,7 +107,7 @@ class Breaker:
                 renewing.cancel()
             try:
                 # Waited for, so that this request's next attempt finds its own failure counted.
-                await self._judge(provider, error, generation, token)
+                await self._judge(provider, error, generation, token, now)
             except asyncio.CancelledError:
                 self._release(provider, generation, token)
                 raise
@@ -110,7 +125,7 @@ class Breaker:
                 if token or self.circuits[provider].failures:
                     self._settle.post(self._do(provider, "success", generation, token), "breaker")
             elif outcome == "error" and error is not None:
-                self._settle.post(self._judge(provider, error, generation, token), "breaker")
+                self._settle.post(self._judge(provider, error, generation, token, now), "breaker")
             else:
                 self._release(provider, generation, token)
 
@@ -153,8 +168,15 @@ class Breaker:
         """When the next probe may be claimed: after the cool-down, or when the one under way is given up."""
         return max(circuit.open_until, circuit.probe_until if circuit.state == "half_open" else 0)
 
-    async def _judge(self, provider: str, error: BaseException, generation: int, token: str) -> None:
-        if isinstance(error, ProviderError) and error.counts:
+    def _is_ours(self, error: ProviderError, began: float) -> bool:
+        """Whether a timeout tells of this worker rather than of the provider."""
+        if not isinstance(error, TimedOut):
+            return False
+        last_s = min((self._now() - began) / 1000, BLAMED_FOR_S)
+        return self._lag.lost_s(last_s) > OWN_SHARE * last_s
+
+    async def _judge(self, provider: str, error: BaseException, generation: int, token: str, began: float) -> None:
+        if isinstance(error, ProviderError) and error.counts and not self._is_ours(error, began):
             await self._do(provider, "failure", generation, token, self._settings.failures)
         else:
             if isinstance(error, RateLimitedByProvider) and error.retry_after_s:

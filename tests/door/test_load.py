@@ -104,6 +104,19 @@ def test_a_run_is_judged_kept_and_leaves_the_simulator_as_it_was(lab: Workbench,
     assert state["latency"]["anthropic"]["first_token_ms"] == 120.0
 
 
+def test_stages_that_a_killed_run_left_off_are_put_back_by_the_next(lab: Workbench, mine: Path, tmp_path: Path) -> None:
+    first = Command(lab, tmp_path, "load", str(mine), "--off", "cache", "--json")
+    assert next(first.lines())
+    _eventually(lambda: not _stages(lab)["cache"])
+    first.process.kill()
+    first.end()
+    assert not _stages(lab)["cache"], "nobody was left to put it back"
+    code, output, errors = Command(lab, tmp_path, "load", str(mine), "--for", "1s").end()
+    assert code == 0, output + errors
+    assert "An earlier run was killed before it put the stages back" in output
+    assert all(_stages(lab).values())
+
+
 def test_a_broken_promise_is_exit_code_1_and_says_what_was_measured(lab: Workbench, mine: Path, tmp_path: Path) -> None:
     mine.write_text(STEADY.replace("at_least = 0.99", "at_most = 0.5"))
     code, output, _ = Command(lab, tmp_path, "load", str(mine), "--for", "2s").end()
@@ -257,7 +270,7 @@ def test_locusts_own_page_runs_what_is_chosen_there_and_judges_it(lab: Workbench
         assert run.verdict == "unknown"  # what breaks was chosen by hand
         statuses = {call.status for call in (ledger.snapshot(run.folder) or ledger.ProviderLedger()).calls}
         assert statuses >= {200, 503}
-        stages = wire.ask("the service", lab.urls["service"], "GET", "/admin/stages", headers=ADMIN)["stages"]
+        stages = _stages(lab)
         assert all(stages.values())
     finally:
         process.send_signal(signal.SIGINT)
@@ -290,3 +303,10 @@ def _eventually(get: Any, within_s: float = 60.0) -> Any:
             return found
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.1)
+
+
+def _stages(lab: Workbench) -> dict[str, bool]:
+    stages: dict[str, bool] = wire.ask("the service", lab.urls["service"], "GET", "/admin/stages", headers=ADMIN)[
+        "stages"
+    ]
+    return stages

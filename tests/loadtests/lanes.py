@@ -19,8 +19,9 @@ from loadtests import scenario
 from loadtests.conduct import Finished, Options, conduct
 from loadtests.scenario.model import Provider
 from loadtests.scenario.timing import lasting
+from tests.stack import AT_ONCE
 
-LANES = 3
+LANES = 4
 POC_DRAIN_S = 8.0
 
 
@@ -109,13 +110,13 @@ class Lanes:
     def _lab(self, case: Case) -> Iterator[tuple[Workbench, Path]]:
         if case.settings:
             home = self._new_home()
-            with workbench(service_env=dict(case.settings)) as lab:
+            with workbench(service_env={**AT_ONCE, **dict(case.settings)}) as lab:
                 yield lab, home
             return
         if not hasattr(self._own, "lab"):
             home = self._new_home()
             with self._lock:
-                self._own.lab, self._own.home = self._opened.enter_context(workbench()), home
+                self._own.lab, self._own.home = self._opened.enter_context(workbench(service_env=AT_ONCE)), home
         yield self._own.lab, self._own.home
 
     def _new_home(self) -> Path:

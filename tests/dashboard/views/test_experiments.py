@@ -347,6 +347,24 @@ def test_a_run_that_was_not_judged_says_why(app: App, runs: Path) -> None:
     )
 
 
+def test_what_was_predicted_stands_beside_what_came(app: App, runs: Path) -> None:
+    row = {"words": "How *many* get an answer?", "predicted_said": "50 %", "measured_said": "99.3 %"}
+    (runs / "well" / "prediction.json").write_text(json.dumps([{**row, "nearness": "49.3 points off", "measured": 1}]))
+    page = ran(app("experiments", runs=runs))
+    assert "Predicted, then run" in text_of(page)
+    assert page.table[0].value.values.tolist() == [
+        [r"How \*many\* get an answer?", "50 %", "99.3 %", "49.3 points off"]
+    ]
+
+
+@pytest.mark.parametrize("content", ["{", '[{"words": 1}]'])
+def test_a_prediction_that_cannot_be_read_is_said_and_the_charts_are_there(app: App, runs: Path, content: str) -> None:
+    (runs / "well" / "prediction.json").write_text(content)
+    page = ran(app("experiments", runs=runs))
+    assert "prediction.json cannot be read" in text_of(page).replace("\\", "")
+    assert charts_of(page)
+
+
 def test_what_was_judged_is_shown_where_nothing_can_be_drawn(app: App, tmp_path: Path) -> None:
     books_only(tmp_path / "runs" / "load", began=BEGAN, ended=BEGAN + 20, scenario="outage", verdict="fail")
     judged(tmp_path / "runs" / "load")

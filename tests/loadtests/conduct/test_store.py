@@ -106,6 +106,19 @@ def test_the_end_of_a_run_ends_a_pause(child: Child) -> None:
     assert band.since == now <= band.until < now + 3
 
 
+def test_what_is_wrong_with_it_is_told_while_it_is(child: Child) -> None:
+    store = store_of(child, KILL, PAUSE)
+    assert store.broken == []
+    store.at(1.0, 1001.0)
+    child.popen.wait(10)
+    assert store.broken == ["store: killed with -9"]
+    child.begin()
+    store.at(2.0, 1002.0)
+    assert store.broken == ["store: paused"]
+    store.at(5.0, 1005.0)
+    assert store.broken == []
+
+
 def test_nothing_is_left_of_a_pause(child: Child) -> None:
     store = store_of(child, PAUSE)
     store.at(2.0, time.time())

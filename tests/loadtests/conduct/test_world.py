@@ -127,6 +127,40 @@ def test_stages_are_switched_until_every_worker_knows(
         make().prepare(scenario(), ["retry"])
 
 
+def test_the_next_run_pays_what_one_that_was_killed_owes(fake: Fake, make: Callable[..., World]) -> None:
+    make().prepare(scenario(), ["cache"])
+    world = make()
+    world.prepare(scenario(), [])
+    assert world.put_back
+    world.restore()
+    assert fake.stages == STAGES
+    after = make()
+    after.prepare(scenario(), [])
+    assert not after.put_back, "it is paid"
+
+
+def test_a_stage_that_somebody_switched_since_is_left_as_it_is(fake: Fake, make: Callable[..., World]) -> None:
+    make().prepare(scenario(), ["cache"])
+    fake.stages["retry"] = False
+    world = make()
+    world.prepare(scenario(), [])
+    assert not world.put_back
+    world.restore()
+    assert fake.stages == {"cache": False, "retry": False, "breaker": True}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"service": 1}', b"\xff"])
+def test_a_note_of_what_is_owed_that_cannot_be_read_owes_nothing(
+    fake: Fake, make: Callable[..., World], tmp_path: Path, content: bytes
+) -> None:
+    make().prepare(scenario(), ["cache"])
+    (note,) = (tmp_path / "runs").iterdir()
+    note.write_bytes(content)
+    world = make()
+    world.prepare(scenario(), [])
+    assert not world.put_back
+
+
 def test_a_service_that_is_none_of_ours_has_no_stages(fake: Fake, make: Callable[..., World]) -> None:
     world = make(plain=True)
     world.check_stages([])

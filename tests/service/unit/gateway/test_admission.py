@@ -7,9 +7,11 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from service.clock import SystemClock
 from service.errors import Overloaded
 from service.gateway.admission import Admission
 from service.gateway.health import Health, Readiness
+from service.lag import Lag
 from service.store.guard import Store
 
 from ..fakes import AwayStore
@@ -27,9 +29,33 @@ class Gate:
         await PlainTextResponse("ok")(scope, receive, send)
 
 
+class Hands(Lag):
+    """Late when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(limit_s=1.0, clock=SystemClock())
+        self.is_behind = False
+
+    @property
+    def behind(self) -> bool:
+        return self.is_behind
+
+
+async def test_a_worker_that_is_behind_takes_nothing_until_it_has_caught_up() -> None:
+    lag = Hands()
+    app = Admission(PlainTextResponse("ok"), limit=3, lag=lag)
+    lag.is_behind = True
+    with pytest.raises(Overloaded, match="0 ms behind with its work; try again in a second") as refused:
+        await get(app, "/chat")
+    assert (refused.value.status, refused.value.retry_after_s, app.in_flight) == (503, 1.0, 0)
+    assert (await get(app, "/admin/stages")).status == 200
+    lag.is_behind = False
+    assert (await get(app, "/chat")).status == 200
+
+
 async def test_beyond_the_bound_a_request_is_refused_at_once_and_below_it_served() -> None:
     gate = Gate()
-    app = Admission(gate, limit=3)
+    app = Admission(gate, limit=3, lag=Hands())
     served = [asyncio.create_task(get(app, "/chat")) for _ in range(3)]
     await asyncio.sleep(0)
     assert app.in_flight == 3
@@ -44,7 +70,7 @@ async def test_beyond_the_bound_a_request_is_refused_at_once_and_below_it_served
 
 async def test_a_cancelled_or_failed_request_gives_its_place_back() -> None:
     gate = Gate()
-    app = Admission(gate, limit=1)
+    app = Admission(gate, limit=1, lag=Hands())
     left = asyncio.create_task(get(app, "/chat"))
     await asyncio.sleep(0)
     left.cancel()
@@ -54,7 +80,7 @@ async def test_a_cancelled_or_failed_request_gives_its_place_back() -> None:
     async def fail(scope: Scope, receive: Receive, send: Send) -> None:
         raise ValueError("a defect")
 
-    failing = Admission(fail, limit=1)
+    failing = Admission(fail, limit=1, lag=Hands())
     with pytest.raises(ValueError, match="defect"):
         await get(failing, "/chat")
     assert failing.in_flight == 0

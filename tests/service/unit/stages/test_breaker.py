@@ -19,6 +19,7 @@ from service.errors import (
     TimedOut,
     Unavailable,
 )
+from service.lag import PERIOD_S, Lag
 from service.settings import BreakerSettings
 from service.stages.ask import Ask, Reply
 from service.stages.breaker import Breaker
@@ -56,8 +57,10 @@ class Subject:
             store=store,
             replica=idle_replica(store, clock),
             settle=self.settle,
+            lag=(lag := Lag(limit_s=1.0, clock=clock)),
             clock=clock,
         )
+        self.lag = lag
         self.circuit = self.breaker.circuits[P]
 
     async def call(self, *steps: Step) -> Ask:
@@ -125,6 +128,31 @@ async def test_what_is_not_the_providers_failure_is_neutral(local: Subject, erro
     assert (local.circuit.state, local.circuit.failures) == ("closed", 4)
     await local.call(DOWN)
     assert local.circuit.state == "open", "neutral results do not interrupt a row of failures"
+
+
+@pytest.mark.parametrize(
+    ("stopped_s", "error", "failures"),
+    [
+        (0.5, TimedOut("slow", provider=P, phase="total"), 1),
+        (0.7, TimedOut("slow", provider=P, phase="total"), 0),
+        (2.4, TimedOut("slow", provider=P, phase="total"), 0),
+        (2.4, DOWN, 1),
+    ],
+)
+async def test_whoever_was_late_himself_finds_nobody_too_slow(
+    local: Subject, stopped_s: float, error: Exception, failures: int
+) -> None:
+    """Of the last two seconds of a call of 2.4 s, a quarter and more; an error that the provider sent counts."""
+
+    async def late(_: Ask) -> Reply:
+        local.clock.advance(2.4 - stopped_s)
+        local.lag.start()
+        local.clock.advance(PERIOD_S + stopped_s)
+        raise error
+
+    await local.call(late)
+    assert local.circuit.failures == failures
+    local.lag.stop()
 
 
 async def test_a_success_ends_the_row_of_failures(local: Subject) -> None:
