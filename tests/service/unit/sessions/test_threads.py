@@ -216,7 +216,7 @@ async def test_with_the_store_away_a_turn_goes_on_without_memory() -> None:
     await threads.abandon(turn)
 
 
-@pytest.mark.parametrize("name", ["4111111111111111", "nowhere", "", "0" * 32, uuid.uuid4().hex.upper()])
+@pytest.mark.parametrize("name", ["4111111111111111", "nowhere", "", "0" * 32, "6B0C5B1E9D8E4B57A4F3C2D1E0F90A8B"])
 async def test_what_cannot_be_an_id_of_ours_is_not_found_and_never_comes_to_the_store(name: str) -> None:
     threads = Threads(SessionSettings(), store=AwayStore(), clock=CLOCK)
     for call in (
