@@ -96,7 +96,7 @@ def serve(settings: Settings, listeners: list[socket.socket]) -> None:
 class _Supervisor(Multiprocess):
     """uvicorn's, which prints the ``ready`` line once all workers serve, and on SIGTERM closes its own sockets.
 
-    Where the workers share them, connections that come while they drain would else wait in its backlog for nobody.
+    Where the workers share them, connections that come while they drain would else wait in their backlogs for nobody.
     A worker that starts slowly is not one that hangs, so uvicorn's health checks begin when all serve. And whether they
     do is asked in uvicorn's own loop: two threads that ask one worker take each other's answer, and one waits for ever.
     """

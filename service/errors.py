@@ -275,7 +275,7 @@ class DeadlineExceeded(GauntletError):
 
 
 class Overloaded(GauntletError):
-    """Back-pressure: more requests in flight than this worker takes."""
+    """Back-pressure: this worker has as many requests in flight as it takes, or is behind with its work."""
 
     status, code, title = 503, "overloaded", "Overloaded"
 

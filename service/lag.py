@@ -1,4 +1,4 @@
-"""How late this worker is with its own work, so that it neither takes more of it nor blames others.
+"""Event loop lag: how late this worker is with its own work, so that it takes no more and blames nobody else for it.
 
 A timer on the event loop should ring every 50 ms. What it rings late, the loop was busy, or the whole process was not
 running: the CPU was short, or somebody stopped it. A provider's answer may have lain in the socket meanwhile. Used by
@@ -20,37 +20,43 @@ MOST = 4.0
 
 
 class Lag:
-    """Of one worker's event loop. Before ``start`` it is never late."""
+    """Of one worker's event loop, in seconds. Before ``start`` and after ``stop`` it is never late."""
 
     def __init__(self, *, limit_s: float, clock: Clock) -> None:
         self._limit_s = limit_s
         self._clock = clock
         self._due_s: float | None = None
-        self._mean_s = 0.0
+        self._mean_s = self._bounded_s = 0.0
         self._lost_s = 0.0
         self._past: deque[tuple[float, float]] = deque()
         """When it rang, and what was lost in all by then."""
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Listen from now on; within a running loop."""
+        """Measure from now on; within a running loop."""
         self._past.append((self._clock.monotonic(), 0.0))
         self._wind()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Measure no more."""
         if self._timer is not None:
             self._timer.cancel()
+        self._due_s = None
+        self._mean_s = self._bounded_s = self._lost_s = 0.0
+        self._past.clear()
 
     @property
     def mean_s(self) -> float:
-        """How late the loop is on the average of the last rings, each of at most ``MOST`` limits."""
+        """How late the last rings were on average."""
         return self._mean_s
 
     @property
     def behind(self) -> bool:
-        """Whether that is more than its limit: what is taken on now would only make all of it later."""
-        return self._mean_s > self._limit_s
+        """Whether the loop is later than its limit: what is taken on now would only make all of it later.
+
+        On average, where one ring counts for at most ``MOST`` limits.
+        """
+        return self._bounded_s > self._limit_s
 
     def lost_s(self, last_s: float) -> float:
         """For how many of the last seconds (at most ``REMEMBERED_S``) the loop was late."""
@@ -58,10 +64,9 @@ class Lag:
         before = 0.0
         for rang_s, lost_s in self._past:
             if rang_s > since_s:
+                before = max(before, lost_s - (rang_s - since_s))  # a ring tells of the time up to it
                 break
             before = lost_s
-        else:
-            return min(self._overdue_s(), last_s)
         return min(self._lost_s - before + self._overdue_s(), last_s)
 
     def _overdue_s(self) -> float:
@@ -74,9 +79,10 @@ class Lag:
     def _ring(self) -> None:
         late_s = self._overdue_s()
         self._lost_s += late_s
-        self._mean_s += WEIGHT * (min(late_s, MOST * self._limit_s) - self._mean_s)
+        self._mean_s += WEIGHT * (late_s - self._mean_s)
+        self._bounded_s += WEIGHT * (min(late_s, MOST * self._limit_s) - self._bounded_s)
         now = self._clock.monotonic()
         self._past.append((now, self._lost_s))
-        while self._past[0][0] < now - REMEMBERED_S:
+        while self._past[1][0] <= now - REMEMBERED_S:
             self._past.popleft()
         self._wind()

@@ -1,12 +1,12 @@
 """The port that all workers share, so that a burst of new connections is spread over them.
 
-On Linux each worker listens on a socket of its own (SO_REUSEPORT, socket(7)) and the kernel spreads new connections by
+On Linux each worker listens on sockets of its own (SO_REUSEPORT, socket(7)) and the kernel spreads new connections by
 a hash of their addresses. Behind one shared socket whichever worker wakes first takes the whole backlog: one fills up
 and refuses while the others are idle (``docs/adr/0007``). macOS gives all connections to one of such sockets, so there
 the workers share one.
 
 uvloop accepts one connection per socket and turn of its loop. So a worker that is busy would leave new connections in
-the backlog for seconds, where nobody can refuse them; with ``QUEUES`` sockets each it takes as many per turn
+the backlog for seconds, where nobody can refuse them; with ``QUEUES`` sockets each it takes up to as many per turn
 (``docs/adr/0015``). Next: ``app.py``.
 """
 
@@ -36,7 +36,12 @@ def listen(host: str, port: int) -> list[socket.socket]:
     if PER_WORKER:  # the port is free; to ask that with SO_REUSEPORT would have joined another service on it
         shared.close()
         return _own(host, port)
-    sockets = [shared, *(shared.dup() for _ in range(QUEUES - 1))]
+    sockets = [shared]
+    try:
+        sockets += [shared.dup() for _ in range(QUEUES - 1)]
+    except BaseException:
+        shared.close()
+        raise
     for one in sockets:
         one.set_inheritable(True)
     return sockets

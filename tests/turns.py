@@ -1,7 +1,7 @@
-"""Two processes share the tests (`make test`), a file to each; what needs the machine for itself gets it.
+"""Two processes share the tests (`make test`), file by file; what needs the machine for itself gets it.
 
-Tests with the mark `alone` come first, one process's after the other's: they put load on, and what they measure would
-be of two tests at once. All others run beside each other. Without `-n` nothing of this is needed, and nothing happens.
+Tests with the mark `alone` come first, and while one of them runs no other test does: they put load on, and what they
+measure would be of two tests at once. Without `-n` they merely come first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Generator
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,7 +36,8 @@ class Turns:
 
     def __init__(self, session: str) -> None:
         folder = Path(tempfile.gettempdir())
-        self._gate, self._turn = (_opened(folder / f"gauntlet-{session}.{name}") for name in ("gate", "turn"))
+        self._paths = [folder / f"gauntlet-{session}.{name}" for name in ("gate", "turn")]
+        self._gate, self._turn = map(_opened, self._paths)
         self._held = False
 
     def begin(self, *, alone: bool) -> None:
@@ -58,8 +58,8 @@ class Turns:
         """Nobody waits any more."""
         for file in (self._gate, self._turn):
             file.close()
-            with suppress(FileNotFoundError):
-                Path(file.name).unlink()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
 
 
 class Plugin:
@@ -78,8 +78,9 @@ class Plugin:
             if nextitem is None or not (is_alone(item) and is_alone(nextitem)):
                 self._turns.end()
 
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Tidy up."""
+        """Tidy up, when the fixtures have ended."""
         self._turns.close()
 
 

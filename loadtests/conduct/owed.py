@@ -3,53 +3,53 @@
 Read `world.py` next, which owes them.
 """
 
-import json
+import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from loadtests.books.run import RUNS
 
-NOTE = ".stages.json"
+Stages = Mapping[str, bool]
 
 
 class _Note(BaseModel, frozen=True):
-    """Of the service at that URL: how the stages were found, and how they were switched."""
+    """How the stages were found, how they stood when it was written, and how they were to be switched then."""
 
-    service: str
     found: dict[str, bool]
+    stood: dict[str, bool]
     switched: dict[str, bool]
 
 
-def note(home: Path, service: str, found: Mapping[str, bool], switched: Mapping[str, bool]) -> None:
-    """Before they are switched; whole or not at all."""
-    path = _path(home)
+def note(home: Path, service: str, *, found: Stages, stood: Stages, switched: Stages) -> None:
+    """Before they are switched; whole or not at all. `service` is its base URL: each has a note of its own."""
+    path = _path(home, service)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"service": service, "found": dict(found), "switched": dict(switched)}) + "\n")
+    fresh.write_text(_Note(found=dict(found), stood=dict(stood), switched=dict(switched)).model_dump_json() + "\n")
     fresh.replace(path)
 
 
-def found(home: Path, service: str, now: Mapping[str, bool]) -> dict[str, bool] | None:
+def found(home: Path, service: str, now: Stages) -> dict[str, bool] | None:
     """How a run that was killed had found them; None when nothing is owed.
 
     Who switched a stage since then meant it, so what is owed is owed only while all are as that run left them.
     """
     try:
-        left = _Note.model_validate_json(_path(home).read_bytes())
+        left = _Note.model_validate_json(_path(home, service).read_bytes())
     except (OSError, ValidationError):
         return None
-    owed = left.service == service and left.switched == now and left.found.keys() == now.keys()
+    owed = now in (left.switched, left.stood) and left.found.keys() == now.keys()
     return dict(left.found) if owed else None
 
 
-def settle(home: Path) -> None:
+def settle(home: Path, service: str) -> None:
     """They are as they were found."""
-    with suppress(FileNotFoundError):
-        _path(home).unlink()
+    _path(home, service).unlink(missing_ok=True)
 
 
-def _path(home: Path) -> Path:
-    return home / RUNS / NOTE
+def _path(home: Path, service: str) -> Path:
+    host = re.sub(r"[^A-Za-z0-9.-]+", "-", urlsplit(service).netloc)
+    return home / RUNS / f".stages-{host}.json"

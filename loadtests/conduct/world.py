@@ -47,11 +47,12 @@ class World:
             self._set(target, scenario.providers.get(target))
         if not self._plain:
             now = self._stages()
-            owed_to = owed.found(self._places.home, self._places.service, now)
-            self.put_back = owed_to is not None and owed_to != now
-            self._stages_before = now if owed_to is None else owed_to
+            left = owed.found(self._places.home, self._places.service, now)
+            self.put_back = left is not None and left != now
+            self._stages_before = now if left is None else left
             wanted = {stage: stage not in off for stage in now}
-            owed.note(self._places.home, self._places.service, self._stages_before, wanted)
+            before = self._stages_before
+            owed.note(self._places.home, self._places.service, found=before, stood=now, switched=wanted)
             self._switch(wanted)
             self._close_circuits()
 
@@ -78,7 +79,7 @@ class World:
         try:
             if self._stages_before:
                 self._switch(self._stages_before)
-                owed.settle(self._places.home)
+                owed.settle(self._places.home, self._places.service)
         finally:
             self._simulator("DELETE", "/sim/faults")
             for target in TARGETS:

@@ -130,7 +130,7 @@ LAG = Metric(
     "gauge",
     "s",
     (),
-    "How late this worker is with its own work, on the average of some rings of a timer",
+    "Event loop lag: how late the last rings of a timer were on average",
 )
 FIRST_TOKEN_DURATION = Metric(
     "gauntlet.first_token.duration",

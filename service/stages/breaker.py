@@ -23,7 +23,7 @@ from ..errors import (
     StoreUnavailable,
     TimedOut,
 )
-from ..lag import Lag
+from ..lag import REMEMBERED_S, Lag
 from ..settings import BreakerSettings
 from ..store.guard import Store
 from ..store.replica import CHANNEL, Fields, Replica, news
@@ -32,9 +32,8 @@ from ..store.settle import Settle
 from .ask import Ask, Next, Outcome, Reply
 from .circuit import Circuit
 
-BLAMED_FOR_S = 2.0
 OWN_SHARE = 0.25
-"""Whoever was late himself for so much of the last seconds, or of the call, finds nobody else too slow."""
+"""A worker that was late itself for more of a request's time than this finds nobody else too slow."""
 
 
 class Breaker:
@@ -107,7 +106,7 @@ class Breaker:
                 renewing.cancel()
             try:
                 # Waited for, so that this request's next attempt finds its own failure counted.
-                await self._judge(provider, error, generation, token, now)
+                await self._judge(provider, error, generation, token, ask.started_s)
             except asyncio.CancelledError:
                 self._release(provider, generation, token)
                 raise
@@ -125,7 +124,7 @@ class Breaker:
                 if token or self.circuits[provider].failures:
                     self._settle.post(self._do(provider, "success", generation, token), "breaker")
             elif outcome == "error" and error is not None:
-                self._settle.post(self._judge(provider, error, generation, token, now), "breaker")
+                self._settle.post(self._judge(provider, error, generation, token, ask.started_s), "breaker")
             else:
                 self._release(provider, generation, token)
 
@@ -168,15 +167,18 @@ class Breaker:
         """When the next probe may be claimed: after the cool-down, or when the one under way is given up."""
         return max(circuit.open_until, circuit.probe_until if circuit.state == "half_open" else 0)
 
-    def _is_ours(self, error: ProviderError, began: float) -> bool:
-        """Whether a timeout tells of this worker rather than of the provider."""
+    def _is_ours(self, error: ProviderError, asked_s: float) -> bool:
+        """Whether a timeout tells of this worker rather than of the provider.
+
+        What was lost before the call counts as well: it left less time for this provider.
+        """
         if not isinstance(error, TimedOut):
             return False
-        last_s = min((self._now() - began) / 1000, BLAMED_FOR_S)
+        last_s = min(self._clock.monotonic() - asked_s, REMEMBERED_S)
         return self._lag.lost_s(last_s) > OWN_SHARE * last_s
 
-    async def _judge(self, provider: str, error: BaseException, generation: int, token: str, began: float) -> None:
-        if isinstance(error, ProviderError) and error.counts and not self._is_ours(error, began):
+    async def _judge(self, provider: str, error: BaseException, generation: int, token: str, asked_s: float) -> None:
+        if isinstance(error, ProviderError) and error.counts and not self._is_ours(error, asked_s):
             await self._do(provider, "failure", generation, token, self._settings.failures)
         else:
             if isinstance(error, RateLimitedByProvider) and error.retry_after_s:

@@ -16,7 +16,7 @@ from .ask import Ask, Attempt, Delta, Event, Outcome, Reply
 CHARACTERS_PER_TOKEN = 4
 """Rule of thumb for English text; used only for estimates, never for what a provider stated."""
 
-FAIR_SHARE = 0.4
+FAIR_SHARE = 0.25
 """Of its route's deadline: a provider that had less time than this is not judged by a timeout."""
 
 

@@ -136,6 +136,17 @@ async def test_a_deadline_in_the_header_bounds_a_refund_too(stack: Stack) -> Non
     assert late.took_s < 2
 
 
+async def test_payments_that_hang_open_their_circuit(stack: Stack) -> None:
+    await stack.sim.fault("payments", "hang")
+    alice = stack.caller()
+    answers = await at_once(5, lambda n: alice.refund(f"hanging-{n}"))
+    assert {answer.status for answer in answers} <= {503, 504}
+    assert (await stack.breakers())["payments"] == "open"
+    refused = await alice.refund("refused")
+    assert refused.status == 503
+    assert refused.took_s < 1
+
+
 async def test_two_different_keys_are_no_key(stack: Stack) -> None:
     headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two"), *stack.caller().headers.items()]
     assert stack.session is not None

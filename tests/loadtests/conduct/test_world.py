@@ -29,6 +29,7 @@ class Fake:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
         self.stages = dict(STAGES)
+        self.switches = True
         self.away: str | None = None
         self.not_acknowledged: list[list[int]] = []
         self.breakers = [OPEN, CLOSED, OPEN]
@@ -39,7 +40,7 @@ class Fake:
         assert url == SIMULATOR or headers == {"Authorization": "Bearer admin"}
         self.asked.append((method, path, body))
         if path == "/admin/stages" and method == "PUT":
-            self.stages |= body
+            self.stages |= body if self.switches else {}
             return {"stages": self.stages, "not_acknowledged": (self.not_acknowledged or [[]]).pop(0)}
         if path == "/admin/stages":
             return {"stages": dict(self.stages)}
@@ -139,6 +140,34 @@ def test_the_next_run_pays_what_one_that_was_killed_owes(fake: Fake, make: Calla
     assert not after.put_back, "it is paid"
 
 
+def test_a_run_that_is_killed_before_it_switches_owes_what_the_one_before_it_owed(
+    fake: Fake, make: Callable[..., World]
+) -> None:
+    make().prepare(scenario(), ["cache"])
+    fake.switches = False
+    make().prepare(scenario(), ["retry"])
+    fake.switches = True
+    world = make()
+    world.prepare(scenario(), [])
+    world.restore()
+    assert fake.stages == STAGES
+
+
+def test_what_is_owed_to_one_service_is_not_paid_to_another(
+    fake: Fake, make: Callable[..., World], tmp_path: Path
+) -> None:
+    make().prepare(scenario(), ["cache"])
+    other = World(Places(tmp_path, "http://other:1", SIMULATOR, "http://collector", admin_key="admin"))
+    other.prepare(scenario(), [])
+    assert not other.put_back
+    other.restore()
+    fake.stages = {"cache": False, "retry": True, "breaker": True}
+    world = make()
+    world.prepare(scenario(), [])
+    world.restore()
+    assert fake.stages == STAGES
+
+
 def test_a_stage_that_somebody_switched_since_is_left_as_it_is(fake: Fake, make: Callable[..., World]) -> None:
     make().prepare(scenario(), ["cache"])
     fake.stages["retry"] = False
@@ -149,7 +178,7 @@ def test_a_stage_that_somebody_switched_since_is_left_as_it_is(fake: Fake, make:
     assert fake.stages == {"cache": False, "retry": False, "breaker": True}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"service": 1}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"found": 1}', b"\xff"])
 def test_a_note_of_what_is_owed_that_cannot_be_read_owes_nothing(
     fake: Fake, make: Callable[..., World], tmp_path: Path, content: bytes
 ) -> None:

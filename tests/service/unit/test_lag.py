@@ -67,6 +67,23 @@ async def test_what_was_lost_is_told_of_the_last_seconds_alone(worker: Worker) -
     assert worker.lag.lost_s(4.0) == pytest.approx(0.5)
 
 
+async def test_of_a_pause_before_those_seconds_nothing_is_told(worker: Worker) -> None:
+    worker.rings(3.0)
+    worker.rings(*[0.0] * 38)  # 1.9 s
+    assert worker.lag.lost_s(2.0) == pytest.approx(0.1)
+    assert worker.lag.lost_s(5.0) == pytest.approx(3.0)
+    worker.rings(*[0.0] * 200)
+    assert worker.lag.lost_s(5.0) == pytest.approx(0.0)
+
+
+async def test_after_its_end_it_is_never_late(worker: Worker) -> None:
+    worker.rings(3.0, 3.0, 3.0)
+    assert worker.lag.mean_s > 1.0, "told as it is"
+    worker.lag.stop()
+    worker.passes(3.0)
+    assert (worker.lag.behind, worker.lag.mean_s, worker.lag.lost_s(2.0)) == (False, 0.0, 0.0)
+
+
 async def test_a_ring_that_is_overdue_counts_before_it_rings(worker: Worker) -> None:
     """Who was stopped meets the time-outs of his calls first."""
     worker.rings(0.0)
