@@ -264,7 +264,7 @@ class Settings(BaseSettings):
     )
     admission: Count = Field(512, description="requests in flight per worker; beyond it 503")
     admission_lag_s: Seconds = Field(
-        0.075, description="a worker whose event loop is later than that on average answers 503"
+        0.075, description="a worker whose event loop is later on average takes an eighth of `admission`"
     )
     body_max_bytes: Count = Field(256 * 1024, description="largest request body")
     drain_s: Seconds = Field(10.0, description="time for requests in flight after SIGTERM")

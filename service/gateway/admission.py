@@ -1,8 +1,9 @@
 """Admission: a bound on requests in flight, so that a flood is refused at once and not queued to death.
 
-The bound is a number, which does not know how much CPU there is; so a worker that is behind with its work takes no
-more of it either, until it has caught up (``../lag.py``). Beyond either bound 503 with Retry-After; ``/health`` is
-answered before this layer and stays quick. Chapter, section 1 (back-pressure). Next: ``auth.py``.
+The bound is a number, which does not know how much CPU there is; so a worker that is behind with its work
+(``../lag.py``) takes only an eighth of it, until it has caught up. (With less in flight it is not its own work that
+makes it late, and to refuse more would help nobody.) Beyond either bound 503 with Retry-After; ``/health`` is answered
+before this layer and stays quick. Chapter, section 1 (back-pressure). Next: ``auth.py``.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,6 +13,9 @@ from ..lag import Lag
 
 NOT_COUNTED = ("/ready", "/admin/")
 """A full worker is busy, not unready; and whoever must mend it must get in."""
+
+LATE_PART = 8
+"""What a worker that is behind takes at once: the bound divided by this."""
 
 
 class Admission:
@@ -32,7 +36,7 @@ class Admission:
             raise Overloaded(
                 f"this worker has its {self._limit} requests in flight; try again in a second", retry_after_s=1.0
             )
-        if self._lag.behind:
+        if self._lag.behind and self.in_flight >= self._limit // LATE_PART:
             raise Overloaded(
                 f"this worker is {self._lag.mean_s * 1000:.0f} ms behind with its work; try again in a second",
                 retry_after_s=1.0,

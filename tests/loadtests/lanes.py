@@ -21,7 +21,7 @@ from loadtests.scenario.model import Provider
 from loadtests.scenario.timing import lasting
 from tests.stack import AT_ONCE
 
-LANES = 4
+LANES = 3
 POC_DRAIN_S = 8.0
 
 

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.clock import SystemClock
 from service.errors import Overloaded
-from service.gateway.admission import Admission
+from service.gateway.admission import LATE_PART, Admission
 from service.gateway.health import Health, Readiness
 from service.lag import Lag
 from service.store.guard import Store
@@ -41,16 +41,21 @@ class Hands(Lag):
         return self.is_behind
 
 
-async def test_a_worker_that_is_behind_takes_nothing_until_it_has_caught_up() -> None:
-    lag = Hands()
-    app = Admission(PlainTextResponse("ok"), limit=3, lag=lag)
+async def test_a_worker_that_is_behind_takes_an_eighth_until_it_has_caught_up() -> None:
+    lag, gate = Hands(), Gate()
+    app = Admission(gate, limit=2 * LATE_PART, lag=lag)
     lag.is_behind = True
+    served = [asyncio.create_task(get(app, "/chat")) for _ in range(2)]
+    await asyncio.sleep(0)
     with pytest.raises(Overloaded, match="0 ms behind with its work; try again in a second") as refused:
         await get(app, "/chat")
-    assert (refused.value.status, refused.value.retry_after_s, app.in_flight) == (503, 1.0, 0)
-    assert (await get(app, "/admin/stages")).status == 200
+    assert (refused.value.status, refused.value.retry_after_s, app.in_flight) == (503, 1.0, 2)
     lag.is_behind = False
-    assert (await get(app, "/chat")).status == 200
+    served.append(asyncio.create_task(get(app, "/chat")))
+    await asyncio.sleep(0)
+    assert app.in_flight == 3
+    gate.open.set()
+    assert [(await one).status for one in served] == [200] * 3
 
 
 async def test_beyond_the_bound_a_request_is_refused_at_once_and_below_it_served() -> None:
