@@ -26,7 +26,7 @@ up: $(INSTALLED)
 	@$(BIN)/python -m gauntlet up $(ARGS)
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: $(INSTALLED)
 	@$(BIN)/ruff check .

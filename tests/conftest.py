@@ -6,8 +6,26 @@ from typing import Any
 
 import pytest
 
+from . import turns
 from .collector import Collector
 from .stack import Stack
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With `-n` this is called in each process."""
+    if (session := getattr(config, "workerinput", {}).get("testrunuid")) is not None:
+        config.pluginmanager.register(turns.Plugin(session))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the machine for itself comes first."""
+    items.sort(key=lambda item: not turns.is_alone(item))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> turns.Scheduling:
+    """Files stay in their order."""
+    config.option.loadscopereorder = False
+    return turns.Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -102,13 +102,17 @@ def test_make_alone_names_the_targets() -> None:
 def test_continuous_integration_runs_test_and_check_and_fails_with_either(tmp_path: Path) -> None:
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
-    (tmp_path / "Makefile").write_text("test:\n\t@exit $(T)\ncheck:\n\t@exit $(C)\n")
+    (tmp_path / "Makefile").write_text(".venv/.installed:\n\t@exit $(I)\ntest:\n\t@exit $(T)\ncheck:\n\t@exit $(C)\n")
 
-    def run(test: str, check: str) -> subprocess.CompletedProcess[str]:
-        env = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "T": test, "C": check}
+    def run(test: str, check: str, install: str = "0") -> subprocess.CompletedProcess[str]:
+        env = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "I": install, "T": test, "C": check}
         command = ["bash", str(tmp_path / ".ci" / "run")]
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
     assert run("0", "0").returncode == 0
     assert run("1", "0").returncode == 1
     assert run("0", "1").stdout.endswith("failed: make check\n")
+    assert run("1", "1").stdout.endswith("failed: make test check\n")
+    refused = run("0", "0", install="1")
+    assert refused.returncode == 1
+    assert refused.stdout.endswith("failed: make .venv/.installed\n")

@@ -68,6 +68,7 @@ def test_each_kind_of_expectation_is_refuted_by_some_run() -> None:
     assert kinds() <= set().union(*REFUTED.values())
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(WITHIN_S)
 @pytest.mark.parametrize("case", list(REFUTED), ids=lambda case: case.label)
 def test_what_is_wrong_is_told(case: Case, finished: Callable[[Case], Finished]) -> None:

@@ -18,6 +18,7 @@ WITHIN_S = 900
 """All runs of the session begin together, so the first test waits for others' as well."""
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(WITHIN_S)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 def test_every_promise_of_the_scenario_holds_and_the_books_balance(
