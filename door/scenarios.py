@@ -1,7 +1,8 @@
 """`gauntlet scenarios`: every scenario on the service as built, in private workbenches, and a table of verdicts.
 
 `make scenarios` runs them in full with three seeds. Each run is `gauntlet load … --json` in a home of its own, as a
-person would run it, several at a time where the machine bears it. Read `load.py` next.
+person would run it, several at a time where the machine bears it; those that put all of it to work come first,
+each alone. Read `load.py` next.
 """
 
 import argparse
@@ -57,10 +58,10 @@ def run(argv: Sequence[str]) -> int:
     runs = [(name, seed) for seed in args.seeds for name in wanted]
     found: list[Outcome] = []
     folder = home.find(os.environ) / "scenarios"
-    with ThreadPoolExecutor(args.lanes) as lanes, _cancelling(lanes):
-        pending = [lanes.submit(one, name, seed, folder, short=args.short) for name, seed in runs]
-        for done in as_completed(pending):
-            outcome = done.result()
+    loud = [(name, seed) for name, seed in runs if scenarios.named(name).is_loud]
+    beside = [one for one in runs if one not in loud]
+    for some, lanes in ((loud, 1), (beside, args.lanes)):
+        for outcome in _done(some, lanes, folder, short=args.short):
             found.append(outcome)
             style = STYLES[outcome.verdict]
             line = Text(f"{len(found):>3} of {len(runs)}  {outcome.name:<16} seed {outcome.seed:<4} ")
@@ -69,6 +70,14 @@ def run(argv: Sequence[str]) -> int:
     _show(found, args.seeds)
     verdicts = {outcome.verdict for outcome in found}
     return FAIL if "fail" in verdicts else NOT_JUDGED if "unknown" in verdicts else PASS
+
+
+def _done(runs: Sequence[tuple[str, int]], lanes: int, folder: Path, *, short: bool) -> Iterator[Outcome]:
+    """Each as soon as it has ended, so many at a time."""
+    with ThreadPoolExecutor(lanes) as pool, _cancelling(pool):
+        pending = [pool.submit(one, name, seed, folder, short=short) for name, seed in runs]
+        for done in as_completed(pending):
+            yield done.result()
 
 
 def _parser() -> argparse.ArgumentParser:

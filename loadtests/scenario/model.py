@@ -19,6 +19,9 @@ REFUND_PATH = "/refund"
 ROUNDING_S = 1e-6
 """A shortened fault that ends with its phase may end a rounding error after it."""
 
+LOUD = 100
+"""Arrivals in a second, or users."""
+
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
@@ -210,6 +213,11 @@ class Scenario(_Strict):
     def lasts_s(self) -> float:
         """All phases together."""
         return sum(phase.for_s for phase in self.phase)
+
+    @property
+    def is_loud(self) -> bool:
+        """Whether it puts all of a small machine to work for a while, so that nothing may be measured beside it."""
+        return max(max(*phase.rates, *phase.crowd, phase.at_once) for phase in self.phase) >= LOUD
 
     @property
     def breaks(self) -> bool:

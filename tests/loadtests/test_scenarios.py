@@ -9,10 +9,9 @@ from loadtests.conduct import Finished
 
 from .lanes import Case
 
-HEAVY = ("spike", "herd")
 ELSEWHERE = ("demo",)
 """tests/test_readme.py runs it, by its verb."""
-CASES = [Case(name, heavy=name in HEAVY) for name in scenario.names() if name not in ELSEWHERE]
+CASES = [Case(name, heavy=scenario.named(name).is_loud) for name in scenario.names() if name not in ELSEWHERE]
 
 WITHIN_S = 900
 """All runs of the session begin together, so the first test waits for others' as well."""
