@@ -9,7 +9,7 @@ from tests.collector import Collector
 from tests.door.cli import Up, eventually, gauntlet
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A running workbench that is not to be broken."""
     up = Up(tmp_path_factory.mktemp("workbench") / "home")
@@ -35,7 +35,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
         gauntlet("down", env=up.env)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A collector in which tests tell what they want to find."""
     process = Collector.start(tmp_path_factory.mktemp("collector"))

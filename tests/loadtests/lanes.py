@@ -57,20 +57,33 @@ class Lanes:
     _heavy: threading.Lock = field(default_factory=threading.Lock)
     _heavy_done: threading.Event = field(default_factory=threading.Event)
     _heavy_left: int = 0
+    _left: int = 0
     _number: int = 0
 
     def submit(self, cases: Sequence[Case]) -> dict[Case, Future[Finished]]:
-        """All of them; the light ones begin when the heavy ones have ended."""
+        """All of them; the light ones begin when the heavy ones have ended, the workbenches end with the last."""
+        self._left = len(cases)
         self._heavy_left = sum(case.heavy for case in cases)
         if not self._heavy_left:
             self._heavy_done.set()
-        return {case: self._pool.submit(self._run, case) for case in sorted(cases, key=lambda case: not case.heavy)}
+        ordered = sorted(cases, key=lambda case: not case.heavy)
+        futures = {case: self._pool.submit(self._run, case) for case in ordered}
+        for future in futures.values():
+            future.add_done_callback(self._has_ended)
+        return futures
 
     def end(self) -> None:
         """Begin no more, wait for those under way, end every process."""
         self._heavy_done.set()
         self._pool.shutdown(cancel_futures=True)
         self._opened.close()
+
+    def _has_ended(self, _: Future[Finished]) -> None:
+        with self._lock:
+            self._left -= 1
+            last = not self._left
+        if last:
+            self._opened.close()  # tests of other things need the CPU that idle processes take
 
     def _run(self, case: Case) -> Finished:
         if not case.heavy:

@@ -50,7 +50,7 @@ def written(tmp_path: Path) -> Iterator[Written]:
     written.store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A collector that all share: what a test sends has ids of its own."""
     collector = Collector.start(tmp_path_factory.mktemp("collector"))

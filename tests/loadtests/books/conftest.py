@@ -10,14 +10,14 @@ from tests.collector import Collector
 from tests.loadtests.simulator.lab import SimulatorProcess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     process = Collector.start(tmp_path_factory.mktemp("collector"))
     yield process
     process.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def simulator() -> Iterator[dict[str, int]]:
     """Its ports."""
     process = SimulatorProcess()

@@ -9,7 +9,7 @@ import pytest
 from .lab import Lab, SimulatorProcess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ports() -> Iterator[dict[str, int]]:
     process = SimulatorProcess()
     yield process.ready()
