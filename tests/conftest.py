@@ -18,8 +18,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the machine for itself comes first."""
-    items.sort(key=lambda item: not turns.is_alone(item))
+    """First what needs the machine for itself, then what takes longest: at the end one process would wait for it."""
+    items.sort(key=lambda item: (not turns.is_alone(item), item.path.name not in turns.LONG))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> turns.Scheduling:
