@@ -23,7 +23,7 @@ from .simulator.lab import QUESTION, ROOT, Lab
 
 FORMS = ("sync", "blocking")
 READY_WITHIN_S = 60.0
-ENDS_WITHIN_S = 10.0
+ENDS_WITHIN_S = 3.0
 
 
 class Proof:
@@ -206,6 +206,7 @@ async def test_the_blocking_form_has_processes_that_each_make_one_call_at_a_time
     assert most_at_once(await lab.rows(16)) == 2
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("form", "signum"), [("sync", signal.SIGTERM), ("blocking", signal.SIGINT)])
 async def test_it_ends_at_once_with_calls_under_way(
     lab: Lab, start: Callable[..., Proof], form: str, signum: signal.Signals
