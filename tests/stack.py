@@ -68,8 +68,10 @@ AT_ONCE = {
     "OTEL_BSP_SCHEDULE_DELAY": "100",
     "OTEL_BLRP_SCHEDULE_DELAY": "100",
     "OTEL_METRIC_EXPORT_INTERVAL": "250",
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "15",
 }
-"""Telemetry leaves sooner than by default, so that tests need not wait for it."""
+"""Telemetry leaves sooner than by default, so that tests need not wait for it, and a collector that has no CPU for some
+seconds loses none of it."""
 
 
 class Process:
@@ -453,6 +455,16 @@ class Stack:
         """Breakers closed in both workers, the simulator empty."""
         await self.sim.reset()
         await self.close_breakers()
+
+    async def switch(self, **stages: bool) -> None:
+        """Turn stages on or off, and wait until each worker knows: a store without CPU takes another try."""
+
+        async def acknowledged() -> bool:
+            answer = await self.admin.request("PUT", "/admin/stages", stages)
+            assert answer.status in (200, 503), answer.body
+            return answer.status == 200 and answer.json()["not_acknowledged"] == []
+
+        await eventually(acknowledged, f"all workers to know of {stages}")
 
     async def close_breakers(self) -> None:
         """Close every circuit, and wait until each worker knows: without its subscription one re-reads in a second."""

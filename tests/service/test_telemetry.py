@@ -365,12 +365,12 @@ async def test_a_refund_is_traced_and_names_the_key_of_its_charge(stack: Stack) 
 
 async def test_a_stage_that_is_off_is_said(stack: Stack) -> None:
     alice = stack.caller()
-    await stack.admin.request("PUT", "/admin/stages", {"retry": False})
+    await stack.switch(retry=False)
     try:
         answer = await alice.chat()
         spans = await trace(stack, answer, 7)
     finally:
-        await stack.admin.request("PUT", "/admin/stages", {"retry": True})
+        await stack.switch(retry=True)
     assert "retry" not in [span["name"] for span in spans]
     assert (await record(stack, answer))["off"] == ["retry"]
 

@@ -94,7 +94,7 @@ async def test_a_stage_is_switched_for_the_fleet_and_the_switch_shows_what_is(ap
     toggle.set_value(False).run()
     assert not page.exception
     assert (await stack.admin.request("GET", "/admin/stages")).json()["stages"]["retry"] is False
-    await stack.admin.request("PUT", "/admin/stages", {"retry": True})
+    await stack.switch(retry=True)
     page.run()
     assert page.toggle(key="stage_retry").value is True
 

@@ -151,23 +151,32 @@ async def test_faults_switches_and_circuits_of_a_real_stack(start_stack: Callabl
         feed = Feed(backends(stack.collector.url, stack.url, simulator))
         caller, admin = stack.caller(), stack.admin
         await stack.sim.fault("anthropic", "status", status=503)
-        await admin.request("PUT", "/admin/stages", {"cache": False})
-        for _ in range(8):
-            await caller.chat()
-        await admin.request("PUT", "/admin/stages", {"cache": True})
+        await stack.switch(cache=False)
+
+        async def opened() -> bool:
+            assert (await caller.chat()).status == 200
+            rows = (await admin.request("GET", "/admin/breakers")).json()["breakers"]
+            return any(row["provider"] == "anthropic" and row["state"] == "open" for row in rows)
+
+        await eventually(opened, "the circuit to open")
+        await stack.switch(cache=True)
         await stack.sim.heal()
+        state: dict[str, object] = {}
 
         async def seen() -> bool:
             feed.refresh()
             picture = feed.picture(60, time.time() + 1)
             labels = [mark.label for mark in picture.marks]
-            opened = [change for change in picture.changes if (change.provider, change.state) == ("anthropic", "open")]
+            changes = [change for change in picture.changes if (change.provider, change.state) == ("anthropic", "open")]
             closed = [band for band in picture.bands if band.target == "anthropic" and band.end is not None]
-            answered = feed.now.ready is not None and feed.now.levels is not None  # each is asked on its own
-            return answered and "− cache" in labels and "+ cache" in labels and bool(opened) and bool(closed)
+            # Each is asked on its own.
+            state.update(ready=feed.now.ready, levels=feed.now.levels, away=feed.now.away)
+            state.update(labels=labels, changes=changes, closed=closed)
+            answered = feed.now.ready is not None and feed.now.levels is not None
+            return answered and "− cache" in labels and "+ cache" in labels and bool(changes) and bool(closed)
 
         # Longer than who once answered late is left alone (16 s).
-        await eventually(seen, "band, switches, circuit, and what service and collector answer", within_s=40)
+        await eventually(seen, state, within_s=40)
         assert feed.now.ready is not None
         assert {row["provider"] for row in feed.now.ready["providers"]} >= {"anthropic", "openai"}
         assert feed.now.levels is not None

@@ -107,8 +107,7 @@ async def test_all_ten_are_seen_once_they_happened(app: App, own: Collector, sta
         assert "**10 of 10** seen in the last hour" in page.markdown[0].value
         assert "not an audit" in page.markdown[0].value
 
-        off = await stack.admin.request("PUT", "/admin/stages", {"cache": False, "retry": False, "rate_limit": False})
-        assert off.status == 200
+        await stack.switch(cache=False, retry=False, rate_limit=False)
         states = [state for state, _ in found(ran(page))]
         assert [states[n] for n in (CALLS, HITS, LIMITS)] == ["off now"] * 3
 

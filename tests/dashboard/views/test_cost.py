@@ -264,7 +264,7 @@ async def test_the_sums_are_those_of_the_books(
         await stack.sim.fault("anthropic", "cut", share=0.2)
         with ClientBook(tmp_path) as book:
             await MixedRun(stack, book, seed=11, count=120).run()
-        await stack.admin.request("PUT", "/admin/stages", {"cache": False})
+        await stack.switch(cache=False)
         await asyncio.to_thread(stack.service.end)  # a worker that ends tells all it has
         await stack.told("select 1 from log_records where event = 'gauntlet.worker.stopped'", rows=2)
         ledger = await stack.sim.calls()
