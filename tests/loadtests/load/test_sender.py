@@ -26,8 +26,9 @@ from loadtests.scenario.arrivals import CHAT, COMPLETIONS, STREAM
 from tests.loadtests.load.green import green
 from tests.loadtests.small import scenario
 
-Step = bytes | float | Literal["reset", "hang"]
-"""Bytes to send, seconds to wait, or an end that is none."""
+Step = bytes | float | Literal["reset", "hang", "all there"]
+"""Bytes to send, seconds to wait, an end that is none, or a wait until all CROWD requests have come."""
+CROWD = 40
 
 TOLD = {
     "answer": "Because.",
@@ -84,6 +85,7 @@ def token(text: str) -> bytes:
 DONE = data({"choices": [], "usage": {}, "gauntlet": TOLD}) + b"data: [DONE]\n\n"
 SCRIPT: dict[str, list[Step]] = {
     "json": [PAUSE_S, *json_of(200, TOLD)],
+    "crowd": ["all there", *json_of(200, TOLD)],
     "completion": json_of(200, {"id": "c1", "choices": [], "gauntlet": TOLD}),
     "message": json_of(503, MESSAGE, "Retry-After: 7\r\n"),
     "plain 500": plain(500, b"Internal Server Error", "text/plain"),
@@ -118,9 +120,12 @@ class Server(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 2 * CROWD
+    """Of the five of the standard library, more at once would wait seconds for their handshake to be repeated."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.crowd = threading.Barrier(CROWD)
         self.heads: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.ended = threading.Event()
@@ -138,6 +143,8 @@ class Handler(socketserver.StreamRequestHandler):
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 elif step == "hang":
                     self.server.ended.wait(30)
+                elif step == "all there":
+                    self.server.crowd.wait(30)
                 elif isinstance(step, float):
                     time.sleep(step)
                 elif isinstance(step, bytes):
@@ -331,19 +338,16 @@ def test_what_is_given_up_is_in_the_book_as_left(job: Job, question: str, status
 
 
 def test_many_requests_of_one_caller_go_out_at_once(job: Job) -> None:
-    def many() -> float:
-        begun = time.monotonic()
-        arrivals = [arrival_of("json", number) for number in range(40)]
+    def many() -> None:
+        arrivals = [arrival_of("crowd", number) for number in range(CROWD)]
         gevent.joinall([gevent.spawn(sender.send, one, one.body, time.time()) for one in arrivals])
-        return time.monotonic() - begun
 
     with ClientBook(job.folder) as book:
         sender = Sender(job, book)
-        took_s = green(many)
+        green(many)
     entries = lines(job.folder)
-    assert len({entry.request_id for entry in entries}) == 40
-    assert {entry.outcome for entry in entries} == {"answered"}
-    assert took_s < 40 * PAUSE_S / 2
+    assert len({entry.request_id for entry in entries}) == CROWD
+    assert {entry.outcome for entry in entries} == {"answered"}  # none is, before all are there
 
 
 def test_a_request_carries_the_callers_key_and_the_arrivals_id(job: Job, server: Server) -> None:
