@@ -142,7 +142,7 @@ COMMENT ON COLUMN breaker_events."failures" IS 'consecutive failures so far';
 COMMENT ON VIEW switch_events IS 'A row per change of the stage switches, from each worker.';
 COMMENT ON COLUMN switch_events."time" IS 'when the worker heard of it, UTC';
 COMMENT ON COLUMN switch_events."instance" IS 'the worker process';
-COMMENT ON COLUMN switch_events."version" IS 'number of the change, the same for all workers';
+COMMENT ON COLUMN switch_events."version" IS 'number of the change, the same for all workers; begins anew with a new store';
 COMMENT ON COLUMN switch_events."off" IS 'the stages that are switched off from now on';
 
 COMMENT ON VIEW costs IS 'A row per attempt, with its money.';

@@ -94,7 +94,7 @@ class Feed:
         self._told_until = 0
         self._late_at = 0.0
         self._windows = Windows()
-        self._versions: dict[int, tuple[float, frozenset[str]]] = {}
+        self._told_switches: set[switches.Switched] = set()
         self._changes: list[Change] = []
         self._switched: list[Mark] = []
         self._open: dict[str, _Question] = {}
@@ -144,7 +144,7 @@ class Feed:
                 until,
                 self._rows,
                 list(self._windows.bands),
-                _with_own(switches.marks_of(self._versions), self._switched),
+                _with_own(switches.marks_of(self._told_switches), self._switched),
                 list(self._changes),
                 self._told_until - TELLS_S,
             )
@@ -209,18 +209,13 @@ class Feed:
         kept = self._rows[(self._rows["second"] < told.since) & (self._rows["second"] >= told.until - KEPT_S)]
         self._rows = rollup.joined(kept, told.rows)
         self._told_until, self._levels = told.until, told.levels
-        self._take_switches(told.switched)
+        self._told_switches.update(switches.rows_of(told.switched))
         self._take_changes(told.changes)
         for bucket, most in told.levels.groupby("bucket")["level"].max().items():
             self.fullest[bucket] = max(self.fullest.get(bucket, 0.0), float(most))
 
     def _take_ready(self, ready: dict[str, Any]) -> None:
         self._ready = ready
-
-    def _take_switches(self, told: pd.DataFrame) -> None:
-        for row in told.itertuples(index=False):
-            first, _ = self._versions.get(row.version, (row.t, None))
-            self._versions[row.version] = (min(first, row.t), switches.stages_of(row.off))
 
     def _take_changes(self, told: pd.DataFrame) -> None:
         known = {(change.t, change.provider, change.state) for change in self._changes}
@@ -235,8 +230,8 @@ class Feed:
         held = {change.provider: change for change in old}
         self._changes = [*held.values(), *(change for change in self._changes if change.t >= before)]
         self._switched = [mark for mark in self._switched if mark.t >= before]
-        last = max((version for version, (t, _) in self._versions.items() if t < before), default=0)
-        self._versions = {version: told for version, told in self._versions.items() if version >= last}
+        last = max((t for t, *_ in self._told_switches if t < before), default=0.0)
+        self._told_switches = {told for told in self._told_switches if told[0] >= last}
 
 
 @cache

@@ -12,9 +12,9 @@ from pydantic import BaseModel, FiniteFloat
 
 from ..backends.collector import Collector
 from ..backends.simulator import Simulator
+from ..feed import switches as stage_switches
 from ..feed.faults import bands_of
 from ..feed.picture import Band, Change, Mark
-from ..feed.switches import marks_of
 
 Event = dict[str, Any]
 
@@ -22,11 +22,6 @@ _BREAKERS = """
 SELECT epoch("time") AS t, provider, state, max(coalesce(failures, 0)) AS failures
 FROM breaker_events WHERE "time" <= make_timestamp({until}) AND provider IS NOT NULL AND state IS NOT NULL
 GROUP BY ALL ORDER BY t"""
-_SWITCHES = """
-SELECT epoch(min("time")) AS t, version, coalesce(any_value("off"), []) AS "off"
-FROM switch_events WHERE "time" <= make_timestamp({until}) AND version IS NOT NULL
-GROUP BY version ORDER BY version"""
-"""Several workers tell of the same change."""
 
 
 class _Fault(BaseModel):
@@ -73,12 +68,15 @@ class Events:
 
     def marks(self) -> list[Mark]:
         """The switches of stages."""
-        return marks_of({row["version"]: (row["t"], frozenset(row["off"])) for row in self.switches})
+        return stage_switches.marks_of(self._switched())
 
     def off_at(self, t: float) -> list[str]:
         """The stages that were off at that moment."""
-        before = [row for row in self.switches if row["t"] <= t]
-        return sorted(max(before, key=lambda row: row["version"])["off"]) if before else []
+        before = [off for at, _, off in stage_switches.changes_of(self._switched()) if at <= t]
+        return sorted(before[-1]) if before else []
+
+    def _switched(self) -> list[stage_switches.Switched]:
+        return [(row["t"], row["version"], frozenset(row["off"])) for row in self.switches]
 
 
 class _Kept(BaseModel):
@@ -103,8 +101,10 @@ def decoded(content: bytes) -> Events:
 def of_collector(collector: Collector, began: float, ended: float) -> tuple[list[Event], list[Event]]:
     """Circuits' changes and switches up to `ended`, with the last ones before `began`. Raises Away and Refused."""
     until = int(ended * 1e6)
-    breakers = _rows(collector, _BREAKERS.format(until=until))
-    switches = _rows(collector, _SWITCHES.format(until=until))
+    breakers: list[Event] = collector.sql(_BREAKERS.format(until=until)).to_dict("records")
+    told = collector.sql(stage_switches.SQL.format(condition=f'"time" <= make_timestamp({until})'))
+    changes = stage_switches.changes_of(stage_switches.rows_of(told))
+    switches = [{"t": t, "version": version, "off": sorted(off)} for t, version, off in changes]
     return _since(breakers, began, "provider"), _since(switches, began, None)
 
 
@@ -146,11 +146,6 @@ def joined(faults: Sequence[Event], windows: Iterable[tuple[str, str, float, flo
         return made
     made.sort(key=lambda event: float(event["t"]))
     return [{**event, "seq": seq} for seq, event in enumerate(made, 1)]
-
-
-def _rows(collector: Collector, query: str) -> list[Event]:
-    rows: list[Event] = collector.sql(query).to_dict("records")
-    return [{name: list(value) if name == "off" else value for name, value in row.items()} for row in rows]
 
 
 def _since(rows: list[Event], began: float, of: str | None) -> list[Event]:

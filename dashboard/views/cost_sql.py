@@ -190,9 +190,7 @@ def _bill(collector_url: str, chosen: Range, turn: int) -> Bill:
         until=pd.Timestamp(until_us, unit="us"),
         first=None if over_time.empty else over_time["first"].min(),
         over_time=over_time[["bar", "purpose", *_SUMS]].reset_index(drop=True),
-        marks=switches.marks_of(
-            {row.version: (row.t, switches.stages_of(row.off)) for row in ask(_SWITCHES).itertuples()}
-        ),
+        marks=switches.marks_of(switches.rows_of(ask(_SWITCHES))),
         breakdowns={part: _breakdown(rows.loc[rows["part"] == part]) for part in BREAKDOWNS},
         expensive=ask(_EXPENSIVE),
     )

@@ -144,11 +144,12 @@ def test_another_page_at_the_same_moment_asks_nobody(own_collector: Collector) -
     assert feed.refresh() is first
 
 
-async def test_faults_switches_and_circuits_of_a_real_stack(start_stack: Callable[..., Stack]) -> None:
-    async with start_stack() as stack:
-        assert stack.collector is not None
+async def test_faults_switches_and_circuits_of_a_real_stack(
+    start_stack: Callable[..., Stack], own_collector: Collector
+) -> None:
+    async with start_stack(collector=own_collector) as stack:  # what other fleets told counts as this one's
         simulator = f"http://127.0.0.1:{stack.simulator_ports['control']}"
-        feed = Feed(backends(stack.collector.url, stack.url, simulator))
+        feed = Feed(backends(own_collector.url, stack.url, simulator))
         caller, admin = stack.caller(), stack.admin
         await stack.sim.fault("anthropic", "status", status=503)
         await stack.switch(cache=False)
@@ -189,7 +190,7 @@ def test_a_switch_made_here_is_a_mark_at_once_and_only_one_once_it_is_told() -> 
     feed.refresh()
     feed.switched("− cache")
     assert [mark.label for mark in feed.picture(60, 1001).marks] == ["− cache"]
-    feed._versions = {3: (1000.4, frozenset({"cache"}))}
+    feed._told_switches = {(1000.4, 3, frozenset({"cache"}))}
     assert [(mark.t, mark.label) for mark in feed.picture(60, 1001).marks] == [(1000.4, "− cache")]
 
 
@@ -286,7 +287,7 @@ class Silent:
 
 def test_a_switch_of_long_ago_still_counts_when_the_next_one_is_told() -> None:
     feed = Feed(backends(), Clock(1000.0))
-    feed._versions = {1: (10.0, frozenset({"cache"})), 2: (1900.0, frozenset({"cache", "retry"}))}
+    feed._told_switches = {(10.0, 1, frozenset({"cache"})), (1900.0, 2, frozenset({"cache", "retry"}))}
     feed._forget(1000.0)
     assert [(mark.t, mark.label) for mark in feed.picture(KEPT_S, 2000).marks] == [(1900.0, "− retry")]
 
