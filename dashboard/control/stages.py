@@ -1,5 +1,7 @@
 """The stage switches: turn one off for the whole fleet and see what it was worth. Read `warm_up.py` next."""
 
+import time
+
 import streamlit as st
 
 from ..backends.all import backends
@@ -12,6 +14,8 @@ from . import who
 REFRESH_S = 2.0
 _KEY = "stage_{}"
 _FAILED = "stage_failed"
+SHOWN_S = 10.0
+"""How long it is said that a click changed nothing: longer than the refresh that follows."""
 
 
 def show() -> None:
@@ -22,11 +26,7 @@ def show() -> None:
 
 def _show_switches() -> None:
     key = who.admin_key() or ""
-    failed = st.session_state.pop(_FAILED, None)
-    if isinstance(failed, Away):
-        states.show_away([failed])
-    elif isinstance(failed, Refused):
-        states.show_refused(failed)
+    _show_failed()
     try:
         on = backends().service.stages(key)
     except Away as error:
@@ -37,9 +37,13 @@ def _show_switches() -> None:
         return
     columns = st.columns(2, gap="xxsmall")
     for place, (name, is_on) in enumerate(on.items()):
-        st.session_state[_KEY.format(name)] = is_on
+        widget = _KEY.format(name)
+        if st.session_state.get(widget) is not is_on:
+            # Only where somebody else has switched: a browser takes over what is set here, and a click that is on its
+            # way meanwhile is lost.
+            st.session_state[widget] = is_on
         columns[place % 2].toggle(
-            name.replace("_", " "), key=_KEY.format(name), on_change=_switch, args=(name,), help=explained(name)
+            name.replace("_", " "), key=widget, on_change=_switch, args=(name,), help=explained(name)
         )
     if st.button("Close all circuits", icon=":material/restart_alt:", width="stretch", help=explained("breaker")):
         _reset(key)
@@ -51,11 +55,22 @@ def _switch(name: str) -> None:
     try:
         missing = backends().service.switch(who.admin_key() or "", {name: is_on})
     except (Away, Refused) as error:
-        st.session_state[_FAILED] = error
+        st.session_state[_FAILED] = error, time.monotonic()
         return
+    st.session_state.pop(_FAILED, None)
     feed().switched(f"{'+' if is_on else '−'} {name}")
     late = f"; not yet heard by {', '.join(missing)}" if missing else ""
     st.toast(f"{name} is {'on' if is_on else 'off'} for the whole fleet{late}", icon=":material/toggle_on:")
+
+
+def _show_failed() -> None:
+    failed, at_s = st.session_state.get(_FAILED, (None, 0.0))
+    if time.monotonic() - at_s > SHOWN_S:
+        st.session_state.pop(_FAILED, None)
+    elif isinstance(failed, Away):
+        states.show_away([failed])
+    elif isinstance(failed, Refused):
+        states.show_refused(failed)
 
 
 def _reset(key: str) -> None:

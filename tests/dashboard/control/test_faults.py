@@ -99,6 +99,37 @@ async def test_a_stage_is_switched_for_the_fleet_and_the_switch_shows_what_is(ap
     assert page.toggle(key="stage_retry").value is True
 
 
+async def test_a_switch_that_is_as_the_fleet_has_it_is_left_alone_so_that_no_click_on_its_way_is_lost(
+    app: App, stack: Stack
+) -> None:
+    page = sidebar(app, stack).run()
+    page.run()
+    assert not page.toggle(key="stage_retry").proto.set_value
+    page.toggle(key="stage_retry").set_value(False).run()
+    assert not page.toggle(key="stage_retry").proto.set_value
+    await stack.switch(retry=True)
+    page.run()
+    assert page.toggle(key="stage_retry").proto.set_value
+
+
+async def test_a_switch_that_the_service_refuses_goes_back_and_says_so_for_longer_than_a_refresh(
+    app: App, start_stack: Callable[..., Stack]
+) -> None:
+    async with start_stack() as stack:
+        page = sidebar(app, stack).run()
+        stack.valkey.stop()
+        page.toggle(key="stage_retry").set_value(False).run()
+        stack.valkey.go_on()
+        for _ in range(2):
+            assert "Redis" in " ".join(error.value for error in (*page.error, *page.warning))
+            assert page.toggle(key="stage_retry").value is True
+            page.run()
+        await stack.switch(retry=False)
+        page.run()
+        page.toggle(key="stage_retry").set_value(True).run()
+        assert not [*page.error, *page.warning]
+
+
 async def test_all_circuits_are_closed_by_a_click(app: App, stack: Stack) -> None:
     await stack.sim.fault("anthropic", "status", status=503)
     for _ in range(6):
