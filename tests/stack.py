@@ -68,10 +68,8 @@ AT_ONCE = {
     "OTEL_BSP_SCHEDULE_DELAY": "100",
     "OTEL_BLRP_SCHEDULE_DELAY": "100",
     "OTEL_METRIC_EXPORT_INTERVAL": "250",
-    "OTEL_EXPORTER_OTLP_TIMEOUT": "15",
 }
-"""Telemetry leaves sooner than by default, so that tests need not wait for it, and a collector that has no CPU for some
-seconds loses none of it."""
+"""Telemetry leaves sooner than by default, so that tests need not wait for it."""
 
 
 class Process:
@@ -457,29 +455,33 @@ class Stack:
         await self.close_breakers()
 
     async def switch(self, **stages: bool) -> None:
-        """Turn stages on or off, and wait until each worker knows: a store without CPU takes another try."""
-
-        async def acknowledged() -> bool:
-            answer = await self.admin.request("PUT", "/admin/stages", stages)
-            assert answer.status in (200, 503), answer.body
-            return answer.status == 200 and answer.json()["not_acknowledged"] == []
-
-        await eventually(acknowledged, f"all workers to know of {stages}")
+        """Turn stages on or off, and wait until each worker knows."""
+        answer = await self.admin.request("PUT", "/admin/stages", stages)
+        assert answer.status == 200, answer.body
+        await self._all_workers("/admin/stages", lambda told: stages.items() <= told["stages"].items(), f"{stages}")
 
     async def close_breakers(self) -> None:
         """Close every circuit, and wait until each worker knows: without its subscription one re-reads in a second."""
         answer = await self.admin.request("POST", "/admin/breakers/reset", {})
         assert answer.status == 200, answer.body
+
+        def closed(told: dict[str, Any]) -> bool:
+            return all(row["state"] == "closed" and not row["paused_for_s"] for row in told["breakers"])
+
+        await self._all_workers("/admin/breakers", closed, "that the breakers are closed")
+
+    async def _all_workers(self, path: str, true: Callable[[Any], bool], what: str) -> None:
+        """Wait until each worker has answered something of which ``true`` holds."""
         seen: set[str] = set()
         workers = self.workers()
 
-        async def all_closed() -> bool:
-            for answer in await at_once(4, lambda _: self.admin.request("GET", "/admin/breakers")):
-                if all(row["state"] == "closed" and not row["paused_for_s"] for row in answer.json()["breakers"]):
+        async def all_know() -> bool:
+            for answer in await at_once(4, lambda _: self.admin.request("GET", path)):
+                if true(answer.json()):
                     seen.add(answer.worker)
             return len(seen) == len(workers)
 
-        await eventually(all_closed, "all workers to know that the breakers are closed")
+        await eventually(all_know, f"all workers to know {what}")
 
 
 async def eventually(true: Callable[[], Any], what: object, *, within_s: float = 15.0) -> None:
