@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from loadtests.conduct import Finished
-from loadtests.scenario.model import STORE
+from loadtests.scenario.model import PROCESSES
 from loadtests.verdict import keeping
 from loadtests.verdict.evidence import Band
 from loadtests.verdict.keeping import Kept
@@ -40,7 +40,7 @@ def _rows(finished: Finished, ended: float, hidden: Sequence[Band]) -> Sequence[
     run = finished.run
     extra = [
         FaultWindow(band.target, band.label.removeprefix(f"{band.target}: "), band.since, band.until)
-        for band in (*(band for band in finished.evidence.bands if band.target == STORE), *hidden)
+        for band in (*(band for band in finished.evidence.bands if band.target in PROCESSES), *hidden)
     ]
     try:
         done = recordings.complete(

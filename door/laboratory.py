@@ -155,6 +155,7 @@ def places_of(folder: Path, lab: running.Lab) -> Places:
         urls.get("dashboard"),
         admin_key=_admin_key(),
         store_pid=lab.store_pid,
+        worker_pid=lab.queue_worker_pid,
     )
 
 
@@ -172,6 +173,7 @@ def _named(args: argparse.Namespace) -> Places:
         args.collector,
         admin_key=_admin_key(),
         store_pid=up.store_pid if up is not None and ours else lambda: None,
+        worker_pid=up.queue_worker_pid if up is not None and ours else lambda: None,
     )
 
 

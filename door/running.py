@@ -36,6 +36,10 @@ class Lab:
         """The pid of the Valkey that lives now; None while there is none, or when it is a Redis of one's own."""
         return self._pid("valkey")
 
+    def queue_worker_pid(self) -> int | None:
+        """The pid of the process that works through the queue; None while there is none."""
+        return self._pid("worker")
+
     def worker_pids(self) -> list[int]:
         """The pids of the service's workers that live now."""
         service = self._pid("service")

@@ -28,7 +28,9 @@ Outcome = Literal["answered", "refused", "failed", "broken", "left", "lost"]
 class Entry:
     """One request as its sender saw it: `t` in Unix seconds; usage, cost, source and reasons as told, null if not.
 
-    `kind` is what a scenario asked for, `callers` for which of its groups.
+    `kind` is what a scenario asked for, `callers` for which of its groups; `cited` how many passages an answer cites.
+    Where it is about a job or a run of the agent, `subject_id` names that, `state` is how it stood as told, and
+    `decision` what was asked to be done with the agent's proposal.
     """
 
     request_id: str
@@ -49,6 +51,10 @@ class Entry:
     replayed: bool = False
     kind: str | None = None
     callers: str | None = None
+    cited: int | None = None
+    subject_id: str | None = None
+    state: str | None = None
+    decision: str | None = None
 
     @property
     def ended(self) -> float:

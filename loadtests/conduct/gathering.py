@@ -43,7 +43,7 @@ def gathered(
     beats: Sequence[Beat],
     world: World,
     events_since: int,
-    store_bands: Sequence[Band],
+    process_bands: Sequence[Band],
     *,
     has_books: bool = True,
 ) -> Known:
@@ -70,7 +70,7 @@ def gathered(
         sorted(lines.entries, key=lambda entry: entry.t),
         rows.calls,
         [charge for charge in rows.charges if charge.t >= run.began],
-        sorted([*bands, *store_bands], key=lambda band: band.since),
+        sorted([*bands, *process_bands], key=lambda band: band.since),
         changes,
         _generator(beats),
         has_ledger=kept is not None,

@@ -24,7 +24,8 @@ class Refused(Exception):
 class Places:
     """Base URLs; `home` holds `runs/`. `simulator` is empty where the providers are the real ones.
 
-    `store_pid` gives the process of the Valkey that a scenario may kill, None where there is none of ours.
+    `store_pid` gives the process of the Valkey that a scenario may kill, `worker_pid` that of the worker behind the
+    queue; None where there is none of ours.
     """
 
     home: Path
@@ -34,6 +35,7 @@ class Places:
     dashboard: str | None = None
     admin_key: str = "demo-admin"
     store_pid: Callable[[], int | None] = lambda: None
+    worker_pid: Callable[[], int | None] = lambda: None
 
 
 def check_loopback(url: str) -> None:

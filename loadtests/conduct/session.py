@@ -8,7 +8,7 @@ import fcntl
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +17,11 @@ from loadtests.books.errors import CannotJudge
 from loadtests.books.run import RUNS, Run
 from loadtests.conduct.gathering import gathered
 from loadtests.conduct.places import LIVE, Places, Refused, check_loopback, check_spending, profile_of
-from loadtests.conduct.store import Store
+from loadtests.conduct.victim import Victim
 from loadtests.conduct.world import World, label, planned
 from loadtests.load.beats import Beat
 from loadtests.load.job import DRAIN_S, Control, Job
-from loadtests.scenario.model import STORE, Scenario
+from loadtests.scenario.model import PROCESSES, STORE, WORKER, Scenario
 from loadtests.scenario.people import new_mark
 from loadtests.scenario.timing import lasting
 from loadtests.verdict.evidence import Evidence, Window
@@ -89,6 +89,11 @@ class Session:
         if profile == LIVE:
             if scenario.breaks:
                 raise Refused(f"{scenario.name} breaks the providers, and those of the live profile are the real ones")
+            if scenario.works_later:
+                raise Refused(
+                    f"{scenario.name} asks for jobs or agents, whose cost is known only when they have ended; no limit "
+                    "of money holds for them"
+                )
             places = replace(places, simulator="")
         elif not places.simulator:
             raise Refused(
@@ -105,7 +110,8 @@ class Session:
         self.notes: list[str] = []
         self._places, self._options = places, options
         self._world = World(places, plain=options.plain)
-        self._store = Store(self.scenario, places.store_pid)
+        pids = {STORE: places.store_pid, WORKER: places.worker_pid}
+        self._victims = [Victim(target, self.scenario, pid, self.seed) for target, pid in pids.items()]
         self._run: Run | None = None
         self._epoch = 0.0
         self._events_since = 0
@@ -113,7 +119,8 @@ class Session:
     def open(self) -> Job:
         """Make the world ready and the run's folder; returns what the generator is told. `close` must follow."""
         places, options = self._places, self._options
-        self._store.check()
+        for victim in self._victims:
+            victim.check()
         self._world.check_stages(options.off)
         self._world.prepare(self.scenario, options.off)
         if self._world.put_back:
@@ -144,6 +151,7 @@ class Session:
             options.key,
             most,
             options.drain_s,
+            self._world.webhooks() if self.scenario.works_later else None,
         )
 
     def begin(self, epoch: float) -> None:
@@ -170,25 +178,27 @@ class Session:
         self.steer(replace(self.control, stop=True))
 
     def tick(self, now: float) -> None:
-        """Do to the store what is due; the simulator keeps its own time."""
-        self._store.at(now - self._epoch, now)
+        """Do to the processes what is due; the simulator keeps its own time."""
+        for victim in self._victims:
+            victim.at(now - self._epoch, now)
 
     def stands(self, at_s: float) -> tuple[str, list[str]]:
-        """The phase at that time after the beginning, and what is broken then: providers by plan, the store in fact."""
+        """The phase at that time after the beginning, and what is broken then: providers by plan, processes in fact."""
         begun_s, name = 0.0, "last answers"
         for phase in self.scenario.phase:
             if begun_s <= at_s < begun_s + phase.for_s:
                 name = phase.name
             begun_s += phase.for_s
         active = [fault for fault in planned(self.scenario) if fault["at_s"] <= at_s < fault["at_s"] + fault["for_s"]]
-        return name, [*(label(fault) for fault in active if fault["target"] != STORE), *self._store.broken]
+        by_plan = [label(fault) for fault in active if fault["target"] not in PROCESSES]
+        return name, [*by_plan, *(words for victim in self._victims for words in victim.broken)]
 
     def close(self) -> None:
         """Leave the world as it was found; what cannot be is a reason not to judge."""
-        try:
-            self._leave(self._store.end)  # first: stages cannot be switched in a store that hangs
-        finally:
-            self._leave(self._world.restore)
+        with ExitStack() as stack:
+            stack.callback(self._leave, self._world.restore)  # last: no stage is switched in a store that hangs
+            for victim in self._victims:
+                stack.callback(self._leave, victim.end)
 
     def _leave(self, leave: Callable[[], None]) -> None:
         try:
@@ -219,7 +229,7 @@ class Session:
             beats,
             self._world,
             self._events_since,
-            self._store.bands,
+            [band for victim in self._victims for band in victim.bands],
             has_books=not self._options.plain,
         )
         books, books_said = known.books

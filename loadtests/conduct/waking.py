@@ -2,7 +2,7 @@
 
 A conductor that is killed with -9 while Valkey is paused could not let it go on, and nobody would guess why the store
 hangs. So this runs beside it, as `python waking.py PID SECONDS PARENT`, alone and without a package, so that it is
-there within milliseconds. Read `store.py` next: who starts it.
+there within milliseconds. Read `victim.py` next: who starts it.
 """
 
 import os

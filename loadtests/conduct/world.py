@@ -6,14 +6,16 @@ next.
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import urlsplit
 
 from loadtests.books import wire
 from loadtests.books.errors import CannotJudge
 from loadtests.conduct import owed
 from loadtests.conduct.places import Places, Refused
-from loadtests.scenario.model import STORE, Provider, Scenario
+from loadtests.scenario.model import PROCESSES, Provider, Scenario
 from loadtests.simulator import latency
+from loadtests.simulator.faults import TARGETS
 
 CLOSED_WITHIN_S = 10.0
 SWITCHED_WITHIN_S = 10.0
@@ -22,7 +24,6 @@ SEEN_CLOSED = 8
 
 POLL_S = 0.05
 SERVICE, SIMULATOR = "the service", "the simulator"
-TARGETS: tuple[Literal["anthropic", "openai", "payments"], ...] = ("anthropic", "openai", "payments")
 
 
 class World:
@@ -65,7 +66,7 @@ class World:
     def break_by(self, scenario: Scenario, seed: int, epoch: float) -> None:
         """Plan the faults, so that the scenario's clock begins at `epoch` (Unix seconds)."""
         ahead_s = max(epoch - time.time(), 0.0)
-        faults = [fault for fault in planned(scenario) if fault["target"] != STORE]
+        faults = [fault for fault in planned(scenario) if fault["target"] not in PROCESSES]
         faults = [{**fault, "at_s": fault["at_s"] + ahead_s} for fault in faults]
         self._simulator("PUT", "/sim/timeline", {"seed": seed, "faults": faults})
 
@@ -93,6 +94,12 @@ class World:
         """Faults that started and ended."""
         events: list[dict[str, Any]] = self._simulator("GET", f"/sim/events?since={since}").get("events", [])
         return events
+
+    def webhooks(self) -> str | None:
+        """Where the simulator takes webhooks; None without one that does."""
+        port = self._simulator("GET", "/sim/state").get("ports", {}).get("webhooks")
+        host = urlsplit(self._places.simulator).hostname
+        return f"http://{host}:{port}/webhooks" if port else None
 
     def _set(self, target: str, given: Provider | None) -> None:
         usual = latency.defaults()[target].model_dump()

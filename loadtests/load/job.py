@@ -32,6 +32,8 @@ class Job:
 
     Requests that take longer than `drain_s` after the load's end are given up.
 
+    `webhooks` is the URL where somebody takes webhooks, None where nobody does.
+
     In the live profile `key` is whose requests they all are, and `max_nano_usd` what a process may spend.
     """
 
@@ -44,6 +46,7 @@ class Job:
     key: str | None = None
     max_nano_usd: int | None = None
     drain_s: float = DRAIN_S
+    webhooks: str | None = None
 
     def write(self) -> Path:
         """Into its folder; returns the path."""
@@ -55,6 +58,7 @@ class Job:
             "processes": self.processes,
             "max_nano_usd": self.max_nano_usd,
             "drain_s": self.drain_s,
+            "webhooks": self.webhooks,
         }
         path = self.folder / JOB
         path.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))

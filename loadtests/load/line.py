@@ -16,6 +16,7 @@ from locust.env import Environment
 from loadtests.books.client import ClientBook, Entry
 from loadtests.load.asking import Asker
 from loadtests.load.beats import EVERY_S, Pulse
+from loadtests.load.following import SETTLE_S
 from loadtests.load.job import KEY_VARIABLE, PLACES, VARIABLE, ControlReader, Job
 from loadtests.load.purse import Purse
 from loadtests.load.sender import Sender
@@ -40,7 +41,14 @@ class Line:
         self.pulse = Pulse(job.folder, self.process)
         self.purse = Purse(job.max_nano_usd)
         sender = Sender(job, ClientBook(job.folder))
-        self.asker = Asker(sender, self.purse, self._told, lambda: self.control.now().route)
+        self.asker = Asker(
+            sender,
+            self.purse,
+            self._told,
+            lambda: self.control.now().route,
+            webhooks=job.webhooks,
+            gives_up=self._gives_up,
+        )
         self.users = itertools.count(self.process, job.processes)
         self.beating = gevent.spawn(self._beat)
 
@@ -65,6 +73,11 @@ class Line:
         gevent.sleep(max(epoch - time.time(), 0.0))
         self.pulse.begin()
         return epoch
+
+    def _gives_up(self) -> bool:
+        control = self.control.now()
+        ends = (control.epoch or time.time()) + self.job.scenario.lasts_s
+        return control.stop or time.time() > ends + SETTLE_S
 
     def _beat(self) -> None:
         parent = os.getppid()

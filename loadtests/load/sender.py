@@ -20,6 +20,7 @@ from geventhttpclient.response import HTTPParseError, HTTPSocketPoolResponse
 from loadtests.books.client import ClientBook, Entry, Outcome
 from loadtests.load.job import Job
 from loadtests.scenario.arrivals import STREAM, Arrival
+from loadtests.scenario.model import EFFECTS
 from loadtests.scenario.people import Caller
 
 CONNECT_S = 5.0
@@ -31,6 +32,9 @@ AT_ONCE = 3000
 
 LIVE_MAX_TOKENS = 128
 """Where answers cost money."""
+
+NAMED_BY = {"job": "job_id", "agent": "run_id"}
+"""Kind -> what the id of what was taken is called in the answer."""
 
 _EMPTY_CONTENT = b'"content":""'
 NANO_USD = 1e9
@@ -47,6 +51,23 @@ class _Got:
     worker: str | None = None
     replayed: bool = False
     retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One more request about a job or a run that was taken: the `number`-th of its arrival.
+
+    `endpoint` is what the path is called in the book, where ids would make every line another one.
+    """
+
+    number: int
+    method: str
+    path: str
+    endpoint: str
+    subject_id: str
+    body: Mapping[str, Any] | None = None
+    key: str | None = None
+    decision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +92,37 @@ class Sender:
 
     def send(self, arrival: Arrival, body: Mapping[str, Any], due_t: float, *, copy: int = 0) -> Answer:
         """One request, due at `due_t` (Unix seconds)."""
-        request_id = arrival.request_id(copy)
+        if self._job.key is not None and arrival.kind not in EFFECTS:
+            body = {**body, "max_tokens": LIVE_MAX_TOKENS}
+        return self._exchange(arrival, "POST", arrival.path, body, arrival.request_id(copy), arrival.key, due_t)
+
+    def step(self, arrival: Arrival, step: Step) -> Answer:
+        """One more request of an arrival, due now."""
+        request_id = arrival.request_id(step.number)
+        return self._exchange(arrival, step.method, step.path, step.body, request_id, step.key, time.time(), step)
+
+    def _exchange(
+        self,
+        arrival: Arrival,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        request_id: str,
+        key: str | None,
+        due_t: float,
+        step: Step | None = None,
+    ) -> Answer:
         headers = {
             "Authorization": f"Bearer {self._job.key or arrival.caller.key(self._job.mark)}",
             "Content-Type": "application/json",
             "X-Request-ID": request_id,
         }
-        if arrival.key is not None:
-            headers["Idempotency-Key"] = arrival.key
-        if self._job.key is not None and arrival.kind != "refund":
-            body = {**body, "max_tokens": LIVE_MAX_TOKENS}
+        if key is not None:
+            headers["Idempotency-Key"] = key
         got = _Got()
         try:
             response = self._client(arrival.caller).request(
-                "POST", self._prefix + arrival.path, orjson.dumps(body), headers
+                method, self._prefix + path, b"" if body is None else orjson.dumps(body), headers
             )
             _read(response, arrival, got)
         except (OSError, HTTPParseError, ValueError):
@@ -93,7 +131,7 @@ class Sender:
             got.outcome = "left"
             raise
         finally:
-            entry = _entry(arrival, request_id, due_t, time.time(), got)
+            entry = _entry(arrival, request_id, key, due_t, time.time(), got, step)
             self._book.write(entry)
         return Answer(entry, got.document, got.retry_after_s)
 
@@ -162,14 +200,17 @@ def _header(response: HTTPSocketPoolResponse, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _entry(arrival: Arrival, request_id: str, due_t: float, now: float, got: _Got) -> Entry:
+def _entry(
+    arrival: Arrival, request_id: str, key: str | None, due_t: float, now: float, got: _Got, step: Step | None
+) -> Entry:
     told = got.document if "source" in got.document else {}
-    usage, cost = told.get("usage") or {}, told.get("cost_usd")
+    usage, cost, citations = told.get("usage") or {}, told.get("cost_usd"), told.get("citations")
+    subject_id, state = _subject(arrival, got, step)
     return Entry(
         request_id=request_id,
         t=due_t,
         duration_ms=(now - due_t) * 1000,
-        endpoint=arrival.path,
+        endpoint=step.endpoint if step else arrival.path,
         status=got.status,
         outcome=got.outcome,
         stream=arrival.stream,
@@ -180,8 +221,22 @@ def _entry(arrival: Arrival, request_id: str, due_t: float, now: float, got: _Go
         output_tokens=usage.get("output_tokens"),
         cost_nano_usd=None if cost is None else round(cost * NANO_USD),
         worker=got.worker,
-        key=arrival.key,
+        key=key,
         replayed=got.replayed,
         kind=arrival.kind,
         callers=arrival.caller.group,
+        cited=None if citations is None else len(citations),
+        subject_id=subject_id,
+        state=state,
+        decision=step.decision if step else None,
     )
+
+
+def _subject(arrival: Arrival, got: _Got, step: Step | None) -> tuple[str | None, str | None]:
+    """The job or run that a request is about, and how it stands."""
+    name = NAMED_BY.get(arrival.kind)
+    if name is None:
+        return None, None
+    told = got.document if got.outcome == "answered" else {}
+    state = told.get("status")
+    return (step.subject_id if step else told.get(name)), state if isinstance(state, str) else None

@@ -1,7 +1,7 @@
 """Locust's own page as the place to choose: a scenario, one fault instead of its own, stages to switch off.
 
 Behind `gauntlet load --web`, in one process: *Start* opens a session, its end or *Stop* closes and judges it. Scenarios
-that break the store are not offered: nobody here may kill it. Read `loadtests/conduct/session.py` next.
+that break processes are not offered: nobody here may kill them. Read `loadtests/conduct/session.py` next.
 """
 
 import json
@@ -24,7 +24,7 @@ from loadtests.load.beats import BeatReader
 from loadtests.load.job import PLACES, VARIABLE
 from loadtests.load.line import Line
 from loadtests.scenario.files import ScenarioError
-from loadtests.scenario.model import STORE, Fault, Scenario
+from loadtests.scenario.model import PROCESSES, Fault, Scenario
 from loadtests.verdict import keeping, show
 
 AS_WRITTEN, NONE = "as the scenario has it", "none"
@@ -74,7 +74,7 @@ class Page:
 
     def add_choices(self, parser: Any) -> None:
         """What can be chosen on the page."""
-        names = [name for name in scenarios.names() if not _breaks_store(scenarios.named(name))]
+        names = [name for name in scenarios.names() if not _breaks_processes(scenarios.named(name))]
         parser.add_argument("--scenario", choices=names, default="outage", help="What happens")
         parser.add_argument("--fault", choices=[AS_WRITTEN, NONE, *FAULTS], default=AS_WRITTEN, help="What breaks")
         # Locust 2.47 takes a list that is empty for one of numbers, so there is a word for nothing.
@@ -175,5 +175,5 @@ def changed(scenario: Scenario, choice: str) -> Scenario:
     return scenario.model_copy(update={"phase": tuple(phases)})
 
 
-def _breaks_store(scenario: Scenario) -> bool:
-    return any(fault.target == STORE for phase in scenario.phase for fault in phase.fault)
+def _breaks_processes(scenario: Scenario) -> bool:
+    return any(fault.target in PROCESSES for phase in scenario.phase for fault in phase.fault)

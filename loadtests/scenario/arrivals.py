@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import Any
 
-from loadtests.scenario import people, questions
-from loadtests.scenario.model import REFUND_PATH, Mix, Scenario
+from loadtests.scenario import documents, people, questions
+from loadtests.scenario.model import AGENT_PATH, EFFECTS, JOBS_PATH, REFUND_PATH, Mix, Scenario
 from loadtests.scenario.people import Caller
 from loadtests.scenario.timetable import Timetable
 
@@ -22,13 +22,16 @@ FAMILY = uuid.UUID("5a1e0f38-9a0e-5f5c-9a57-3d5f6f6c1d2b")
 """The namespace of our request ids."""
 
 CHAT, STREAM, COMPLETIONS = "/chat", "/chat/stream", "/v1/chat/completions"
+HANDBOOK_ROUTE = "handbook"
+APPROVE, REJECT = "approve", "reject"
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One thing that somebody wants: `due_s` after the run's beginning (0 for closed users, who send when they can).
 
-    `copies` requests go out at once, each with its own id. Of a `thread` turn the thread is known when it is sent.
+    `copies` requests go out at once, each with its own id. Of a `thread` turn the thread is known when it is sent. An
+    agent's proposal is answered with `decision`.
     """
 
     number: int
@@ -40,6 +43,7 @@ class Arrival:
     seed: int
     stream: bool = False
     copies: int = 1
+    decision: str | None = None
 
     def request_id(self, copy: int = 0) -> str:
         """The id of its n-th request, the same in every run of the seed."""
@@ -48,8 +52,17 @@ class Arrival:
 
     @property
     def key(self) -> str | None:
-        """The Idempotency-Key of a refund, the same in every run of the seed."""
-        return f"order-{self.request_id()}" if self.kind == "refund" else None
+        """The Idempotency-Key of what has an effect, the same in every run of the seed."""
+        if self.kind not in EFFECTS:
+            return None
+        return f"order-{self.request_id()}" if self.kind == "refund" else self._named("key")
+
+    def decision_key(self, copy: int) -> str:
+        """The Idempotency-Key of the n-th to decide: two people at two screens, not one who presses twice."""
+        return self._named(f"decision/{copy}")
+
+    def _named(self, what: str) -> str:
+        return str(uuid.uuid5(FAMILY, f"{self.seed}/{self.caller.name}/{self.number}/{what}"))
 
 
 BURSTS = 10_000_000
@@ -104,26 +117,38 @@ class Arrivals:
 
     def _made(self, number: int, due_s: float, caller: Caller, chance: random.Random, mark: str) -> Arrival:
         mix = self._scenario.mix
-        kinds = {"faq": mix.faq, "unique": mix.unique, "thread": mix.thread, "refund": mix.refund}
-        (kind,) = chance.choices(list(kinds), list(kinds.values()))
+        (kind,) = chance.choices(list(mix.shares), list(mix.shares.values()))
+        body: dict[str, Any]
         if kind == "refund":
-            body: dict[str, Any] = {"charge": f"ch-{mark}", "amount": chance.randrange(100, 20_000), "currency": "usd"}
+            body = {"charge": f"ch-{mark}", "amount": chance.randrange(100, 20_000), "currency": "usd"}
             return Arrival(number, due_s, caller, kind, REFUND_PATH, body, self._seed, copies=mix.copies)
+        if kind == "job":
+            body = {"text": documents.document(mark, chance)}
+            return Arrival(number, due_s, caller, kind, JOBS_PATH, body, self._seed, copies=mix.copies)
+        if kind == "agent":
+            body = {"text": questions.refund_wanted(caller.user, chance)}
+            decision = APPROVE if chance.random() < mix.approve_share else REJECT
+            return Arrival(
+                number, due_s, caller, kind, AGENT_PATH, body, self._seed, copies=mix.copies, decision=decision
+            )
         path = STREAM if chance.random() < mix.stream_share else CHAT
         text = _text(kind, mix, mark, chance)
+        route = mix.route or (HANDBOOK_ROUTE if kind == "handbook" else None)
         if kind != "thread" and chance.random() < mix.openai_share:
             streams = path == STREAM
-            body = {"model": mix.route or "default", "messages": [{"role": "user", "content": text}]}
+            body = {"model": route or "default", "messages": [{"role": "user", "content": text}]}
             if streams:
                 body |= {"stream": True, "stream_options": {"include_usage": True}}
             return Arrival(number, due_s, caller, kind, COMPLETIONS, body, self._seed, stream=streams)
-        body = {"text": text} | ({"route": mix.route} if mix.route else {})
+        body = {"text": text} | ({"route": route} if route else {})
         return Arrival(number, due_s, caller, kind, path, body, self._seed, stream=path == STREAM)
 
 
 def _text(kind: str, mix: Mix, mark: str, chance: random.Random) -> str:
     if kind == "faq":
         return questions.often_asked(mix.faq_questions, mix.zipf, chance)
+    if kind == "handbook":
+        return questions.of_handbook(mark, chance)
     if kind == "thread":
         return questions.turn(mark, chance.randrange(len(questions.TURNS)), chance)
     return questions.never_asked(mark, chance)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from loadtests.scenario.model import STORE, Scenario
+from loadtests.scenario.model import PROCESSES, Scenario
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 
@@ -49,5 +49,5 @@ def _check_faults(scenario: Scenario) -> None:
 
     for phase in scenario.phase:
         for fault in phase.fault:
-            if fault.target != STORE:
+            if fault.target not in PROCESSES:
                 Fault.model_validate(fault.model_dump(exclude_none=True))

@@ -11,10 +11,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LLM_TARGETS = ("anthropic", "openai")
-STORE = "store"
-STORE_FAULTS = ("kill", "pause")
-KINDS = ("faq", "unique", "thread", "refund")
-REFUND_PATH = "/refund"
+STORE, WORKER = "store", "worker"
+PROCESSES = (STORE, WORKER)
+"""What a scenario may break itself: processes of the workbench. All else is a fault of the simulator."""
+
+PROCESS_FAULTS = ("kill", "pause")
+KINDS = ("faq", "unique", "thread", "handbook", "refund", "job", "agent")
+EFFECTS = ("refund", "job", "agent")
+"""Kinds that are no question: they have an Idempotency-Key, and an end that comes later or is money."""
+
+REFUND_PATH, JOBS_PATH, AGENT_PATH = "/refund", "/jobs", "/agent"
 
 ROUNDING_S = 1e-6
 """A shortened fault that ends with its phase may end a rounding error after it."""
@@ -27,6 +33,8 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,30}$")]
+Target = Literal["anthropic", "openai", "payments", "embeddings", "rerank", "webhooks"]
+"""Whom the service calls: each is played by the simulator."""
 
 
 class _Strict(BaseModel):
@@ -34,15 +42,17 @@ class _Strict(BaseModel):
 
 
 class Fault(_Strict):
-    """One fault: a FAULT of the simulator's control API, or `store` with `kill` or `pause`.
+    """One fault: a FAULT of the simulator's control API, or `store` or `worker` with `kill` or `pause`.
 
-    `at_s` counts from the beginning of its phase; without `for_s` it ends with the phase.
+    `at_s` counts from the beginning of its phase; without `for_s` it ends with the phase. A `kill` with `every_s` comes
+    again and again until its end, each time after a pause of about so long that the seed draws.
     """
 
-    target: Literal["anthropic", "openai", "payments", "embeddings", "rerank", "store"]
+    target: Target | Literal["store", "worker"]
     fault: str
     at_s: Seconds = 0.0
     for_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    every_s: Annotated[float, Field(ge=0.5, le=3600)] | None = None
     times: Count | None = None
     share: Share = 1.0
     match: Mapping[str, Any] = {}
@@ -50,10 +60,16 @@ class Fault(_Strict):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if self.target == STORE and self.fault not in STORE_FAULTS:
-            raise ValueError(f"fault: the store knows {' and '.join(STORE_FAULTS)}, not {self.fault!r}")
-        if self.target == STORE and (self.times or self.share < 1 or self.match or self.params):
-            raise ValueError("fault: the store's have no times, share, match or params; at_s and for_s say when")
+        if self.every_s and (self.target not in PROCESSES or self.fault != "kill"):
+            raise ValueError("fault: every_s is for kills of store and worker; all other faults last")
+        if self.target not in PROCESSES:
+            return self
+        if self.fault not in PROCESS_FAULTS:
+            raise ValueError(f"fault: the {self.target} knows {' and '.join(PROCESS_FAULTS)}, not {self.fault!r}")
+        if self.times or self.share < 1 or self.match or self.params:
+            raise ValueError(
+                f"fault: the {self.target}'s have no times, share, match or params; at_s, for_s and every_s say when"
+            )
         return self
 
 
@@ -101,28 +117,40 @@ class Phase(_Strict):
 
 class Mix(_Strict):
     """What is asked, in shares that sum to 1: questions that many ask (by Zipf's law), questions that nobody asked
-    before, turns of long threads, refunds. `stream_share` is of all questions, `openai_share` of the first two kinds.
+    before, turns of long threads, questions that the handbook answers, refunds, long documents to be summed up (`job`),
+    refunds that somebody asks the agent for. `stream_share` is of all questions, `openai_share` of those that are no
+    turns.
 
-    Each refund is sent `copies` times at once with one key, as by somebody who presses the button again.
+    Refunds, jobs and wishes to the agent are sent `copies` times at once with one key, as by somebody who presses the
+    button again; so often at once is an agent's proposal decided, `approve_share` of them to approve.
     """
 
     faq: Share = 0.5
     unique: Share = 0.5
     thread: Share = 0.0
+    handbook: Share = 0.0
     refund: Share = 0.0
+    job: Share = 0.0
+    agent: Share = 0.0
     stream_share: Share = 0.4
     openai_share: Share = 0.1
     faq_questions: Annotated[int, Field(ge=1, le=40)] = 40
     zipf: Annotated[float, Field(ge=0, le=4)] = 1.0
     copies: Annotated[int, Field(ge=1, le=50)] = 1
+    approve_share: Share = 0.7
     route: str | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        total = self.faq + self.unique + self.thread + self.refund
+        total = sum(self.shares.values())
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"mix: faq, unique, thread and refund are shares that sum to 1; they sum to {total:g}")
+            raise ValueError(f"mix: {', '.join(KINDS)} are shares that sum to 1; they sum to {total:g}")
         return self
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """By kind, in the order in which a request's kind is drawn: new kinds without a share change no draw."""
+        return {kind: getattr(self, kind) for kind in KINDS}
 
 
 class Callers(_Strict):
@@ -156,8 +184,8 @@ class Expectation(_Strict):
     at_most: float | None = None
     during: tuple[Name, ...] = ()
     callers: Name | None = None
-    kind: Literal["faq", "unique", "thread", "refund"] | None = None
-    target: Literal["anthropic", "openai", "payments"] | None = None
+    kind: Literal["faq", "unique", "thread", "handbook", "refund", "job", "agent"] | None = None
+    target: Target | None = None
     why: Annotated[str, Field(min_length=10)]
 
     @model_validator(mode="before")
@@ -186,7 +214,7 @@ class Scenario(_Strict):
     think_s: Seconds = 1.0
     mix: Mix = Mix()
     callers: tuple[Callers, ...] = (Callers(name="acme"),)
-    providers: Mapping[Literal["anthropic", "openai", "payments"], Provider] = {}
+    providers: Mapping[Target, Provider] = {}
     phase: tuple[Phase, ...] = Field(min_length=1)
     expect: tuple[Expectation, ...] = Field(min_length=1)
 
@@ -223,6 +251,11 @@ class Scenario(_Strict):
     def breaks(self) -> bool:
         """Whether it needs the simulator: it injects faults, or sets latency or quotas."""
         return bool(self.providers) or any(phase.fault for phase in self.phase)
+
+    @property
+    def works_later(self) -> bool:
+        """Whether it asks for what is done after the answer: by the worker, and told by a webhook."""
+        return bool(self.mix.job or self.mix.agent)
 
     def begins_s(self, name: str) -> float:
         """When a phase begins, in seconds after the run's beginning."""
