@@ -184,6 +184,16 @@ class PaymentsSettings(_Section):
     bulkhead: Count = Field(64, description="calls at once per worker")
 
 
+class QueueSettings(_Section):
+    """What is done after the answer, by worker processes: ``python -m service.worker``."""
+
+    enabled: bool = Field(True, description="have the endpoints whose work a worker process does")
+    redeliver_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        5.0, description="a killed worker's tasks are another's after at most this long"
+    )
+    at_once: Count = Field(8, description="tasks of each track that a worker process runs at once")
+
+
 PSEUDONYM_KEY = "workbench"
 """The workbench's; anybody can undo its hashes by trying names."""
 
@@ -283,6 +293,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     sessions: SessionSettings = SessionSettings()
     payments: PaymentsSettings = PaymentsSettings()
+    queue: QueueSettings = QueueSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     capture_content: bool = Field(
         False,
