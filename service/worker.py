@@ -17,7 +17,8 @@ from .app import Service
 from .clock import Clock, SystemClock
 from .observability import logs
 from .settings import ConfigurationError, Settings, load, provider_key
-from .tracks.consumer import Consumer, Track
+from .tracks.consumer import Consumer
+from .tracks.queue import Track
 
 
 def tracks_of(service: Service) -> list[Track]:

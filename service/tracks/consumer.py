@@ -8,9 +8,9 @@ Next: ``../worker.py``.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import structlog
@@ -24,10 +24,9 @@ from streaq.types import Entries, StreamMessage
 from ..clock import Clock
 from ..errors import StoreUnavailable
 from ..settings import QueueSettings
-from .queue import Keys, Later, delivery, lane_of
+from .queue import Keys, Later, TaskFn, Track, delivery, lane_of
 
 log = structlog.get_logger(__name__)
-TaskFn = Callable[..., Awaitable[None]]
 CLAIM_SHARE = 0.6
 """Of ``redeliver_s``: a task that was not heard of for this long is another's; the rest is for noticing it."""
 LOOKS = 10
@@ -36,15 +35,6 @@ REST_S = 0.5
 """Between the loss of Redis and the next look for it."""
 HANG_S = 10.0
 """A connection on which Redis is silent for this long, beyond what was asked of it, is given up."""
-
-
-class Track(Protocol):
-    """Whose tasks they are."""
-
-    @property
-    def tasks(self) -> Mapping[str, TaskFn]:
-        """Name (``LANE.NAME``) and what runs for it, called with what was put."""
-        ...
 
 
 class Consumer:
@@ -57,6 +47,7 @@ class Consumer:
             _Lane(lane, {n: fn for n, fn in tasks.items() if lane_of(n) == lane}, settings, url, worker, clock)
             for lane in lanes
         ]
+        self._tracks = tracks
         self._stopped = asyncio.Event()
         logging.getLogger("streaq").setLevel(logging.WARNING)
 
@@ -67,7 +58,13 @@ class Consumer:
 
     async def serve(self) -> None:
         """Take and run tasks until ``stop``; lives through the death of Redis."""
-        await asyncio.gather(self._stopped.wait(), *(lane.serve() for lane in self._lanes))
+        for track in self._tracks:
+            await track.start()
+        try:
+            await asyncio.gather(self._stopped.wait(), *(lane.serve() for lane in self._lanes))
+        finally:
+            for track in self._tracks:
+                await track.aclose()
 
     def stop(self, *, within_s: float) -> None:
         """Take no more; what still runs in ``within_s`` is left to another worker. ``serve`` then returns."""

@@ -6,6 +6,8 @@ of queues (``docs/adr/0017``). Each track has a lane of its own, so that long do
 section 3 (background processing). Next: ``consumer.py``, ``../worker.py``.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -15,6 +17,7 @@ from ..store.guard import Store
 from ..store.script import Script
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+TaskFn = Callable[..., Awaitable[None]]
 NAME = "{jobs}"
 """Of the queue in Redis: the braces keep all of it in one hash slot."""
 PRIORITY = "normal"
@@ -40,6 +43,21 @@ class Depth:
     delayed: int
     running: int
     oldest_s: float
+
+
+class Track(ABC):
+    """Whose tasks they are."""
+
+    @property
+    @abstractmethod
+    def tasks(self) -> Mapping[str, TaskFn]:
+        """Name (``LANE.NAME``) and what runs for it in a worker process, called with what was put."""
+
+    async def start(self) -> None:  # noqa: B027 - most need no more than their tasks
+        """Begin what else a worker process does for the track."""
+
+    async def aclose(self) -> None:  # noqa: B027
+        """End it."""
 
 
 class Queue:

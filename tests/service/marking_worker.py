@@ -12,17 +12,20 @@ from service.clock import SystemClock
 from service.observability import logs
 from service.settings import QueueSettings
 from service.tracks.consumer import Consumer
-from service.tracks.queue import Later, delivery
+from service.tracks.queue import Later, TaskFn, Track, delivery
 
 MARKS = "marks"
 
 
-class Marks:
+class Marks(Track):
     """``mark`` says where it runs, ``hold`` goes on until it may end, ``again`` asks for more time, ``fail`` fails."""
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url)
-        self.tasks = {
+
+    @property
+    def tasks(self) -> dict[str, TaskFn]:
+        return {
             "marks.mark": self.mark,
             "marks.hold": self.hold,
             "marks.again": self.again,
