@@ -220,13 +220,25 @@ class WebhookSettings(_Section):
     )
     tries: Count = Field(15, description="deliveries of one message before it is a dead letter")
     base_s: Seconds = Field(5.0, description="full jitter between tries: U(0, min(cap, base * 2^n))")
-    cap_s: Seconds = Field(14_400.0, description="longest back-off; with the others some 14 hours at most, 7 on average")
+    cap_s: Seconds = Field(
+        14_400.0, description="longest back-off; with the others some 14 hours at most, 7 on average"
+    )
     retry_after_max_s: Seconds = Field(3600.0, description="a longer Retry-After of a receiver counts as this one")
     timeout_s: Seconds = Field(10.0, description="for one try, with look-up and connection")
     connect_timeout_s: Seconds = Field(3.0, description="for the look-up of the name, and for a connection")
-    at_once_per_host: Count = Field(4, description="tries at once per receiver and worker; others wait their turn")
+    at_once_per_host: Count = Field(2, description="tries at once per receiver and worker; others wait their turn")
     keep_s: float = Field(86_400.0, gt=0, description="how long a delivered message is remembered")
     keep_dead_s: float = Field(7 * 86_400.0, gt=0, description="and a dead letter")
+
+
+class QueueSettings(_Section):
+    """What is done after the answer, by worker processes: ``python -m service.worker``."""
+
+    enabled: bool = Field(True, description="have the endpoints whose work a worker process does")
+    redeliver_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        5.0, description="a killed worker's tasks are another's after at most this long"
+    )
+    at_once: Count = Field(8, description="tasks of each track that a worker process runs at once")
 
 
 PSEUDONYM_KEY = "workbench"
@@ -329,6 +341,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     sessions: SessionSettings = SessionSettings()
     payments: PaymentsSettings = PaymentsSettings()
+    queue: QueueSettings = QueueSettings()
     webhooks: WebhookSettings = WebhookSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     capture_content: bool = Field(
@@ -387,8 +400,8 @@ class Settings(BaseSettings):
             )
         if self.profile == "live" and WEBHOOK_SECRET in (self.webhooks.secret, self.webhooks.previous_secret):
             raise ValueError(
-                "webhooks.secret: the live profile needs one of its own, for anybody can sign with the workbench's; set "
-                "it to whsec_ and 32 random bytes in base64"
+                "webhooks.secret: the live profile needs one of its own, for anybody can sign with the workbench's; "
+                "set it to whsec_ and 32 random bytes in base64"
             )
         if (self.langfuse_public_key is None) != (self.langfuse_secret_key is None):
             raise ValueError("LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY: set both, or neither")

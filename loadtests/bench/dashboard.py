@@ -27,6 +27,7 @@ from rich.table import Table
 
 from loadtests.bench.page import Page, opened
 from loadtests.bench.processes import Process
+from loadtests.bench.simulator import HOUSES
 
 REQUESTS = 1_000_000
 BEFORE_S, AFTER_S = 15 * 60, 10 * 60

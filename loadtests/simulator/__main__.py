@@ -31,7 +31,7 @@ _DEFAULT_PORTS = {
 }
 _VARIABLES = {house: f"GAUNTLET_{'SIMULATOR' if house == 'control' else house.upper()}_PORT" for house in HOUSES}
 
-SECRET_VARIABLE = "GAUNTLET_WEBHOOKS__SECRET"
+SECRET_VARIABLE = "GAUNTLET_WEBHOOKS__SECRET"  # noqa: S105 - a name
 """The service's own variable: whoever gives the service a secret gives it to its receiver. No flag, for those show in
 the list of processes."""
 

@@ -9,8 +9,8 @@ once `duration_s` is a number. A reader that polls with `since` therefore keeps 
 - `cancelled`: the client left before the response was complete.
 - `fault` is the injected fault; a 429 with `fault` null comes from a quota, other 4xx from the request itself.
 
-A webhook that arrived has a row among the calls (target `webhooks`, its message id as `request_id`) and one of its own in
-`webhooks`, with the same `seq`, `t`, `status` and `fault`: `verified` says whether its signature and time stamp were
+A webhook that arrived has a row among the calls (target `webhooks`, its message id as `request_id`) and one of its own
+in `webhooks`, with the same `seq`, `t`, `status` and `fault`: `verified` says whether its signature and time stamp were
 right, `duplicate` whether a message of this id was taken before.
 
 Rows of finished calls are kept as JSON bytes in a ring of MAX_ROWS (about 0.4 kB each), older ones are forgotten;

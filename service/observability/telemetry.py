@@ -206,9 +206,7 @@ class Telemetry:
         event = {"event": names.WEBHOOK_ENDED_EVENT, "level": "info", "timestamp": _iso(record["ended"])}
         trace_id, span_id = (int(last.trace_id, 16), int(last.span_id, 16)) if last else (None, None)
         at_ns = int(record["ended"] * 1e9)
-        self._outbox.post(
-            Letter(orjson.dumps({**event, **told}), at_ns, trace_id, span_id, names.WEBHOOK_ENDED_EVENT)
-        )
+        self._outbox.post(Letter(orjson.dumps({**event, **told}), at_ns, trace_id, span_id, names.WEBHOOK_ENDED_EVENT))
 
     def breaker_changed(self, provider: str, before: str, state: str, failures: int) -> None:
         """A circuit is in another state, as this worker sees it."""

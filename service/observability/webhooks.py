@@ -56,7 +56,7 @@ class WebhookMetrics:
 
 def start_and_end(tracer: Tracer, tried: Try) -> None:
     """The span of a try; whoever calls has given the tracer its ids."""
-    given = {
+    given: dict[str, str | int | None] = {
         names.OPERATION: names.WEBHOOK_OPERATION,
         names.WEBHOOK_ID: tried.message_id,
         names.WEBHOOK_EVENT: tried.event,

@@ -10,7 +10,7 @@ leaves the message as it was: it is tried again under the same id, and receivers
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..observability.telemetry import Telemetry
 from ..observability.webhooks import Try
 from ..settings import WebhookSettings
 from ..store.guard import Store
-from .queue import Later, Queue
+from .queue import Later, Queue, TaskFn, Track
 from .webhook_post import Hosts, Poster, Tried
 from .webhook_record import Claim, Levels, Message, Records, State, message_id_of
 from .webhook_sign import Signer
@@ -47,7 +47,7 @@ def backoff_s(settings: WebhookSettings, tried: int, draw: Callable[[], float] =
     return draw() * bound_s
 
 
-class Webhooks:
+class Webhooks(Track):
     """The track. ``start`` and ``aclose`` belong to the worker process, which runs ``deliver``."""
 
     def __init__(
@@ -70,12 +70,11 @@ class Webhooks:
         self._records = Records(settings, store=store)
         self._hosts = Hosts(settings.at_once_per_host)
         self._reading: asyncio.Task[None] | None = None
+        self._levels: Levels | None = None
         self.signer = Signer(settings)
-        self.levels: Levels | None = None
-        """How much waits; None in processes that do not read it."""
 
     @property
-    def tasks(self) -> Mapping[str, Callable[..., Awaitable[None]]]:
+    def tasks(self) -> Mapping[str, TaskFn]:
         """What the worker runs."""
         return {TASK: self.deliver}
 
@@ -87,6 +86,10 @@ class Webhooks:
         """End that."""
         if self._reading is not None:
             self._reading.cancel()
+
+    def reading(self, field: str) -> list[tuple[tuple[()], float]]:
+        """A level as a gauge gives it: none in processes that do not read it, or while Redis is away."""
+        return [] if self._levels is None else [((), getattr(self._levels, field))]
 
     async def check(self, url: str) -> None:
         """Raises TargetRefused, a BadRequest, for a URL that may not be called."""
@@ -239,9 +242,9 @@ class Webhooks:
     async def _read_levels(self) -> None:
         while True:
             try:
-                self.levels = await self._records.levels(self._clock.time())
+                self._levels = await self._records.levels(self._clock.time())
             except StoreUnavailable:
-                self.levels = None
+                self._levels = None
             await self._clock.sleep(LEVELS_S)
 
 

@@ -73,7 +73,8 @@ class Levels:
 
 def message_id_of(event: str, subject_id: str) -> str:
     """The same for the same event of the same subject."""
-    return f"msg_{hashlib.sha256(f'{event}\0{subject_id}'.encode()).hexdigest()[:32]}"
+    named = f"{event}\0{subject_id}".encode()
+    return f"msg_{hashlib.sha256(named).hexdigest()[:32]}"
 
 
 class Records:
@@ -133,7 +134,7 @@ class Records:
         return bool(verdict == b"ok")
 
     async def redrive(self, message_id: str, now_s: float) -> tuple[str, int]:
-        """A dead message waits again, and one that waits may be tried at once: (``ok``, how often it was), or why not."""
+        """A dead message waits again, one that waits may be tried at once: (``ok``, how often it was), or why not."""
         verdict, *rest = await self._do(message_id, "redrive", _ms(PENDING_S))
         if verdict == b"ok":
             await self._store.execute("ZADD", _list("pending"), "NX", now_s, message_id)
