@@ -30,6 +30,7 @@ from ..settings import PAYMENTS
 from ..stages.ask import Attempt, Decision, Entered
 from . import names
 from .record import Record
+from .webhooks import Try, start_and_end
 
 AFTERTHOUGHTS = frozenset({"store", "not_stored", "wait", "waited", "failed"})
 """Decisions that say what came of another, which is the stage's."""
@@ -54,6 +55,7 @@ class Kept:
     started_s: float
     ended_s: float
     thread_id: str | None
+    link: str | None = None
     deadline_s: float | None = None
     entered: Sequence[Entered] = ()
     path: Sequence[Decision] = ()
@@ -70,6 +72,7 @@ class Kept:
             context.started_s,
             context.ended_s,
             context.thread_id,
+            context.link,
         )
         ask = context.ask
         if ask is not None:
@@ -112,8 +115,9 @@ class Assembler:
         root = self._tracer.start_span(
             f"{record['method']} {record['endpoint']}",
             context=_remote(record["trace_id"], kept.parent_span_id),
-            kind=SpanKind.SERVER,
+            kind=SpanKind.SERVER if kept.link is None else SpanKind.CONSUMER,
             attributes=_server_attributes(kept),
+            links=None if kept.link is None else [Link(_span_context(kept.link[3:35], kept.link[36:52]))],
             start_time=ns(record["t"]),
         )
         self._ids.trace_id = None
@@ -141,6 +145,12 @@ class Assembler:
             root.set_status(Status(StatusCode.ERROR, record["error"] or record["outcome"]))
         root.end(ns(kept.ended_s + offset_s))
         return root
+
+    def webhook(self, tried: Try) -> None:
+        """Start and end the span of a try to deliver a message."""
+        self._ids.trace_id, self._ids.span_id = int(tried.trace_id, 16), int(tried.span_id, 16)
+        start_and_end(self._tracer, tried)
+        self._ids.trace_id = None
 
     def _decide(self, kept: Kept, spans: Mapping[Entered, Span], root: Span, offset_s: float) -> None:
         """Put every decision on the span of the passage in which it was taken."""
@@ -286,10 +296,11 @@ def _remote(trace_id: str, span_id: str | None) -> TraceContext:
     """The caller's span as the parent; no parent where there was none."""
     if span_id is None:
         return TraceContext()
-    caller = SpanContext(
-        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)
-    )
-    return set_span_in_context(NonRecordingSpan(caller), TraceContext())
+    return set_span_in_context(NonRecordingSpan(_span_context(trace_id, span_id)), TraceContext())
+
+
+def _span_context(trace_id: str, span_id: str) -> SpanContext:
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
 
 def ns(seconds: float) -> int:
