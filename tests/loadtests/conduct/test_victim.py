@@ -1,4 +1,4 @@
-"""The store is killed and paused as a real process, and whoever dies meanwhile, it goes on afterwards."""
+"""A process is killed and paused for real, and whoever dies meanwhile, it goes on afterwards."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
 
 from loadtests.books.errors import CannotJudge
-from loadtests.conduct.store import WAKER, Store
+from loadtests.conduct.victim import WAKER, Victim
 from tests.loadtests.small import phase, scenario
 
 SLEEPER = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]
 PAUSE = {"target": "store", "fault": "pause", "at_s": 2, "for_s": 3}
 KILL = {"target": "store", "fault": "kill", "at_s": 1}
+KILL_WORKER = {**KILL, "target": "worker"}
 
 
 class Child:
@@ -72,8 +74,8 @@ def until(true: Callable[[], bool], what: str, within_s: float = 15) -> None:
         time.sleep(0.01)
 
 
-def store_of(child: Child, *faults: dict[str, object]) -> Store:
-    return Store(scenario(phase(for_s=20, fault=faults)), child.pid)
+def store_of(child: Child, *faults: dict[str, object]) -> Victim:
+    return Victim("store", scenario(phase(for_s=20, fault=faults)), child.pid, 7)
 
 
 def test_it_is_paused_when_it_is_due_and_goes_on_afterwards(child: Child) -> None:
@@ -156,14 +158,14 @@ def test_the_end_waits_until_it_is_back(child: Child, monkeypatch: pytest.Monkey
         if len(looked) == 3:
             child.begin()
 
-    monkeypatch.setattr("loadtests.conduct.store.time.sleep", sleep)
+    monkeypatch.setattr("loadtests.conduct.victim.time.sleep", sleep)
     store.end()
     assert looked == [0, 0, 0]
     assert len(store.bands) == 1
 
 
 def test_one_that_does_not_come_back_is_told(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loadtests.conduct.store.BACK_WITHIN_S", 0.1)
+    monkeypatch.setattr("loadtests.conduct.victim.BACK_WITHIN_S", 0.1)
     store = store_of(child, KILL)
     store.at(1.0, time.time())
     child.popen.wait(10)
@@ -182,10 +184,63 @@ def test_what_is_paused_can_be_killed(child: Child) -> None:
 
 
 def test_a_store_that_is_none_of_ours_is_not_broken() -> None:
-    broken = Store(scenario(phase(fault=[PAUSE])), lambda: None)
-    with pytest.raises(CannotJudge, match="REDIS_URL"):
+    broken = Victim("store", scenario(phase(fault=[PAUSE])), lambda: None, 7)
+    with pytest.raises(CannotJudge, match=r"Valkey, and there is none .* \(REDIS_URL names another\)"):
         broken.check()
-    Store(scenario(), lambda: None).check()
+    Victim("store", scenario(), lambda: None, 7).check()
+    Victim("worker", scenario(phase(fault=[PAUSE])), lambda: None, 7).check()
+    worker = Victim("worker", scenario(phase(fault=[{**PAUSE, "target": "worker"}])), lambda: None, 7)
+    with pytest.raises(CannotJudge, match="the worker, and there is none that `gauntlet up` started; run it at"):
+        worker.check()
+
+
+EVERY_S = 0.5
+AGAIN = {"target": "worker", "fault": "kill", "at_s": 1, "for_s": 10, "every_s": EVERY_S}
+
+
+def killed_at(child: Child, seed: int) -> list[float]:
+    """When a worker that is back at once is killed, looking at it every hundredth of a second."""
+    victim = Victim("worker", scenario(phase(for_s=20, fault=[AGAIN])), child.pid, seed)
+    killed = []
+    for step in range(2000):
+        at_s = step / 100
+        before = child.pid()
+        victim.at(at_s, 1000 + at_s)
+        if victim.broken:
+            killed.append(at_s)
+            until(lambda: child.pid() != before, "the child to die")
+            child.begin()
+            victim.at(at_s, 1000 + at_s)
+    assert len(victim.bands) == len(killed)
+    return killed
+
+
+def test_kills_that_come_again_and_again_come_at_moments_that_the_seed_draws(child: Child) -> None:
+    first, again, other = killed_at(child, 7), killed_at(child, 7), killed_at(child, 8)
+    assert first == again != other
+    for moments in (first, other):
+        assert all(1 <= at_s < 11.02 for at_s in moments)
+        gaps = [late - early for early, late in pairwise(moments)]
+        assert all(0.5 * EVERY_S - 0.02 < gap < 1.5 * EVERY_S + 0.02 for gap in gaps)
+        assert len({round(gap, 2) for gap in gaps}) > 5
+        assert len(moments) == pytest.approx(10 / EVERY_S, abs=6)
+
+
+def test_who_is_not_back_yet_is_not_killed_again_until_it_is(child: Child) -> None:
+    victim = Victim("worker", scenario(phase(for_s=20, fault=[KILL_WORKER, {**KILL_WORKER, "at_s": 2}])), child.pid, 7)
+    victim.at(1.0, 1001.0)
+    child.popen.wait(10)
+    victim.at(2.5, 1002.5)
+    assert victim.broken == ["worker: killed with -9"]
+    child.begin()
+    victim.at(5.0, 1005.0)
+    assert child.popen.wait(10) == -signal.SIGKILL
+    child.begin()
+    victim.end()
+    assert [(band.since, band.label) for band in victim.bands] == [
+        (1001.0, "worker: killed with -9"),
+        (1005.0, "worker: killed with -9"),
+    ]
 
 
 def test_a_store_that_is_gone_when_it_should_be_broken_is_told(child: Child) -> None:
@@ -199,10 +254,10 @@ def test_a_store_that_is_gone_when_it_should_be_broken_is_told(child: Child) -> 
 
 CONDUCTOR = """
 import sys, time
-from loadtests.conduct.store import Store
+from loadtests.conduct.victim import Victim
 from tests.loadtests.small import phase, scenario
 fault = {"target": "store", "fault": "pause", "for_s": float(sys.argv[2])}
-store = Store(scenario(phase(for_s=60, fault=[fault])), lambda: int(sys.argv[1]))
+store = Victim("store", scenario(phase(for_s=60, fault=[fault])), lambda: int(sys.argv[1]), 7)
 store.at(0.0, time.time())
 print("paused", flush=True)
 time.sleep(60)
