@@ -73,6 +73,7 @@ def gathered(
         sorted([*bands, *process_bands], key=lambda band: band.since),
         changes,
         _generator(beats),
+        webhooks=[webhook for webhook in rows.webhooks if webhook.t >= run.began],
         has_ledger=kept is not None,
     )
     books = _books(run, lines, kept) if has_books else NO_BOOKS

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from loadtests.books.errors import CannotJudge
 from loadtests.books.run import RUNS, Run
+from loadtests.conduct import settling
 from loadtests.conduct.gathering import gathered
 from loadtests.conduct.places import LIVE, Places, Refused, check_loopback, check_spending, profile_of
 from loadtests.conduct.victim import Victim
@@ -215,6 +216,8 @@ class Session:
 
     def finish(self, beats: Sequence[Beat]) -> Finished:
         """Read the books and judge."""
+        if self.scenario.works_later and self._places.simulator and not self.control.stop:
+            settling.settle(self.run)
         try:
             self._run = self.run.end()
         except CannotJudge as error:

@@ -8,9 +8,9 @@ import random
 
 from loadtests.scenario.questions import TOPICS
 
-PARAGRAPHS = 12
-SENTENCES = 7
-"""Some hundred words a paragraph, eight thousand characters in all: several parts for a map-reduce summary."""
+PARAGRAPHS = 50
+SENTENCES = 10
+"""Some forty thousand characters in all: five or six parts for a map-reduce summary."""
 
 OPENINGS = (
     "In week {} the on-call engineer of team {} was woken by an alert about {}.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from loadtests.books.client import Entry
-from loadtests.books.ledger import Call, Charge
+from loadtests.books.ledger import Call, Charge, Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Evidence:
     bands: Sequence[Band] = ()
     changes: Sequence[Change] = ()
     generator: Generator = field(default_factory=Generator)
+    webhooks: Sequence[Webhook] = ()
     has_ledger: bool = True
     """False where nobody simulated the providers: what reached them is not known."""
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 
 from loadtests.books.client import Entry
 from loadtests.books.ledger import Call
-from loadtests.scenario.model import LLM_TARGETS, REFUND_PATH, Expectation
+from loadtests.scenario.model import EFFECTS, LLM_TARGETS, REFUND_PATH, WORKER, Expectation
+from loadtests.verdict import later, steps
 from loadtests.verdict.evidence import Evidence, Window
 
 NANO_USD = 1e9
 PAYMENTS = "payments"
+HANDBOOK = "handbook"
+RETRIEVAL = ("retrieval", "embeddings", "rerank")
+"""How reasons begin that say what an answer from the handbook had to do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,15 @@ def scope_of(evidence: Evidence, expected: Expectation) -> Scope:
         if _inside(entry.t, windows)
         and expected.callers in (None, entry.callers)
         and expected.kind in (None, entry.kind)
-        and (expected.kind == "refund" or entry.endpoint != REFUND_PATH)
+        and (expected.kind in EFFECTS or not _is_effect(entry))
     ]
     targets = (expected.target,) if expected.target else LLM_TARGETS
     calls = [call for call in evidence.calls if call.target in targets and _inside(call.t, windows)]
     return Scope(entries, calls, windows, expected.target, evidence)
+
+
+def _is_effect(entry: Entry) -> bool:
+    return entry.kind in EFFECTS or entry.endpoint == REFUND_PATH
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:
@@ -193,6 +201,74 @@ def _orders_done(scope: Scope) -> float | None:
     return _share(len({entry.key for entry in scope.entries if entry.outcome == "answered"}), len(keys))
 
 
+def _done(kind: str, *states: str) -> Callable[[Scope], float | None]:
+    def read(scope: Scope) -> float | None:
+        asked = later.asked(scope.whole.entries, kind, lambda entry: _inside(entry.t, scope.windows))
+        ended = later.told(scope.whole.entries, states)
+        return _share(sum(bool(subjects & ended) for subjects in asked.values()), len(asked))
+
+    return read
+
+
+def _paid_twice(scope: Scope) -> float | None:
+    jobs = steps.of_jobs(_jobs(scope), scope.whole.calls)
+    kills = steps.kills(scope.whole.bands, WORKER)
+    return float(sum(steps.paid_again(some.values(), kills) for some in jobs.values())) if jobs else None
+
+
+def _redelivered(scope: Scope) -> float | None:
+    """The longest that a job which was at work when the worker was killed had to wait for its next call."""
+    kills = steps.kills(scope.whole.bands, WORKER)
+    ended = later.told(scope.whole.entries, later.ENDED)
+    waits = [
+        wait_s
+        for job, some in steps.of_jobs(_jobs(scope), scope.whole.calls).items()
+        for wait_s in steps.went_on_after(
+            [call for calls in some.values() for call in calls], kills, ended=job in ended
+        )
+    ]
+    return max(waits, default=None)
+
+
+def _jobs(scope: Scope) -> set[str]:
+    """The jobs that were asked for in these phases."""
+    return later.subjects(e for e in scope.whole.entries if e.kind == "job" and _inside(e.t, scope.windows))
+
+
+def _webhooks_delivered(scope: Scope) -> float | None:
+    """Of what the client was told has ended, in these phases asked for: whose end a webhook told the receiver."""
+    entries = [entry for entry in scope.whole.entries if _inside(entry.t, scope.windows)]
+    ended = later.subjects(entries) & later.told(scope.whole.entries, later.ENDED)
+    delivered = {
+        webhook.subject_id for webhook in scope.whole.webhooks if webhook.is_taken and later.tells_end(webhook)
+    }
+    return _share(len(ended & delivered), len(ended))
+
+
+def _webhook_ids(scope: Scope) -> float | None:
+    ids = later.message_ids(scope.whole.webhooks)
+    return max((float(len(some)) for some in ids.values()), default=None)
+
+
+def _charges_per_approval(scope: Scope) -> float | None:
+    """All charges of the run: it asks for no refund but by agents, and each of those needs an approval."""
+    approvals, charges = later.approvals(scope.whole.entries), len(scope.whole.charges)
+    if not approvals:
+        return math.inf if charges else None
+    return charges / approvals
+
+
+def _cited(scope: Scope) -> float | None:
+    answered = [entry for entry in _answered(scope) if entry.kind == HANDBOOK]
+    return _share(sum(bool(entry.cited) for entry in answered), len(answered))
+
+
+def _retrieval_degraded(scope: Scope) -> float | None:
+    answered = [entry for entry in _answered(scope) if entry.kind == HANDBOOK]
+    without = [entry for entry in answered if any(reason.startswith(RETRIEVAL) for reason in entry.degraded)]
+    return _share(len(without), len(answered))
+
+
 def _back_after(scope: Scope) -> float | None:
     """Seconds from the end of the target's last fault to its next call that ended well; infinity when none came."""
     ends = [band.until for band in scope.whole.bands if scope.target in (None, band.target)]
@@ -241,6 +317,29 @@ MEASURES = {
         _charges_beyond, "count", "difference of charges and orders told that they are paid", from_ledger=True
     ),
     "orders_done_share": Measure(_orders_done, "share", "orders that were told that they are paid"),
+    "cited_share": Measure(_cited, "share", "answers to questions of the handbook that cite passages of it"),
+    "retrieval_degraded_share": Measure(
+        _retrieval_degraded, "share", "of those, who say that a part of retrieval was left out"
+    ),
+    "jobs_done_share": Measure(_done("job", "completed"), "share", "jobs that were told to be done, of all asked for"),
+    "job_steps_paid_twice": Measure(
+        _paid_twice, "count", "calls for steps of jobs that were done, but for those at a kill", from_ledger=True
+    ),
+    "redelivered_within_s": Measure(
+        _redelivered, "s", "from a kill of the worker until a job that it met goes on, the longest", from_ledger=True
+    ),
+    "runs_done_share": Measure(
+        _done("agent", "completed", "rejected"), "share", "the agent's runs that came to their end, of all asked for"
+    ),
+    "webhooks_delivered_share": Measure(
+        _webhooks_delivered, "share", "of what has ended, whose end a webhook told the receiver", from_ledger=True
+    ),
+    "webhook_ids_per_job": Measure(
+        _webhook_ids, "count", "the most ids that the messages of one event had", from_ledger=True
+    ),
+    "charges_per_approval": Measure(
+        _charges_per_approval, "ratio", "charges for each refund of the agent that was approved", from_ledger=True
+    ),
     "back_after_s": Measure(_back_after, "s", "from the end of a fault to the first good call", from_ledger=True),
 }
 """By name."""
