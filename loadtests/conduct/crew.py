@@ -15,7 +15,7 @@ from pathlib import Path
 from loadtests.books.errors import CannotJudge
 from loadtests.load import locustfile_path
 from loadtests.load.beats import BeatReader
-from loadtests.load.job import KEY_VARIABLE, VARIABLE, ControlReader, Job
+from loadtests.load.job import APPROVER_VARIABLE, KEY_VARIABLE, VARIABLE, ControlReader, Job
 
 READY_WITHIN_S = 60.0
 END_WITHIN_S = 15.0
@@ -84,8 +84,9 @@ class Crew:
     def _spawn(self, job: Path, flags: list[str]) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
         environment = {**inherited, VARIABLE: str(job)}
-        if self._job.key:
-            environment[KEY_VARIABLE] = self._job.key
+        for variable, key in ((KEY_VARIABLE, self._job.key), (APPROVER_VARIABLE, self._job.approver)):
+            if key:
+                environment[variable] = key
         command = [sys.executable, "-m", "locust", "-f", str(locustfile_path()), *flags]
         with self._log.open("ab") as log:
             self._started.append(

@@ -153,6 +153,7 @@ class Session:
             most,
             options.drain_s,
             self._world.webhooks() if self.scenario.works_later else None,
+            places.admin_key if self.scenario.mix.agent else None,
         )
 
     def begin(self, epoch: float) -> None:

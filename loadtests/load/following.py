@@ -6,6 +6,7 @@ time after the load has ended: what has not ended by then is not done. Read `ask
 """
 
 import random
+import uuid
 from collections.abc import Callable
 
 import gevent
@@ -13,7 +14,7 @@ from gevent.pool import Group
 
 from loadtests.books.client import Entry
 from loadtests.load.sender import Answer, Sender, Step
-from loadtests.scenario.arrivals import Arrival
+from loadtests.scenario.arrivals import FAMILY, Arrival
 from loadtests.scenario.model import AGENT_PATH, JOBS_PATH
 
 FIRST_PAUSE_S = 0.25
@@ -81,7 +82,7 @@ class Follower:
                 f"{endpoint}/resume",
                 subject_id,
                 {"decision": arrival.decision},
-                arrival.decision_key(copy),
+                str(uuid.uuid5(FAMILY, f"{subject_id}/{copy}")),  # no other run has this id
                 arrival.decision,
             )
             self._sent(arrival, step)

@@ -19,6 +19,9 @@ VARIABLE = "GAUNTLET_LOAD_JOB"
 KEY_VARIABLE = "GAUNTLET_LOAD_KEY"
 """The one that holds the API key of the live profile."""
 
+APPROVER_VARIABLE = "GAUNTLET_LOAD_APPROVER_KEY"
+"""The one that holds the key of whoever decides on an agent's proposals."""
+
 PLACES = "GAUNTLET_LOAD_PLACES"
 """The one with the places as JSON, where the job is chosen on Locust's page."""
 
@@ -32,7 +35,8 @@ class Job:
 
     Requests that take longer than `drain_s` after the load's end are given up.
 
-    `webhooks` is the URL where somebody takes webhooks, None where nobody does.
+    `webhooks` is the URL where somebody takes webhooks, None where nobody does; `approver` the key of whoever decides
+    on what an agent proposes.
 
     In the live profile `key` is whose requests they all are, and `max_nano_usd` what a process may spend.
     """
@@ -47,6 +51,7 @@ class Job:
     max_nano_usd: int | None = None
     drain_s: float = DRAIN_S
     webhooks: str | None = None
+    approver: str | None = None
 
     def write(self) -> Path:
         """Into its folder; returns the path."""
@@ -65,11 +70,11 @@ class Job:
         return path
 
     @classmethod
-    def read(cls, path: Path, key: str | None = None) -> "Job":
-        """The job in that file. The key does not stand in it: it is a secret."""
+    def read(cls, path: Path, key: str | None = None, approver: str | None = None) -> "Job":
+        """The job in that file. The keys do not stand in it: they are secrets."""
         told = orjson.loads(path.read_bytes())
         scenario = Scenario.model_validate(told.pop("scenario"))
-        return cls(path.parent, scenario, key=key, **told)
+        return cls(path.parent, scenario, key=key, approver=approver, **told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from loadtests.books.client import ClientBook, Entry
 from loadtests.load.asking import Asker
 from loadtests.load.beats import EVERY_S, Pulse
 from loadtests.load.following import SETTLE_S
-from loadtests.load.job import KEY_VARIABLE, PLACES, VARIABLE, ControlReader, Job
+from loadtests.load.job import APPROVER_VARIABLE, KEY_VARIABLE, PLACES, VARIABLE, ControlReader, Job
 from loadtests.load.purse import Purse
 from loadtests.load.sender import Sender
 
@@ -56,7 +56,8 @@ class Line:
     def of(cls, environment: Environment) -> "Line":
         """That of this process; the job is the one that the environment names."""
         if cls._current is None:
-            cls._current = cls(environment, Job.read(Path(os.environ[VARIABLE]), os.environ.get(KEY_VARIABLE)))
+            keys = (os.environ.get(name) for name in (KEY_VARIABLE, APPROVER_VARIABLE))
+            cls._current = cls(environment, Job.read(Path(os.environ[VARIABLE]), *keys))
         return cls._current
 
     @classmethod

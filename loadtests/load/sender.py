@@ -57,7 +57,8 @@ class _Got:
 class Step:
     """One more request about a job or a run that was taken: the `number`-th of its arrival.
 
-    `endpoint` is what the path is called in the book, where ids would make every line another one.
+    `endpoint` is what the path is called in the book, where ids would make every line another one. Whoever has a
+    `decision` is not whom it is about: an approver sends it.
     """
 
     number: int
@@ -113,7 +114,7 @@ class Sender:
         step: Step | None = None,
     ) -> Answer:
         headers = {
-            "Authorization": f"Bearer {self._job.key or arrival.caller.key(self._job.mark)}",
+            "Authorization": f"Bearer {self._key(arrival, step)}",
             "Content-Type": "application/json",
             "X-Request-ID": request_id,
         }
@@ -134,6 +135,11 @@ class Sender:
             entry = _entry(arrival, request_id, key, due_t, time.time(), got, step)
             self._book.write(entry)
         return Answer(entry, got.document, got.retry_after_s)
+
+    def _key(self, arrival: Arrival, step: Step | None) -> str:
+        if step is not None and step.decision is not None and self._job.approver is not None:
+            return self._job.approver
+        return self._job.key or arrival.caller.key(self._job.mark)
 
     def _client(self, caller: Caller) -> HTTPClient:
         client = self._clients.get(caller.name)

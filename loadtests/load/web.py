@@ -21,7 +21,7 @@ from loadtests.books.errors import CannotJudge
 from loadtests.conduct.places import Places, Refused
 from loadtests.conduct.session import Finished, Options, Session, alone, soon
 from loadtests.load.beats import BeatReader
-from loadtests.load.job import PLACES, VARIABLE
+from loadtests.load.job import APPROVER_VARIABLE, PLACES, VARIABLE
 from loadtests.load.line import Line
 from loadtests.scenario.files import ScenarioError
 from loadtests.scenario.model import PROCESSES, Fault, Scenario
@@ -124,6 +124,7 @@ class Page:
         if chosen.fault != AS_WRITTEN:
             session.reason = "what breaks was changed by hand, and the expectations are about the scenario as written"
         os.environ[VARIABLE] = str(job.write())
+        os.environ[APPROVER_VARIABLE] = job.approver or ""
         self._epoch = soon()
         session.begin(self._epoch)
         return True

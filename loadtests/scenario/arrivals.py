@@ -55,14 +55,11 @@ class Arrival:
         """The Idempotency-Key of what has an effect, the same in every run of the seed."""
         if self.kind not in EFFECTS:
             return None
-        return f"order-{self.request_id()}" if self.kind == "refund" else self._named("key")
-
-    def decision_key(self, copy: int) -> str:
-        """The Idempotency-Key of the n-th to decide: two people at two screens, not one who presses twice."""
-        return self._named(f"decision/{copy}")
-
-    def _named(self, what: str) -> str:
-        return str(uuid.uuid5(FAMILY, f"{self.seed}/{self.caller.name}/{self.number}/{what}"))
+        return (
+            f"order-{self.request_id()}"
+            if self.kind == "refund"
+            else str(uuid.uuid5(FAMILY, f"{self.seed}/{self.caller.name}/{self.number}/key"))
+        )
 
 
 BURSTS = 10_000_000

@@ -47,10 +47,8 @@ def paid_again(steps: Iterable[Sequence[Call]], kills: Sequence[float]) -> int:
     """Calls that were answered well although the step had been, but for those that a kill cut off from being noted."""
     again = 0
     for calls in steps:
-        *before, _ = [call for call in calls if call.status == 200 and call.completed] or [None]
-        for call in before:
-            assert call is not None  # noqa: S101 - only the last one may be
-            again += not any(call.t <= kill <= call.ended + CLOCKS_S for kill in kills)
+        well = [call for call in calls if call.status == 200 and call.completed]
+        again += sum(not any(call.t <= kill <= call.ended + CLOCKS_S for kill in kills) for call in well[:-1])
     return again
 
 
