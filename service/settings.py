@@ -184,6 +184,37 @@ class PaymentsSettings(_Section):
     bulkhead: Count = Field(64, description="calls at once per worker")
 
 
+CHECKPOINT_SCHEMES = ("sqlite",)
+"""The savers that ``tracks/checkpoints.py`` knows."""
+
+
+class AgentSettings(_Section):
+    """The agent that refunds: who must approve, and how long what is kept."""
+
+    orders: Literal["workbench"] | None = Field(
+        "workbench", description="the order desk; the workbench's is invented, so live has none, and no /agent"
+    )
+    approval_above: int = Field(5000, ge=0, description="a refund of more than this, in minor units, needs an approval")
+    approval_within_s: Seconds = Field(86_400.0, description="a refund that nobody approves within it is rejected")
+    checkpoints: str = Field(
+        "sqlite:.gauntlet/agent/checkpoints.sqlite",
+        description="where runs stand between two steps: `sqlite:PATH`, for the workers of one host",
+    )
+    keep_s: float = Field(7 * 86_400.0, gt=0, description="how long a run is kept after its last change")
+    lease_s: Seconds = Field(4.0, description="a worker that is not heard of for this long loses its run to another")
+    retry_s: Seconds = Field(1.0, description="first wait for a dependency that is away; doubles up to 30 s")
+    retry_within_s: Seconds = Field(3600.0, description="after so long with the same step a run fails")
+
+    @field_validator("checkpoints")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        scheme, _, place = given.partition(":")
+        if scheme not in CHECKPOINT_SCHEMES or not place:
+            known = ", ".join(f"{name}:…" for name in CHECKPOINT_SCHEMES)
+            raise ValueError(f"no checkpoints can be kept there; it must be one of {known}, such as sqlite:runs.sqlite")
+        return given
+
+
 PSEUDONYM_KEY = "workbench"
 """The workbench's; anybody can undo its hashes by trying names."""
 
@@ -231,6 +262,7 @@ PROFILES: dict[str, dict[str, Any]] = {
             "openai": {"base_url": "https://api.openai.com/v1"},
         },
         "payments": {"base_url": None},
+        "agent": {"orders": None},
     },
     # Limits lifted, so that a benchmark measures the path and not the limiter.
     "bench": {
@@ -283,6 +315,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     sessions: SessionSettings = SessionSettings()
     payments: PaymentsSettings = PaymentsSettings()
+    agent: AgentSettings = AgentSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     capture_content: bool = Field(
         False,
@@ -338,6 +371,10 @@ class Settings(BaseSettings):
                 "telemetry.pseudonym_key: the live profile needs a secret of its own, so that nobody can find out who "
                 "is behind a hash; set it to 32 random characters, and keep it"
             )
+        if self.profile == "live" and self.agent.orders == "workbench":
+            raise ValueError("agent.orders: the workbench's orders are invented; the live profile refunds none of them")
+        if self.agent.approval_within_s > self.agent.keep_s:
+            raise ValueError("agent.keep_s: must be at least agent.approval_within_s")
         if (self.langfuse_public_key is None) != (self.langfuse_secret_key is None):
             raise ValueError("LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY: set both, or neither")
         if sorted(self.order) != sorted(STAGES):
