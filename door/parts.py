@@ -15,6 +15,8 @@ from door.plan import Plan
 
 WATCHERS_RESTARTS = 10
 """Whoever watches may die; what is watched goes on, and is watched again."""
+WORKER_RESTARTS = 10
+"""A killed worker's tasks are another's, or its own when it is back."""
 VALKEY_RESTARTS = 10
 """The service promises to live without its state, and to take it up again: design section 3 (Redis killed)."""
 VALKEY_REST_S = 3.0
@@ -30,7 +32,8 @@ def all_parts(plan: Plan, environ: Mapping[str, str] = os.environ) -> tuple[Part
     state = [] if plan.redis_url else [valkey_part(plan)]
     needs = tuple(part.name for part in state)
     pages = [dashboard_part(plan, environ)] if "dashboard" in plan.ports else []
-    return (collector_part(plan), *state, simulator_part(plan), service_part(plan, needs), *pages)
+    service = (service_part(plan, needs), worker_part(plan, needs))
+    return (collector_part(plan), *state, simulator_part(plan), *service, *pages)
 
 
 def collector_part(plan: Plan) -> Part:
@@ -71,6 +74,12 @@ def service_part(plan: Plan, needs: tuple[str, ...]) -> Part:
     """The system under test."""
     argv = ("--host", ports.LOOPBACK, "--port", str(plan.ports["service"]), "--workers", str(plan.workers))
     return Part("service", (sys.executable, "-m", "service", *argv), service_environment(plan), needs=needs)
+
+
+def worker_part(plan: Plan, needs: tuple[str, ...]) -> Part:
+    """What the service does after its answers, with the service's own configuration."""
+    argv = (sys.executable, "-m", "service.worker")
+    return Part("worker", argv, service_environment(plan), needs=needs, restarts=WORKER_RESTARTS)
 
 
 def service_environment(plan: Plan) -> dict[str, str]:

@@ -58,7 +58,9 @@ from .store.replica import Replica
 from .store.settle import Settle
 from .tracks.chat import Chat
 from .tracks.completions import Completions
+from .tracks.queue import Queue
 from .tracks.refund import Payments, Refund
+from .tracks.work import Work
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """Net new containers before a collection of the young, and how many of those before an older generation's turn."""
@@ -69,7 +71,10 @@ KINDS: dict[str, type[AnthropicProvider] | type[OpenAIProvider]] = {
 
 
 class Service:
-    """One worker's parts. ``start`` and ``stop`` belong to its event loop."""
+    """The parts of one process: one that serves HTTP, or one that works through the queue (``worker.py``).
+
+    ``start`` and ``stop`` belong to its event loop.
+    """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -130,6 +135,8 @@ class Service:
             )
         self.threads = Threads(settings.sessions, store=self.store, clock=clock)
         self.idempotency = Idempotency(settings.sessions, store=self.store, clock=clock)
+        self.queue = Queue(self.store)
+        self.work = Work(self.telemetry.ended, captures=settings.capture_content, clock=clock)
         self.ready = Readiness(self.store, self.breaker.snapshot, settings.profile)
 
     async def start(self) -> None:

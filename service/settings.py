@@ -184,6 +184,31 @@ class PaymentsSettings(_Section):
     bulkhead: Count = Field(64, description="calls at once per worker")
 
 
+class QueueSettings(_Section):
+    """What is done after the answer, by worker processes: ``python -m service.worker``."""
+
+    enabled: bool = Field(True, description="have the endpoints whose work a worker process does")
+    redeliver_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        5.0, description="a killed worker's tasks are another's after at most this long"
+    )
+    at_once: Count = Field(8, description="tasks of each track that a worker process runs at once")
+
+
+PSEUDONYM_KEY = "workbench"
+"""The workbench's; anybody can undo its hashes by trying names."""
+
+
+class TelemetrySettings(_Section):
+    """What is told of requests; where to, `OTEL_*` variables say."""
+
+    pseudonym_key: str = Field(
+        PSEUDONYM_KEY, min_length=8, description="keys the hash that stands for a user; live needs one of its own"
+    )
+    ordinary_per_s: float = Field(10.0, ge=0, description="traces of requests without incident kept per worker")
+    notable_per_s: float = Field(50.0, ge=0, description="and of each kind with one: errors, degraded, slow and so on")
+    slow_s: Seconds = Field(2.0, description="a request (a stream's first token) that takes longer is slow")
+
+
 CHECKPOINT_SCHEMES = ("sqlite",)
 """The savers that ``tracks/checkpoints.py`` knows."""
 
@@ -213,21 +238,6 @@ class AgentSettings(_Section):
             known = ", ".join(f"{name}:…" for name in CHECKPOINT_SCHEMES)
             raise ValueError(f"no checkpoints can be kept there; it must be one of {known}, such as sqlite:runs.sqlite")
         return given
-
-
-PSEUDONYM_KEY = "workbench"
-"""The workbench's; anybody can undo its hashes by trying names."""
-
-
-class TelemetrySettings(_Section):
-    """What is told of requests; where to, `OTEL_*` variables say."""
-
-    pseudonym_key: str = Field(
-        PSEUDONYM_KEY, min_length=8, description="keys the hash that stands for a user; live needs one of its own"
-    )
-    ordinary_per_s: float = Field(10.0, ge=0, description="traces of requests without incident kept per worker")
-    notable_per_s: float = Field(50.0, ge=0, description="and of each kind with one: errors, degraded, slow and so on")
-    slow_s: Seconds = Field(2.0, description="a request (a stream's first token) that takes longer is slow")
 
 
 DEFAULTS: dict[str, Any] = {
@@ -315,8 +325,9 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     sessions: SessionSettings = SessionSettings()
     payments: PaymentsSettings = PaymentsSettings()
-    agent: AgentSettings = AgentSettings()
+    queue: QueueSettings = QueueSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    agent: AgentSettings = AgentSettings()
     capture_content: bool = Field(
         False,
         validation_alias=AliasChoices("CAPTURE_CONTENT", "GAUNTLET_CAPTURE_CONTENT", "capture_content"),

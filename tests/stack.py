@@ -95,6 +95,19 @@ class Process:
         rows = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 
+    def kill(self) -> None:
+        """kill -9."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def stop(self) -> None:
+        """SIGSTOP: it hangs."""
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        self.popen.send_signal(signal.SIGCONT)
+
     def end(self) -> None:
         """End the process and whatever it started."""
         for sent in (signal.SIGCONT, signal.SIGTERM, signal.SIGKILL):
@@ -298,6 +311,8 @@ class Stack:
     service: Process
     url: str
     simulator_ports: dict[str, int]
+    environment: dict[str, str] = field(default_factory=dict)
+    work: list[Process] = field(default_factory=list)
     collector: Collector | None = None
     session: aiohttp.ClientSession | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -311,18 +326,23 @@ class Stack:
         toml: str = QUICK + ROUTES,
         env: dict[str, str] | None = None,
         payments: bool = True,
+        worker: int = 0,
         collector: Collector | None = None,
     ) -> Self:
         """Start all; each process on a free port. The service knows of ``payments``, or does not.
 
-        It tells the ``collector`` what happens; without one it tells nobody.
+        It tells the ``collector`` what happens; without one it tells nobody. ``worker``: so many processes that work
+        through the queue; without any there is no queue, and none of the endpoints that need one.
         """
         told = {"OTEL_SDK_DISABLED": "true"}
         if collector is not None:
             told = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **AT_ONCE}
         with ExitStack() as started:
+            told["GAUNTLET_QUEUE__ENABLED"] = str(bool(worker)).lower()
             stack = cls._start(folder, workers, toml, {**told, **(env or {})}, payments, started)
             stack.collector = collector
+            for _ in range(worker):
+                started.callback(stack.start_worker().end)
             started.pop_all()
             return stack
 
@@ -356,10 +376,20 @@ class Stack:
         service = Process("service", command, service_env, folder)
         started.callback(service.end)
         url = service.ready()["url"]
-        return cls(folder, valkey, simulator, service, url, sim_ports)
+        return cls(folder, valkey, simulator, service, url, sim_ports, service_env)
+
+    def start_worker(self) -> Process:
+        """One more process that works through the queue; with what ``Process`` can do it is killed or stopped."""
+        name = f"worker{len(self.work)}"
+        process = Process(name, [sys.executable, "-m", "service.worker"], self.environment, self.folder)
+        self.work.append(process)
+        process.ready()
+        return process
 
     def end(self) -> None:
         """End every process."""
+        for process in self.work:
+            process.end()
         self.service.end()
         self.simulator_process.end()
         self.valkey.end()

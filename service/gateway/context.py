@@ -36,7 +36,8 @@ class Context:
     ``deadline_ms`` is what the caller asked for; headers set here go out with the answer. ``traceparent`` names our
     server span, ``parent_span_id`` the caller's (16 hex digits). ``t`` is its arrival in Unix seconds. ``status`` is
     None while nothing was sent; ``error`` the code of the error that the client saw; ``charge_key`` the key that went
-    to the payments provider. ``captures``: whether what is said may be told, masked.
+    to the payments provider. ``captures``: whether what is said may be told, masked. ``link`` is the traceparent of the
+    request that work of our own was begun for (``tracks/work.py``).
     """
 
     request_id: str
@@ -59,6 +60,7 @@ class Context:
     charge_key: str | None = None
     replayed: bool = False
     captures: bool = False
+    link: str | None = None
 
 
 current: ContextVar[Context | None] = ContextVar("current", default=None)

@@ -54,6 +54,7 @@ class Kept:
     started_s: float
     ended_s: float
     thread_id: str | None
+    link: str | None = None
     deadline_s: float | None = None
     entered: Sequence[Entered] = ()
     path: Sequence[Decision] = ()
@@ -70,6 +71,7 @@ class Kept:
             context.started_s,
             context.ended_s,
             context.thread_id,
+            context.link,
         )
         ask = context.ask
         if ask is not None:
@@ -112,8 +114,9 @@ class Assembler:
         root = self._tracer.start_span(
             f"{record['method']} {record['endpoint']}",
             context=_remote(record["trace_id"], kept.parent_span_id),
-            kind=SpanKind.SERVER,
+            kind=SpanKind.SERVER if kept.link is None else SpanKind.CONSUMER,
             attributes=_server_attributes(kept),
+            links=None if kept.link is None else [Link(_span_context(kept.link[3:35], kept.link[36:52]))],
             start_time=ns(record["t"]),
         )
         self._ids.trace_id = None
@@ -286,10 +289,11 @@ def _remote(trace_id: str, span_id: str | None) -> TraceContext:
     """The caller's span as the parent; no parent where there was none."""
     if span_id is None:
         return TraceContext()
-    caller = SpanContext(
-        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)
-    )
-    return set_span_in_context(NonRecordingSpan(caller), TraceContext())
+    return set_span_in_context(NonRecordingSpan(_span_context(trace_id, span_id)), TraceContext())
+
+
+def _span_context(trace_id: str, span_id: str) -> SpanContext:
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
 
 def ns(seconds: float) -> int:

@@ -105,7 +105,13 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(variable: str, given: str
 
 def test_with_a_redis_of_ones_own_no_valkey_is_a_part_and_its_port_does_not_matter() -> None:
     chosen = made(REDIS_URL="redis://me:secret@example.com:6379/2")
-    assert [part.name for part in parts.all_parts(chosen)] == ["collector", "simulator", "service", "dashboard"]
+    assert [part.name for part in parts.all_parts(chosen)] == [
+        "collector",
+        "simulator",
+        "service",
+        "worker",
+        "dashboard",
+    ]
     assert "valkey" not in chosen.ports
     assert chosen.urls()["redis"] == "redis://me:***@example.com:6379/2"
     assert parts.service_environment(chosen)["REDIS_URL"] == "redis://me:secret@example.com:6379/2"

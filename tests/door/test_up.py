@@ -125,7 +125,7 @@ def test_when_the_service_dies_its_workers_and_the_other_parts_end_but_not_a_red
     workbench: Up, start: Start
 ) -> None:
     up = start(REDIS_URL=workbench.urls["valkey"], GAUNTLET_WORKERS="2").ready()
-    assert set(up.parts) == {"collector", "simulator", "service", "dashboard"}
+    assert set(up.parts) == {"collector", "simulator", "service", "worker", "dashboard"}
     assert workbench.urls["valkey"] in up.output
     os.kill(up.parts["service"], signal.SIGKILL)
     assert up.process.wait(60) == 1

@@ -1,0 +1,128 @@
+"""The queue between HTTP workers and worker processes: what is put here runs there, again if a worker dies with it.
+
+Redis Streams in the form of streaq, whose worker takes tasks from it (``consumer.py``). Putting is a script of ours in
+that form: behind the store's guard it answers in time or says that Redis is away, and no HTTP worker imports a library
+of queues (``docs/adr/0017``). Each track has a lane of its own, so that long documents hold up no webhook. Chapter,
+section 3 (background processing). Next: ``consumer.py``, ``../worker.py``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import orjson
+
+from ..store.guard import Store
+from ..store.script import Script
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+TaskFn = Callable[..., Awaitable[None]]
+NAME = "{jobs}"
+"""Of the queue in Redis: the braces keep all of it in one hash slot."""
+PRIORITY = "normal"
+"""streaq's only one here: urgency is a matter of lanes."""
+
+delivery: ContextVar[int] = ContextVar("delivery", default=1)
+"""How many times the task that runs now has been begun, this time included: the number that fences late effects off."""
+
+
+class Later(Exception):
+    """Raised by a task that shall run again in ``delay_s`` seconds; what it has done is its own to remember."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__(f"again in {delay_s:.3f} s")
+        self.delay_s = delay_s
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """A lane's tasks: ``waiting`` for a worker, the oldest for ``oldest_s``; ``delayed`` until a time; ``running``."""
+
+    waiting: int
+    delayed: int
+    running: int
+    oldest_s: float
+
+
+class Track(ABC):
+    """Whose tasks they are."""
+
+    @property
+    @abstractmethod
+    def tasks(self) -> Mapping[str, TaskFn]:
+        """Name (``LANE.NAME``) and what runs for it in a worker process, called with what was put."""
+
+    async def start(self) -> None:  # noqa: B027 - most need no more than their tasks
+        """Begin what else a worker process does for the track."""
+
+    async def aclose(self) -> None:  # noqa: B027
+        """End it."""
+
+
+class Queue:
+    """All lanes. Every method raises StoreUnavailable."""
+
+    def __init__(self, store: Store) -> None:
+        self._put = Script(store, __package__, "queue_put")
+        self._cancel = Script(store, __package__, "queue_cancel")
+        self._depth = Script(store, __package__, "queue_depth")
+
+    async def put(self, task: str, task_id: str, *args: Json, delay_s: float = 0.0) -> bool:
+        """Have ``task`` (``LANE.NAME``) run with ``args``, in ``delay_s``; False: one with this id is still there."""
+        keys = Keys(lane_of(task))
+        data = orjson.dumps({"f": task, "a": args, "k": {}})
+        return bool(
+            await self._put((keys.data(task_id), keys.stream, keys.delayed), task_id, data, round(delay_s * 1000))
+        )
+
+    async def cancel(self, task: str, task_id: str) -> None:
+        """End the task: at once while it waits, within half a second while it runs."""
+        keys = Keys(lane_of(task))
+        await self._cancel((keys.data(task_id), keys.tries(task_id), keys.delayed, keys.aborted), task_id)
+
+    async def depth(self, lane: str) -> Depth:
+        """How much is in a lane."""
+        keys = Keys(lane)
+        waiting, delayed, running, oldest_ms = await self._depth((keys.stream, keys.delayed))
+        return Depth(int(waiting), int(delayed), int(running), int(oldest_ms) / 1000)
+
+
+def lane_of(task: str) -> str:
+    """The lane is the first part of a task's name: ``jobs.run`` runs in ``jobs``."""
+    return task.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names that streaq gives to a lane's keys."""
+
+    lane: str
+
+    @property
+    def queue(self) -> str:
+        """What streaq calls the queue."""
+        return f"{NAME}:{self.lane}"
+
+    @property
+    def stream(self) -> str:
+        """Tasks that wait or run."""
+        return f"streaq:{self.queue}:queues:{PRIORITY}"
+
+    @property
+    def delayed(self) -> str:
+        """Tasks by the time at which they are due."""
+        return f"streaq:{self.queue}:queues:delayed:{PRIORITY}"
+
+    @property
+    def aborted(self) -> str:
+        """Ids of tasks that shall end."""
+        return f"streaq:{self.queue}:aborted"
+
+    def data(self, task_id: str) -> str:
+        """A task's name and arguments; there for as long as the task is not done."""
+        return f"streaq:{self.queue}:task:data:{task_id}"
+
+    def tries(self, task_id: str) -> str:
+        """How many times it was begun."""
+        return f"streaq:{self.queue}:task:retry:{task_id}"

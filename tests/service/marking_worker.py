@@ -1,0 +1,73 @@
+"""A worker process of the tests: its tasks leave marks in Redis, so that what ran where and how often can be seen."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+
+from redis.asyncio import Redis
+
+from service.clock import SystemClock
+from service.observability import logs
+from service.settings import QueueSettings
+from service.tracks.consumer import Consumer
+from service.tracks.queue import Later, TaskFn, Track, delivery
+
+MARKS = "marks"
+
+
+class Marks(Track):
+    """``mark`` says where it runs, ``hold`` goes on until it may end, ``again`` asks for more time, ``fail`` fails."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(url)
+
+    @property
+    def tasks(self) -> dict[str, TaskFn]:
+        return {
+            "marks.mark": self.mark,
+            "marks.hold": self.hold,
+            "marks.again": self.again,
+            "marks.fail": self.fail,
+            "other.mark": self.mark,
+        }
+
+    async def _say(self, what: str, name: str) -> None:
+        row = json.dumps({"what": what, "name": name, "pid": os.getpid(), "delivery": delivery.get()})
+        await self._redis.rpush(MARKS, row)
+
+    async def mark(self, name: str) -> None:
+        await self._say("ran", name)
+
+    async def hold(self, name: str) -> None:
+        await self._say("began", name)
+        try:
+            while not await self._redis.exists(f"release:{name}"):  # noqa: ASYNC110 - the event is in Redis
+                await asyncio.sleep(0.02)
+        except asyncio.CancelledError:
+            await self._say("cancelled", name)
+            raise
+        await self._say("ended", name)
+
+    async def again(self, name: str) -> None:
+        await self._say("ran", name)
+        if delivery.get() < 3:
+            raise Later(0.05)
+
+    async def fail(self, name: str) -> None:
+        await self._say("ran", name)
+        raise RuntimeError("a defect")
+
+
+async def main(url: str, redeliver_s: float) -> None:
+    settings = QueueSettings(redeliver_s=redeliver_s, at_once=4)
+    consumer = Consumer([Marks(url)], settings, url=url, worker=f"w{os.getpid()}", clock=SystemClock())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: consumer.stop(within_s=2.0))
+    print(json.dumps({"ready": True}), flush=True)
+    await consumer.serve()
+
+
+if __name__ == "__main__":
+    logs.set_up()
+    asyncio.run(main(sys.argv[1], float(sys.argv[2])))
