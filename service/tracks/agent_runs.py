@@ -5,6 +5,7 @@ lease with a number that only grows: a worker that was stopped and wakes up late
 changes nothing any more. Next: ``agent_track.py``.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,7 +21,9 @@ from ..store.script import Script
 
 Status = Literal["queued", "running", "waiting", "resuming", "completed", "failed", "rejected"]
 ENDED = frozenset({"completed", "failed", "rejected"})
-RUN_ID = r"^run_[0-9a-f]{32}$"
+RUN_ID = re.compile(r"run_[0-9a-f]{32}")
+STEP = "agent.step"
+"""The task that a run goes on with."""
 MOST_LISTED = 200
 MANY = 200
 ALL, OPEN, WAITING = "agents:{all}", "agents:{open}", "agents:{waiting}"

@@ -21,7 +21,7 @@ from ..observability.telemetry import Telemetry
 from ..settings import AgentSettings
 from .agent_graph import graph_of
 from .agent_held import Held, TryLater, code_of
-from .agent_runs import ALL, ENDED, OPEN, WAITING, Lost, Run, Runs, Taken
+from .agent_runs import ALL, ENDED, OPEN, STEP, WAITING, Lost, Run, Runs, Taken
 from .agent_steps import State, Steps, Tools, charge_key
 from .agent_words import money, plainly
 from .checkpoints import TROUBLE, Checkpoints, CheckpointsUnusable, Fenced
@@ -29,7 +29,6 @@ from .queue import Later, Queue, TaskFn, Track
 from .webhook import Webhooks
 
 log = structlog.get_logger(__name__)
-STEP = "agent.step"
 MOST_BACK_OFF_S = 30.0
 SWEEP_S = 1.0
 STUCK_S = 120.0
