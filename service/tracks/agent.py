@@ -70,7 +70,12 @@ class Agent:
         add("/agent", self.begin, methods=["POST"], openapi_extra=takes(AgentRequest, "Idempotency-Key"))
         add("/agent", self.listed, methods=["GET"])
         add("/agent/{run_id}", self.seen, methods=["GET"])
-        add("/agent/{run_id}/resume", self.resume, methods=["POST"], openapi_extra=takes(ResumeRequest, "Idempotency-Key"))
+        add(
+            "/agent/{run_id}/resume",
+            self.resume,
+            methods=["POST"],
+            openapi_extra=takes(ResumeRequest, "Idempotency-Key"),
+        )
 
     async def begin(self, request: Request) -> Response:
         """Begin a run; 202 with its id, at once."""
@@ -142,7 +147,9 @@ class Agent:
             message = "nobody decided in time, and the refund is rejected; ask for it again"
         elif run.decision is not None:
             message += f", and {run.decision!r} was decided before"
-        raise Conflict(message, run_status=run.status, decision=run.decision, pending=None if why == "late" else pending)
+        raise Conflict(
+            message, run_status=run.status, decision=run.decision, pending=None if why == "late" else pending
+        )
 
     async def _own(self, caller: Caller, run_id: str) -> Run:
         """The run, for its owner and for admins; to anybody else there is none. Raises NotFound."""

@@ -43,7 +43,12 @@ def graph_of(steps: Steps, held: Held, saver: BaseCheckpointSaver[Any]) -> Graph
     }.items():
         graph.add_node(name, _told(name, step, held))
     graph.add_edge(START, "understand")
-    for name, following in (("understand", "look_up"), ("look_up", "propose"), ("propose", "approve"), ("approve", "execute")):
+    for name, following in (
+        ("understand", "look_up"),
+        ("look_up", "propose"),
+        ("propose", "approve"),
+        ("approve", "execute"),
+    ):
         graph.add_conditional_edges(name, _unless_over(following), [following, "tell"])
     graph.add_edge("execute", "tell")
     graph.add_edge("tell", END)

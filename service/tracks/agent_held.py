@@ -99,7 +99,9 @@ class Held:
     async def end(self, **fields: Any) -> None:
         """It has ended; ``fields`` are told with it, as JSON."""
         self._steps[-1]["ended"] = self._clock.time()
-        told = {name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in fields.items()}
+        told = {
+            name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in fields.items()
+        }
         await self.note(trouble="", trouble_since="", tries="0", **told)
 
     def paused(self) -> None:

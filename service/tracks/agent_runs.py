@@ -68,8 +68,12 @@ class Run:
     def of(cls, run_id: str, fields: Mapping[str, bytes]) -> "Run":
         """From its hash."""
         text = {name: value.decode() for name, value in fields.items()}
-        parsed = {name: orjson.loads(fields[name]) for name in ("steps", "proposal", "approver", "refund") if name in fields}
-        times = {name: float(text[f"{name}_ms"]) / 1000 for name in ("created", "updated", "ended") if f"{name}_ms" in text}
+        parsed = {
+            name: orjson.loads(fields[name]) for name in ("steps", "proposal", "approver", "refund") if name in fields
+        }
+        times = {
+            name: float(text[f"{name}_ms"]) / 1000 for name in ("created", "updated", "ended") if f"{name}_ms" in text
+        }
         plain = {name: text.get(name) for name in ("outcome", "answer", "trouble", "decision", "note", "webhook_url")}
         since = text.get("waiting_since_ms")
         return cls(

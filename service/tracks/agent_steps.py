@@ -7,6 +7,7 @@ is proposed is held at the order desk under the run's name, and the payment has 
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import orjson
@@ -62,7 +63,7 @@ class Tools:
         payments: Next,
         work: Work,
         desk: OrderDesk,
-        routes: dict[str, Route],
+        routes: Mapping[str, Route],
         default_route: str,
         payments_deadline_s: float,
         approval_above: int,

@@ -7,7 +7,7 @@ sweep ends those that nobody approved in time, and takes up those that the queue
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from langchain_core.runnables import RunnableConfig
@@ -19,14 +19,19 @@ from ..observability import names
 from ..observability.pii import pseudonym_of
 from ..observability.telemetry import Telemetry
 from ..settings import AgentSettings
+from ..stages.chain import compose
 from .agent_graph import graph_of
 from .agent_held import Held, TryLater, code_of
 from .agent_runs import ALL, ENDED, OPEN, STEP, WAITING, Lost, Run, Runs, Taken
 from .agent_steps import State, Steps, Tools, charge_key
 from .agent_words import money, plainly
 from .checkpoints import TROUBLE, Checkpoints, CheckpointsUnusable, Fenced
+from .orders import WorkbenchOrders
 from .queue import Later, Queue, TaskFn, Track
 from .webhook import Webhooks
+
+if TYPE_CHECKING:
+    from ..app import Service
 
 log = structlog.get_logger(__name__)
 MOST_BACK_OFF_S = 30.0
@@ -266,3 +271,32 @@ class AgentTrack(Track):
             return
         await self._runs.forget(run_id)
 
+
+def agent_track(service: "Service", runs: Runs) -> AgentTrack:
+    """The track of a worker process, from its parts."""
+    settings = service.settings
+    if service.payments is None:
+        raise RuntimeError("an agent that refunds needs a payments provider")
+    tools = Tools(
+        chain=service.chain,
+        payments=compose([service.retry, service.breaker, service.bulkhead], service.payments),
+        work=service.work,
+        desk=WorkbenchOrders(service.store),
+        routes=service.routes,
+        default_route=settings.default_route,
+        payments_deadline_s=settings.payments.deadline_s,
+        approval_above=settings.agent.approval_above,
+        switches=service.switches,
+        clock=service.clock,
+    )
+    return AgentTrack(
+        settings.agent,
+        runs=runs,
+        tools=tools,
+        checkpoints=Checkpoints(settings.agent.checkpoints),
+        queue=service.queue,
+        webhooks=service.webhooks,
+        telemetry=service.telemetry,
+        pseudonym_key=settings.telemetry.pseudonym_key,
+        clock=service.clock,
+    )
