@@ -1,4 +1,4 @@
-"""The agent track over HTTP: ask for a refund, see how it goes, decide on what waits. The file to read first of the track.
+"""The agent track over HTTP: ask for a refund, see how it goes, decide on what waits. Of the track, read this first.
 
 ``POST /agent`` puts a run into the queue and answers 202; a worker process leads it through its steps
 (``agent_track.py``), and a refund above the limit waits here until an admin decides. The owner may withdraw it, but not

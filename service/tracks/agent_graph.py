@@ -6,7 +6,7 @@ else of its. Next: ``checkpoints.py``, ``agent_track.py``.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphBubbleUp
@@ -19,8 +19,15 @@ from .agent_steps import State, Steps
 
 TOLD = ("proposal", "refund", "outcome", "answer")
 """Of what a step brings: what everybody may see."""
-Step = Callable[[State], Awaitable[dict[str, Any]]]
 Graph = CompiledStateGraph[State, None, State, State]
+
+
+class Step(Protocol):
+    """From a state to what is new in it."""
+
+    def __call__(self, state: State) -> Awaitable[dict[str, Any]]:
+        """Do it."""
+        ...
 
 
 def graph_of(steps: Steps, held: Held, saver: BaseCheckpointSaver[Any]) -> Graph:

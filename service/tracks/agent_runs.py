@@ -1,8 +1,8 @@
 """The agent's runs as everybody sees them: one hash in Redis each, and lists of them.
 
 Every change of a run is one script (``agent_run.lua``). Whoever works on a run has taken it, and holds it under a short
-lease with a number that only grows: a worker that was stopped and wakes up late finds that its number is an old one, and
-changes nothing any more. Next: ``agent_track.py``.
+lease with a number that only grows: a worker that was stopped and wakes up late finds that its number is an old one,
+and changes nothing any more. Next: ``agent_track.py``.
 """
 
 import re
@@ -71,28 +71,16 @@ class Run:
         parsed = {
             name: orjson.loads(fields[name]) for name in ("steps", "proposal", "approver", "refund") if name in fields
         }
-        times = {
-            name: float(text[f"{name}_ms"]) / 1000 for name in ("created", "updated", "ended") if f"{name}_ms" in text
+        plain = {name: text.get(name) or None for name in _PLAIN}
+        times = {name: _seconds(text.get(f"{name}_ms")) for name in ("created", "updated", "ended", "waiting_since")}
+        numbers = {
+            "deliveries": int(text["deliveries"]),
+            "tries": int(text.get("tries", 0)),
+            "trouble_since": float(text["trouble_since"]) if text.get("trouble_since") else None,
+            "cost_nano_usd": int(text["cost_nano_usd"]) if text.get("cost_nano_usd") else None,
         }
-        plain = {name: text.get(name) for name in ("outcome", "answer", "trouble", "decision", "note", "webhook_url")}
-        since = text.get("waiting_since_ms")
-        return cls(
-            run_id=run_id,
-            status=text["status"],  # type: ignore[arg-type]  # the script writes no other
-            tenant=text["tenant"],
-            user=text["user"],
-            text=text["text"],
-            route=text["route"],
-            traceparent=text.get("traceparent"),
-            waiting_since=None if since is None else float(since) / 1000,
-            deliveries=int(text["deliveries"]),
-            tries=int(text.get("tries", 0)),
-            trouble_since=float(text["trouble_since"]) if text.get("trouble_since") else None,
-            cost_nano_usd=int(text["cost_nano_usd"]) if text.get("cost_nano_usd") else None,
-            **parsed,
-            **times,
-            **{name: value or None for name, value in plain.items()},
-        )
+        given: dict[str, Any] = {**parsed, **plain, **times, **numbers}
+        return cls(run_id, **given)
 
     def shown(self, *, approval_within_s: float) -> dict[str, Any]:
         """As ``GET /agent/{id}`` tells it; the text is the caller's own and not said again."""
@@ -272,6 +260,17 @@ def _pairs(fields: Mapping[str, str | None]) -> list[Argument]:
 
 def _fields(flat: Sequence[bytes]) -> dict[str, bytes]:
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+_PLAIN = (
+    "status", "tenant", "user", "text", "route", "webhook_url", "traceparent", "outcome", "answer", "trouble",
+    "decision", "note",
+)  # fmt: skip
+"""Fields that are text, and None where they are empty or missing."""
+
+
+def _seconds(milliseconds: str | None) -> float | None:
+    return None if milliseconds is None else float(milliseconds) / 1000
 
 
 def _still_ours(answer: list[Any]) -> bytes:

@@ -1,9 +1,8 @@
 """What the agent does in each of its steps, as plain functions from a state to what is new in it.
 
-understand -> look_up -> propose -> approve -> execute -> tell. A step may run again from its start, after a crash or when
-a run is resumed, and so each does its effect once however often it runs: the model's calls go through the cache, what
-is proposed is held at the order desk under the run's name, and the payment has a key made from the run. Next:
-``agent_graph.py``.
+understand -> look_up -> propose -> approve -> execute -> tell. A step may run again from its start, after a crash or
+when a run is resumed, and so each does its effect once however often it runs: what is proposed is held at the order
+desk under the run's name, and the payment has a key made from the run. Next: ``agent_graph.py``.
 """
 
 import hashlib
@@ -84,7 +83,7 @@ class Steps:
         self._tools = tools
         self._run = held.run
 
-    async def understand(self, _: State) -> dict[str, Any]:
+    async def understand(self, state: State) -> dict[str, Any]:
         """From the customer's words to an order, an amount and a reason."""
         system, messages = UNDERSTAND, (Message("user", self._run.text),)
         for n in range(UNDERSTANDINGS):

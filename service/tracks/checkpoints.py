@@ -80,8 +80,8 @@ async def _set_up(saver: AsyncSqliteSaver) -> None:
 
 def _unusable(place: str, error: Exception) -> CheckpointsUnusable:
     return CheckpointsUnusable(
-        f"agent.checkpoints: the runs' checkpoints in {place} cannot be used ({error}); make it a file that this process "
-        "may write and no other program holds, or name another; runs go on when it is mended"
+        f"agent.checkpoints: {place} cannot be used ({error}); make it a file that this process may write and no other "
+        "program holds, or name another; the runs go on then"
     )
 
 

@@ -64,7 +64,7 @@ WARES = {
     "1006": Ware("a chair", 7_500, refunded=7_500),
 }
 CURRENCY = "usd"
-_ORDER_ID = re.compile(r"(.{1,64})-(\d{4})")
+_ORDER_ID = re.compile(r"(?:(.{1,64})-|#?)(\d{4})")
 
 
 class WorkbenchOrders:
@@ -74,9 +74,9 @@ class WorkbenchOrders:
         self._script = Script(store, __package__, "orders")
 
     async def find(self, tenant: str, user: str, order_id: str) -> Order | None:
-        """The caller's order of that number; case does not matter, the name does."""
+        """The caller's order of that number, with the caller's name before it or with none."""
         match = _ORDER_ID.fullmatch(order_id.strip())
-        if match is None or match[1].lower() != user.lower():
+        if match is None or (match[1] or user).lower() != user.lower():
             return None
         ware = WARES.get(match[2])
         if ware is None:
