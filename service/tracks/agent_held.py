@@ -41,7 +41,7 @@ class Held:
 
     @property
     def run(self) -> Run:
-        """As it was when it was taken."""
+        """As it was when it was taken; what went wrong before counts no more once a step has ended."""
         return self._taken.run
 
     @property
@@ -99,6 +99,7 @@ class Held:
     async def end(self, **fields: Any) -> None:
         """It has ended; ``fields`` are told with it, as JSON."""
         self._steps[-1]["ended"] = self._clock.time()
+        self.run.tries, self.run.trouble_since = 0, None
         told = {
             name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in fields.items()
         }

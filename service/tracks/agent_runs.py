@@ -82,6 +82,11 @@ class Run:
         given: dict[str, Any] = {**parsed, **plain, **times, **numbers}
         return cls(run_id, **given)
 
+    @property
+    def trace_id(self) -> str | None:
+        """Of the request that began it, 32 hex digits."""
+        return self.traceparent[3:35] if self.traceparent else None
+
     def shown(self, *, approval_within_s: float) -> dict[str, Any]:
         """As ``GET /agent/{id}`` tells it; the text is the caller's own and not said again."""
         waits = self.status == "waiting" and self.waiting_since is not None
@@ -90,6 +95,7 @@ class Run:
             "status": self.status,
             "outcome": self.outcome,
             "proposal": self.proposal,
+            "waiting_since": self.waiting_since if waits else None,
             "approve_until": (self.waiting_since or 0) + approval_within_s if waits else None,
             "decision": self.decision,
             "approver": self.approver,
@@ -102,6 +108,7 @@ class Run:
             "created": self.created,
             "updated": self.updated,
             "ended": self.ended,
+            "trace_id": self.trace_id,
             "deliveries": self.deliveries,
             "cost_nano_usd": self.cost_nano_usd,
         }

@@ -202,6 +202,8 @@ class AgentTrack(Track):
             charge_key=charge_key(run.run_id) if paid else None,
             deliveries=run.deliveries,
             cost_nano_usd=run.cost_nano_usd,
+            trace_id=run.trace_id,
+            span_id=run.traceparent[36:52] if run.traceparent else None,
             created=run.created,
             ended=run.ended,
         )

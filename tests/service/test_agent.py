@@ -29,7 +29,8 @@ async def test_a_refund_below_the_limit_is_made_at_once(stack: Stack) -> None:
     run = await until(alice, await begin(alice, f"alice-{BELOW}"), "completed")
     assert run["outcome"] == "refunded"
     assert "49.99 USD" in run["answer"]
-    assert run["proposal"]["amount"] == 4999 and not run["proposal"]["needs_approval"]
+    assert run["proposal"]["amount"] == 4999
+    assert not run["proposal"]["needs_approval"]
     assert [step["step"] for step in run["steps"]] == [
         "understand", "look_up", "propose", "approve", "execute", "tell"
     ]  # fmt: skip
@@ -40,7 +41,8 @@ async def test_a_refund_above_it_waits_and_is_made_once_approved(stack: Stack) -
     alice = stack.caller()
     run_id = await begin(alice, f"alice-{ABOVE}")
     run = await until(alice, run_id, "waiting")
-    assert run["proposal"]["amount"] == 12_900 and run["proposal"]["needs_approval"]
+    assert run["proposal"]["amount"] == 12_900
+    assert run["proposal"]["needs_approval"]
     assert await charges(stack) == []
     answer = await decide(stack.admin, run_id, "approve")
     assert answer.status == 202, answer.body
