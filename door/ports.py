@@ -44,6 +44,7 @@ TABLE = (
     Port("openai", "simulator", 8102, "the provider with OpenAI's wire format"),
     Port("payments", "simulator", 8103, "the payments provider"),
     Port("retrieval", "simulator", 8104, "embeddings and rerank"),
+    Port("webhooks", "simulator", 8105, "the receiver of webhooks"),
     Port("collector", "collector", 4318, "the collector: OTLP in, SQL out"),
     Port("dashboard", "dashboard", 8501, "the dashboard"),
     Port("valkey", "valkey", 6390, "state: Valkey (Redis protocol)"),

@@ -60,6 +60,8 @@ from .tracks.chat import Chat
 from .tracks.completions import Completions
 from .tracks.queue import Queue
 from .tracks.refund import Payments, Refund
+from .tracks.webhook import Webhooks
+from .tracks.webhook_endpoints import WebhookEndpoints
 from .tracks.work import Work
 
 GC_THRESHOLDS = (50_000, 20, 50)
@@ -136,6 +138,9 @@ class Service:
         self.threads = Threads(settings.sessions, store=self.store, clock=clock)
         self.idempotency = Idempotency(settings.sessions, store=self.store, clock=clock)
         self.queue = Queue(self.store)
+        self.webhooks = Webhooks(
+            settings.webhooks, store=self.store, queue=self.queue, telemetry=self.telemetry, clock=clock
+        )
         self.work = Work(self.telemetry.ended, captures=settings.capture_content, clock=clock)
         self.ready = Readiness(self.store, self.breaker.snapshot, settings.profile)
 
@@ -227,6 +232,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
             body_max_bytes=most_bytes,
         )
         app.include_router(refund.router)
+    if settings.queue.enabled:
+        app.include_router(WebhookEndpoints(service.webhooks).router)
     app.add_api_route("/ready", service.ready, methods=["GET"], tags=["health"])
     app.add_exception_handler(GauntletError, _explain)
     app.add_exception_handler(HTTPException, _explain_http)

@@ -7,10 +7,20 @@ Next: ``app.py``, which builds everything from these.
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -184,6 +194,43 @@ class PaymentsSettings(_Section):
     bulkhead: Count = Field(64, description="calls at once per worker")
 
 
+WEBHOOK_SECRET = "whsec_Z2F1bnRsZXQgd29ya2JlbmNoOiBwdWJsaWMgd2ViaG9vayBrZXkh"  # noqa: S105 - public on purpose
+"""The workbench's, which its receiver knows too; anybody can sign with it."""
+LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
+"""Where the workbench's own receiver is."""
+WebhookSecret = Annotated[str, Field(pattern=r"^whsec_[A-Za-z0-9+/]{32,128}={0,2}$", repr=False)]
+Network = Annotated[str, AfterValidator(lambda given: str(ip_network(given)))]
+
+
+class WebhookSettings(_Section):
+    """Messages to users' own servers: where they may go, how they are signed, how long they are tried."""
+
+    secret: WebhookSecret = Field(
+        WEBHOOK_SECRET, description="tenants' signing secrets are derived from it; live needs one of its own"
+    )
+    previous_secret: WebhookSecret | None = Field(
+        None, description="the one before, which signs as well until every receiver has the new one"
+    )
+    http: bool = Field(True, description="take `http://` targets too; in the live profile only `https://`")
+    allowed_networks: tuple[Network, ...] = Field(
+        LOOPBACK_NETWORKS, description="networks that are not public and may be called all the same; live: none"
+    )
+    allowed_ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = Field(
+        (), description="ports that may be called; none named: any. Live: 443 and 8443"
+    )
+    tries: Count = Field(15, description="deliveries of one message before it is a dead letter")
+    base_s: Seconds = Field(5.0, description="full jitter between tries: U(0, min(cap, base * 2^n))")
+    cap_s: Seconds = Field(
+        14_400.0, description="longest back-off; with the others some 14 hours at most, 7 on average"
+    )
+    retry_after_max_s: Seconds = Field(3600.0, description="a longer Retry-After of a receiver counts as this one")
+    timeout_s: Seconds = Field(10.0, description="for one try, with look-up and connection")
+    connect_timeout_s: Seconds = Field(3.0, description="for the look-up of the name, and for a connection")
+    at_once_per_host: Count = Field(2, description="tries at once per receiver and worker; others wait their turn")
+    keep_s: float = Field(86_400.0, gt=0, description="how long a delivered message is remembered")
+    keep_dead_s: float = Field(7 * 86_400.0, gt=0, description="and a dead letter")
+
+
 class QueueSettings(_Section):
     """What is done after the answer, by worker processes: ``python -m service.worker``."""
 
@@ -241,6 +288,7 @@ PROFILES: dict[str, dict[str, Any]] = {
             "openai": {"base_url": "https://api.openai.com/v1"},
         },
         "payments": {"base_url": None},
+        "webhooks": {"http": False, "allowed_networks": (), "allowed_ports": (443, 8443)},
     },
     # Limits lifted, so that a benchmark measures the path and not the limiter.
     "bench": {
@@ -294,6 +342,7 @@ class Settings(BaseSettings):
     sessions: SessionSettings = SessionSettings()
     payments: PaymentsSettings = PaymentsSettings()
     queue: QueueSettings = QueueSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     capture_content: bool = Field(
         False,
@@ -348,6 +397,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "telemetry.pseudonym_key: the live profile needs a secret of its own, so that nobody can find out who "
                 "is behind a hash; set it to 32 random characters, and keep it"
+            )
+        if self.profile == "live" and WEBHOOK_SECRET in (self.webhooks.secret, self.webhooks.previous_secret):
+            raise ValueError(
+                "webhooks.secret: the live profile needs one of its own, for anybody can sign with the workbench's; "
+                "set it to whsec_ and 32 random bytes in base64"
             )
         if (self.langfuse_public_key is None) != (self.langfuse_secret_key is None):
             raise ValueError("LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY: set both, or neither")

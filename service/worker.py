@@ -23,7 +23,7 @@ from .tracks.queue import Track
 
 def tracks_of(service: Service) -> list[Track]:
     """Whose tasks a worker process runs: a line for each track."""
-    return []
+    return [service.webhooks]
 
 
 def main() -> None:

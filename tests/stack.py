@@ -356,7 +356,7 @@ class Stack:
         started.callback(valkey.end)
         ports = [
             part
-            for name in ("control", "anthropic", "openai", "payments", "retrieval")
+            for name in ("control", "anthropic", "openai", "payments", "retrieval", "webhooks")
             for part in (f"--{name}-port", "0")
         ]
         simulator = Process("simulator", [sys.executable, "-m", "loadtests.simulator", *ports], {}, folder)

@@ -27,6 +27,7 @@ from rich.table import Table
 
 from loadtests.bench.page import Page, opened
 from loadtests.bench.processes import Process
+from loadtests.bench.simulator import HOUSES
 
 REQUESTS = 1_000_000
 BEFORE_S, AFTER_S = 15 * 60, 10 * 60
@@ -142,9 +143,7 @@ async def _of_the_page(page: Page, fragments: Sequence[str]) -> str:
 def _stack(folder: Path) -> Iterator[tuple[Process, str]]:
     """A collector with the million, a simulator (its control URL is given), and the dashboard that watches them."""
     logs, data = folder, folder / "collector"
-    ports = [
-        part for name in ("control", "anthropic", "openai", "payments", "retrieval") for part in (f"--{name}-port", "0")
-    ]
+    ports = [part for name in HOUSES for part in (f"--{name}-port", "0")]
 
     def started(name: str, *words: str, env: dict[str, str] | None = None) -> Process:
         process = Process(name, (sys.executable, "-m", *words), env or {}, (), logs)

@@ -26,7 +26,7 @@ from loadtests.bench.processes import Process, pin, split_cpus
 
 GOAL_PER_S = 2000
 CONNECTIONS = 64
-HOUSES = ("control", "anthropic", "openai", "payments", "retrieval")
+HOUSES = ("control", "anthropic", "openai", "payments", "retrieval", "webhooks")
 
 _SYSTEM = (
     "You are the help desk of a shop. Orders ship within two days. Refunds take five days. Support answers in English."

@@ -39,7 +39,7 @@ class Fault(_Strict):
     `at_s` counts from the beginning of its phase; without `for_s` it ends with the phase.
     """
 
-    target: Literal["anthropic", "openai", "payments", "embeddings", "rerank", "store"]
+    target: Literal["anthropic", "openai", "payments", "embeddings", "rerank", "webhooks", "store"]
     fault: str
     at_s: Seconds = 0.0
     for_s: Annotated[float, Field(gt=0, le=86_400)] | None = None

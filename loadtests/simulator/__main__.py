@@ -19,9 +19,21 @@ import uvloop
 
 from .listener import PortInUseError
 from .simulator import HOUSES, Simulator
+from .webhooks import DEFAULT_SECRET, Verifier
 
-_DEFAULT_PORTS = {"control": 8100, "anthropic": 8101, "openai": 8102, "payments": 8103, "retrieval": 8104}
+_DEFAULT_PORTS = {
+    "control": 8100,
+    "anthropic": 8101,
+    "openai": 8102,
+    "payments": 8103,
+    "retrieval": 8104,
+    "webhooks": 8105,
+}
 _VARIABLES = {house: f"GAUNTLET_{'SIMULATOR' if house == 'control' else house.upper()}_PORT" for house in HOUSES}
+
+SECRET_VARIABLE = "GAUNTLET_WEBHOOKS__SECRET"  # noqa: S105 - a name
+"""The service's own variable: whoever gives the service a secret gives it to its receiver. No flag, for those show in
+the list of processes."""
 
 MAX_FILES = 65_536
 """Open files that are asked for, one for each connection."""
@@ -53,14 +65,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def run(host: str, ports: dict[str, int], seed: int) -> int:
+async def run(host: str, ports: dict[str, int], seed: int, webhook_secret: str = DEFAULT_SECRET) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stopped.set)
     try:
-        async with Simulator(host, ports, seed) as simulator:
+        async with Simulator(host, ports, seed, webhook_secret) as simulator:
             sys.stdout.write(orjson.dumps({"ready": True, "ports": simulator.ports}).decode() + "\n")
             sys.stdout.flush()
             await stopped.wait()
@@ -76,7 +88,13 @@ def main() -> int:
     arguments = parse()
     _raise_file_limit()
     ports = {house: getattr(arguments, f"{house}_port") for house in HOUSES}
-    return uvloop.run(run(arguments.host, ports, arguments.seed))
+    secret = os.environ.get(SECRET_VARIABLE) or DEFAULT_SECRET
+    try:
+        Verifier(secret)
+    except ValueError as error:
+        sys.stderr.write(f"simulator: {SECRET_VARIABLE}: {error}\n")
+        return 2
+    return uvloop.run(run(arguments.host, ports, arguments.seed, secret))
 
 
 if __name__ == "__main__":

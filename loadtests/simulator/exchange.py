@@ -7,7 +7,7 @@ whether it is a stream, so that a plan does not depend on quotas. Read `whole.py
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -47,7 +47,7 @@ class Exchange:
         body = await read_body(receive)
         if body is None:
             return
-        endpoint = self._endpoints.get((scope["method"], scope["path"]))
+        endpoint = self.find(scope["method"], scope["path"])
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"")[:MAX_NAME].decode("latin-1") or None
         attempt = _attempt(headers)
@@ -70,6 +70,17 @@ class Exchange:
             if call.ask is not None and call.ask.model is not None:
                 row.billed_nano_usd = call.ask.model.bill(row.input_tokens, row.output_tokens)
             self._state.ledger.close(row, time.monotonic() - started)
+            self.ended(call)
+
+    def find(self, method: str, path: str) -> Endpoint | None:
+        """Return what is at a path, None where nothing is."""
+        return self._endpoints.get((method, path))
+
+    def arrived(self, call: Call, headers: Mapping[bytes, bytes], body: bytes, document: Any) -> None:
+        """A call was read, and nothing was decided: for listeners that note more than the row."""
+
+    def ended(self, call: Call) -> None:
+        """A call's row is final."""
 
     async def _run(self, call: Call, headers: dict[bytes, bytes], body: bytes) -> None:
         state, row, endpoint = self._state, call.row, call.endpoint
@@ -78,6 +89,7 @@ class Exchange:
             model = document.get("model")
             row.model = model[:MAX_NAME] if isinstance(model, str) else None
             row.stream = document.get("stream") is True
+        self.arrived(call, headers, body, document)
         timeline = state.timeline
         identity = row.request_id or blake2b(body, digest_size=16).hexdigest()
         fault = timeline.decide(endpoint.target, identity, row.attempt, row.model, row.stream)

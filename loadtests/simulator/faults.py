@@ -17,12 +17,12 @@
 | `bad_body` | 200 with a bad body of `kind` | the same |
 | `charge_then_drop` | (payments) the money moves, then the connection is reset | the same |
 
-Endpoints without tokens (embeddings, rerank, payments) act as calls that are not streamed, their body standing for the
-tokens: `slow_tokens` delays once by `per_token_ms`, `truncate` ends the chunked body cleanly at `fraction`.
-Before the model (or the money) moves: `status`, `reset`, `hang`, `stream_error` when not streamed, and `bad_body` html
-and empty; these bill nothing. All others bill the input and the tokens generated. The first fault in the plan that
-matches a call decides alone; every request of a target counts, `GET /v1/models` and refused ones too. Embeddings and
-rerank share a listener, so `refused` on one closes both. A hidden fault does the same (`control.py`).
+Endpoints without tokens (embeddings, rerank, payments, webhooks) act as calls that are not streamed, their body stands
+for the tokens: `slow_tokens` delays once by `per_token_ms`, `truncate` ends the chunked body cleanly at `fraction`.
+Before the model (or the money, or the receiver) moves: `status`, `reset`, `hang`, `stream_error` when not streamed, and
+`bad_body` html and empty; these bill nothing. All others bill the input and the tokens generated. The first fault in
+the plan that matches a call decides alone; every request of a target counts, `GET /v1/models` and refused ones too.
+Embeddings and rerank share a listener, so `refused` on one closes both. A hidden fault does the same (`control.py`).
 Read `timeline.py` next: it decides which call meets which fault.
 """
 
@@ -34,8 +34,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .errors import KINDS
 
-Target = Literal["anthropic", "openai", "embeddings", "rerank", "payments"]
-TARGETS: tuple[Target, ...] = ("anthropic", "openai", "embeddings", "rerank", "payments")
+Target = Literal["anthropic", "openai", "embeddings", "rerank", "payments", "webhooks"]
+TARGETS: tuple[Target, ...] = ("anthropic", "openai", "embeddings", "rerank", "payments", "webhooks")
 
 Name = Literal[
     "status",

@@ -45,5 +45,5 @@ class TargetLatency(Latency):
 def defaults() -> dict[str, Latency]:
     """Return the latencies at start: quick enough to work with, slow enough to see tokens arrive."""
     chat = Latency(first_token_ms=120.0, per_token_ms=4.0)
-    others = {"embeddings": 20.0, "rerank": 30.0, "payments": 50.0}
+    others = {"embeddings": 20.0, "rerank": 30.0, "payments": 50.0, "webhooks": 10.0}
     return {target: Latency(first_token_ms=others[target]) if target in others else chat for target in TARGETS}

@@ -1,4 +1,4 @@
-"""The ledger: one row for every call that reached the simulator, and every movement of money (DESIGN section 5).
+"""The ledger: one row for every call that reached the simulator, every movement of money, every webhook (DESIGN 5).
 
 A row is visible from the start of its call, with `completed` false and `status` and `duration_s` null, and is final
 once `duration_s` is a number. A reader that polls with `since` therefore keeps asking from below its oldest open row.
@@ -9,6 +9,10 @@ once `duration_s` is a number. A reader that polls with `since` therefore keeps 
 - `cancelled`: the client left before the response was complete.
 - `fault` is the injected fault; a 429 with `fault` null comes from a quota, other 4xx from the request itself.
 
+A webhook that arrived has a row among the calls (target `webhooks`, its message id as `request_id`) and one of its own
+in `webhooks`, with the same `seq`, `t`, `status` and `fault`: `verified` says whether its signature and time stamp were
+right, `duplicate` whether a message of this id was taken before.
+
 Rows of finished calls are kept as JSON bytes in a ring of MAX_ROWS (about 0.4 kB each), older ones are forgotten;
 `complete_from` says since when (Unix seconds) nothing was. Read `exchange.py` next: it opens and closes the rows.
 """
@@ -17,6 +21,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import dataclass
 
 import orjson
 
@@ -25,6 +30,9 @@ MAX_ROWS = 500_000
 
 MAX_CHARGES = 100_000
 """Money movements kept."""
+
+MAX_RECEIPTS = 100_000
+"""Webhooks kept."""
 
 
 class Row:
@@ -91,14 +99,43 @@ class Row:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A webhook as it arrived; what it was answered is in the row of its call."""
+
+    row: Row
+    message_id: str | None
+    event: str | None
+    subject_id: str | None
+    verified: bool
+    duplicate: bool
+
+    def encode(self) -> bytes:
+        """Return it as JSON bytes."""
+        return orjson.dumps(
+            {
+                "seq": self.row.seq,
+                "t": self.row.t,
+                "message_id": self.message_id,
+                "event": self.event,
+                "subject_id": self.subject_id,
+                "verified": self.verified,
+                "duplicate": self.duplicate,
+                "status": self.row.status,
+                "fault": self.row.fault,
+            }
+        )
+
+
 class Ledger:
-    """A ring of rows numbered by `seq`, which goes on counting over `clear`, and the list of charges."""
+    """A ring of rows numbered by `seq`, which goes on counting over `clear`; the lists of charges and of webhooks."""
 
     def __init__(self, max_rows: int = MAX_ROWS) -> None:
         self._max_rows = max_rows
         self._ring: list[Row | bytes] = []
         self._first_seq = 1
         self._charges: deque[bytes] = deque(maxlen=MAX_CHARGES)
+        self._receipts: deque[Receipt] = deque(maxlen=MAX_RECEIPTS)
         self._began = time.time()
         self.last_seq = 0
 
@@ -124,32 +161,40 @@ class Ledger:
         entry = {"t": time.time(), "idempotency_key": idempotency_key, "amount": amount, "currency": currency}
         self._charges.append(orjson.dumps(entry))
 
+    def receive(self, receipt: Receipt) -> None:
+        """Record a webhook that arrived."""
+        self._receipts.append(receipt)
+
     def clear(self) -> None:
-        """Forget all rows and charges; numbering goes on."""
+        """Forget all rows, charges and webhooks; numbering goes on."""
         self._ring.clear()
         self._charges.clear()
+        self._receipts.clear()
         self._first_seq = self.last_seq + 1
         self._began = time.time()
 
     def encode(self, since: int) -> bytes:
-        """Return `{"calls", "charges", "last_seq", "complete_from"}`: the rows after `since` in order of start, and all
-        charges.
+        """Return `{"calls", "charges", "webhooks", "last_seq", "complete_from"}`: the rows after `since` in order of
+        start, and all charges.
         """
         first = max(since + 1, self._oldest())
         rows = (self._ring[(seq - self._first_seq) % self._max_rows] for seq in range(first, self.last_seq + 1))
         calls = b",".join(row if isinstance(row, bytes) else row.encode() for row in rows)
         charges = b",".join(self._charges)
+        webhooks = b",".join(receipt.encode() for receipt in self._receipts if receipt.row.seq > since)
         about = b'"last_seq":%d,"complete_from":%.6f' % (self.last_seq, self._complete_from())
-        return b'{"calls":[%b],"charges":[%b],%b}' % (calls, charges, about)
+        return b'{"calls":[%b],"charges":[%b],"webhooks":[%b],%b}' % (calls, charges, webhooks, about)
 
     def _complete_from(self) -> float:
-        """The start of the oldest row or charge that is kept, once older ones were forgotten; else our own start."""
+        """The start of the oldest row, charge or webhook kept, once older ones were forgotten; else our own start."""
         since = self._began
         if self._oldest() > self._first_seq:
             oldest = self._ring[(self._oldest() - self._first_seq) % self._max_rows]
             since = oldest.t if isinstance(oldest, Row) else orjson.loads(oldest)["t"]
         if len(self._charges) == MAX_CHARGES:
             since = max(since, orjson.loads(self._charges[0])["t"])
+        if len(self._receipts) == MAX_RECEIPTS:
+            since = max(since, self._receipts[0].row.t)
         return since
 
     def _oldest(self) -> int:

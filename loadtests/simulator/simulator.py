@@ -1,4 +1,4 @@
-"""The simulator put together: five listeners over one state (DESIGN section 5).
+"""The simulator put together: six listeners over one state (DESIGN section 5).
 
     async with Simulator() as simulator:
         simulator.ports["anthropic"]
@@ -22,8 +22,9 @@ from .payments import Charges, Refunds, Vault
 from .retrieval import Embeddings, Rerank
 from .state import State
 from .timeline import Timeline
+from .webhooks import DEFAULT_SECRET, Receiver
 
-HOUSES = ("control", "anthropic", "openai", "payments", "retrieval")
+HOUSES = ("control", "anthropic", "openai", "payments", "retrieval", "webhooks")
 """The listeners, by name."""
 
 _HOUSE_OF: dict[Target, str] = {
@@ -32,16 +33,25 @@ _HOUSE_OF: dict[Target, str] = {
     "payments": "payments",
     "embeddings": "retrieval",
     "rerank": "retrieval",
+    "webhooks": "webhooks",
 }
 
 
 class Simulator:
     """The providers on `host`; `ports` gives the port of each listener, 0 or absent for any free one.
 
+    `webhook_secret` is the service's; ValueError when it is none.
+
     Raises PortInUseError from `start` when a port is taken; nothing stays open then.
     """
 
-    def __init__(self, host: str = "127.0.0.1", ports: Mapping[str, int] | None = None, seed: int = 7) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        ports: Mapping[str, int] | None = None,
+        seed: int = 7,
+        webhook_secret: str = DEFAULT_SECRET,
+    ) -> None:
         self.state = State(Timeline(seed, self._on_refused))
         self._refused: dict[Target, int] = {}
         self._pending: set[asyncio.Task[None]] = set()
@@ -62,6 +72,7 @@ class Simulator:
             "retrieval": Exchange(
                 self.state, {("POST", "/v1/embeddings"): Embeddings(), ("POST", "/v1/rerank"): Rerank()}
             ),
+            "webhooks": Receiver(self.state, webhook_secret),
         }
         self._listeners = {house: Listener(apps[house], host, (ports or {}).get(house, 0)) for house in HOUSES}
 

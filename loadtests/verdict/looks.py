@@ -51,6 +51,7 @@ BILLED = {
     "payments": Look("payments", PURPLE),
     "embeddings": Look("embeddings", GREEN),
     "rerank": Look("rerank", SAND),
+    "webhooks": Look("webhooks", GREY),
 }
 CIRCUIT = {
     "closed": Look("circuit closed", GREEN),

@@ -112,4 +112,8 @@ def read_levels(meter: Meter, service: "Service", in_flight: Callable[[], int]) 
     meter.gauge(names.BUCKET_LEVEL, lambda: [((tenant, bucket), n) for tenant, bucket, n in rate_limit.levels.rows()])
     meter.gauge(names.BUDGET_SPENT, lambda: [((t, state), spent) for t, spent, _, state in budgets.snapshot()])
     meter.gauge(names.BUDGET_LIMIT, lambda: [((tenant,), limit) for tenant, _, limit, _ in budgets.snapshot()])
+    of_webhooks = service.webhooks.reading
+    meter.gauge(names.WEBHOOKS_PENDING, lambda: of_webhooks("pending"))
+    meter.gauge(names.WEBHOOKS_OLDEST, lambda: of_webhooks("oldest_s"))
+    meter.gauge(names.WEBHOOKS_DEAD, lambda: of_webhooks("dead"))
     meter.gauge(names.STORE_AWAY, lambda: [((), int(store.away))])

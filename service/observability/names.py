@@ -55,6 +55,8 @@ ATTEMPT_FIRST_TOKEN = "gauntlet.attempt.first_token_ms"  # noqa: S105 - a name
 EXACT = "gauntlet.attempt.exact"
 UNPRICED = "gauntlet.attempt.unpriced"
 PURPOSE = "gauntlet.purpose"
+WEBHOOK_ID = "gauntlet.webhook.id"
+WEBHOOK_EVENT = "gauntlet.webhook.event"
 BUCKET = "gauntlet.bucket"
 STATE = "gauntlet.state"
 SIGNAL = "gauntlet.signal"
@@ -65,7 +67,7 @@ SPAN_ATTRIBUTES = frozenset(
         FIRST_TOKEN, COST, WEIGHT, KEPT, STAGE, DECISION, LEFT, OPERATION, PROVIDER, MODEL, RESPONSE_MODEL, RESPONSE_ID,
         FINISH_REASONS, INPUT_TOKENS, OUTPUT_TOKENS, CACHED_TOKENS, CACHE_WRITE_TOKENS, COST_USD, STREAMED, MAX_TOKENS,
         INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM, CONVERSATION, ATTEMPT, ATTEMPT_STATUS, ATTEMPT_FIRST_TOKEN, EXACT,
-        UNPRICED,
+        UNPRICED, WEBHOOK_ID, WEBHOOK_EVENT,
     }
 )  # fmt: skip
 """All that a span may carry, beside ``INPUT`` ones."""
@@ -88,9 +90,11 @@ LANGFUSE_METADATA = "langfuse.observation.metadata."
 # Spans are called after what they are: a stage, "METHOD route", or this and the model.
 CHAT_OPERATION = "chat"
 PAYMENT_OPERATION = "refund"
+WEBHOOK_OPERATION = "webhook"
 
 # Log records.
 REQUEST_EVENT = "gauntlet.request"
+WEBHOOK_ENDED_EVENT = "gauntlet.webhook"
 STARTED_EVENT = "gauntlet.worker.started"
 STOPPED_EVENT = "gauntlet.worker.stopped"
 BREAKER_EVENT = "gauntlet.breaker"
@@ -202,6 +206,15 @@ BUCKET_LEVEL = Metric(
 )
 BULKHEAD_HELD = Metric("gauntlet.bulkhead.held", "gauge", "{call}", (PROVIDER,), "Slots taken in this worker")
 RETRY_BUDGET = Metric("gauntlet.retry.budget", "gauge", "{retry}", (), "Retries that this worker has in hand")
+WEBHOOKS_ENDED = Metric(
+    "gauntlet.webhooks", "counter", "{message}", (WEBHOOK_EVENT, OUTCOME), "Messages that were delivered, or are dead"
+)
+WEBHOOK_TRIES = Metric(
+    "gauntlet.webhook.tries", "counter", "{call}", (WEBHOOK_EVENT, OUTCOME), "Calls to receivers, by what came of them"
+)
+WEBHOOKS_PENDING = Metric("gauntlet.webhooks.pending", "gauge", "{message}", (), "Messages that wait to be delivered")
+WEBHOOKS_OLDEST = Metric("gauntlet.webhooks.oldest", "gauge", "s", (), "Age of the oldest of them")
+WEBHOOKS_DEAD = Metric("gauntlet.webhooks.dead", "gauge", "{message}", (), "Dead letters")
 STORE_AWAY = Metric("gauntlet.store.away", "gauge", "1", (), "1 while Redis is not asked")
 TRACES = Metric(
     "gauntlet.traces", "counter", "{trace}", (KEPT, STATE), "Traces, by why they were kept or would have been"

@@ -41,6 +41,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from .drops import Drops
 from .meter import Meter
 from .traces import Assembler, GivenIds, Kept
+from .webhooks import Try
 
 DEFAULTS = {
     OTEL_BSP_SCHEDULE_DELAY: "500",
@@ -116,6 +117,10 @@ class Otlp:
     def trace(self, kept: Kept) -> None:
         """A kept request, as spans."""
         self._assembler.assemble(kept)
+
+    def webhook(self, tried: Try) -> None:
+        """A try to deliver a message, as a span."""
+        self._assembler.webhook(tried)
 
     def record(
         self,

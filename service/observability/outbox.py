@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import names
 from .lines import LINES
 from .traces import Kept
+from .webhooks import Try
 
 EVERY_S = 0.1
 MOST_LETTERS = 20_000
@@ -21,12 +23,13 @@ MOST_TRACES = 2_000
 
 @dataclass(slots=True)
 class Letter:
-    """A request that ended: its record as JSON, when (Unix ns), its trace and server span."""
+    """A request or message that ended: its record as JSON, when (Unix ns), its trace and server span."""
 
     record: bytes
     at_ns: int
-    trace_id: int
-    span_id: int
+    trace_id: int | None
+    span_id: int | None
+    event: str = names.REQUEST_EVENT
 
 
 class Outbox:
@@ -38,12 +41,12 @@ class Outbox:
     def __init__(
         self,
         record: Callable[[Letter], None],
-        trace: Callable[[Kept], None],
+        trace: Callable[[Kept | Try], None],
         say: Callable[[bytes], object] = LINES.put,
     ) -> None:
         self._record, self._trace, self._say = record, trace, say
         self._letters: deque[Letter] = deque()
-        self._traces: deque[Kept] = deque()
+        self._traces: deque[Kept | Try] = deque()
         self._closing = threading.Event()
         self.dropped = {"logs": 0, "traces": 0}
         self.failed = {"logs": 0, "traces": 0}
@@ -57,7 +60,7 @@ class Outbox:
         else:
             self.dropped["logs"] += 1
 
-    def post_trace(self, kept: Kept) -> None:
+    def post_trace(self, kept: Kept | Try) -> None:
         """Leave a trace; never waits."""
         if len(self._traces) < MOST_TRACES:
             self._traces.append(kept)

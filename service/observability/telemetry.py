@@ -30,6 +30,7 @@ from .pii import pseudonym_of
 from .record import record_of
 from .sampling import TailSampler
 from .traces import Content, Kept
+from .webhooks import Try, WebhookMetrics
 
 if TYPE_CHECKING:
     from ..app import Service
@@ -54,6 +55,7 @@ class Telemetry:
         self._sampler = TailSampler(settings.telemetry, clock=clock)
         self._meter = Meter(delta=otlp.wants_deltas())
         self._metrics = Metrics(self._meter)
+        self._webhooks = WebhookMetrics(self._meter)
         self._drops = Drops()
         self._meter.total(names.DROPPED, self._drops.totals)
         self._masker: Masker | None = None
@@ -154,15 +156,19 @@ class Telemetry:
         """In the outbox's thread."""
         if self._otlp is not None:
             self._otlp.record(
-                names.REQUEST_EVENT,
+                letter.event,
                 letter.record.decode(),
                 at_ns=letter.at_ns,
                 trace_id=letter.trace_id,
                 span_id=letter.span_id,
             )
 
-    def _tell_trace(self, kept: Kept) -> None:
+    def _tell_trace(self, kept: Kept | Try) -> None:
         """In the outbox's thread: a kept trace, to all who want it."""
+        if isinstance(kept, Try):
+            if self._otlp is not None:
+                self._otlp.webhook(kept)
+            return
         if self._otlp is not None:
             self._otlp.trace(kept)
         if self._langfuse is not None:
@@ -180,6 +186,27 @@ class Telemetry:
                 severity=str(event.get("level", "info")).upper(),
                 attributes={name: _plain(value) for name, value in event.items() if name not in _FIELDS},
             )
+
+    def webhook_tried(self, tried: Try) -> None:
+        """A message was posted to its receiver, with success or without."""
+        if not self.on:
+            return
+        self._webhooks.tried(tried)
+        tried.weight = self._sampler.weight(tried.reason)
+        if tried.weight and self._outbox is not None:
+            self._outbox.post_trace(tried)
+
+    def webhook_ended(self, record: dict[str, Any], last: Try | None) -> None:
+        """A message was delivered, or is dead; ``last`` is its last try, where this worker has made it."""
+        if self.on:
+            self._webhooks.ended(record)
+        if self._outbox is None:  # not begun, or ended already
+            return
+        told = {**record, "trace_id": last.trace_id if last else None, "instance": self._instance}
+        event = {"event": names.WEBHOOK_ENDED_EVENT, "level": "info", "timestamp": _iso(record["ended"])}
+        trace_id, span_id = (int(last.trace_id, 16), int(last.span_id, 16)) if last else (None, None)
+        at_ns = int(record["ended"] * 1e9)
+        self._outbox.post(Letter(orjson.dumps({**event, **told}), at_ns, trace_id, span_id, names.WEBHOOK_ENDED_EVENT))
 
     def breaker_changed(self, provider: str, before: str, state: str, failures: int) -> None:
         """A circuit is in another state, as this worker sees it."""

@@ -30,6 +30,7 @@ from ..settings import PAYMENTS
 from ..stages.ask import Attempt, Decision, Entered
 from . import names
 from .record import Record
+from .webhooks import Try, start_and_end
 
 AFTERTHOUGHTS = frozenset({"store", "not_stored", "wait", "waited", "failed"})
 """Decisions that say what came of another, which is the stage's."""
@@ -144,6 +145,12 @@ class Assembler:
             root.set_status(Status(StatusCode.ERROR, record["error"] or record["outcome"]))
         root.end(ns(kept.ended_s + offset_s))
         return root
+
+    def webhook(self, tried: Try) -> None:
+        """Start and end the span of a try to deliver a message."""
+        self._ids.trace_id, self._ids.span_id = int(tried.trace_id, 16), int(tried.span_id, 16)
+        start_and_end(self._tracer, tried)
+        self._ids.trace_id = None
 
     def _decide(self, kept: Kept, spans: Mapping[Entered, Span], root: Span, offset_s: float) -> None:
         """Put every decision on the span of the passage in which it was taken."""

@@ -26,6 +26,7 @@ PROVIDER_KEYS = {
 LIVE = {
     "GAUNTLET_PROFILE": "live",
     "GAUNTLET_TELEMETRY__PSEUDONYM_KEY": "a secret of this deployment",
+    "GAUNTLET_WEBHOOKS__SECRET": "whsec_b3duIHNlY3JldCBvZiB0aGlzIGRlcGxveW1lbnQ=",
     **PROVIDER_KEYS,
 }
 KEYS = "".join(

@@ -20,7 +20,10 @@ def workbench() -> Auth:
 
 @pytest.fixture
 def live() -> Auth:
-    return Auth(load(profile="live", keys=[REAL, BOSS], telemetry={"pseudonym_key": "a secret of the test"}))
+    own = {"secret": "whsec_b3duIHNlY3JldCBvZiB0aGlzIGRlcGxveW1lbnQ="}
+    return Auth(
+        load(profile="live", keys=[REAL, BOSS], telemetry={"pseudonym_key": "a secret of the test"}, webhooks=own)
+    )
 
 
 @pytest.mark.parametrize(

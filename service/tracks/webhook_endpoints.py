@@ -1,0 +1,80 @@
+"""Webhooks over HTTP: a tenant's signing secret, and for operators what waits, what is dead, and sending it off again.
+
+Next: ``webhook.py``.
+"""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ..errors import BadRequest, NotFound
+from ..gateway.auth import require_admin
+from ..gateway.context import context_of
+from ..gateway.document import json_response
+from .webhook import Webhooks
+from .webhook_record import STATES, State
+
+DEFAULT_LISTED = 50
+MOST_LISTED = 1000
+WHAT = {
+    "parameters": [
+        {"name": "state", "in": "query", "schema": {"type": "string", "enum": list(STATES), "default": "dead"}},
+        {
+            "name": "limit",
+            "in": "query",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": DEFAULT_LISTED},
+        },
+    ]
+}
+
+
+class WebhookEndpoints:
+    """The endpoints."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+        self.router = APIRouter(tags=["webhooks"])
+        self.router.add_api_route("/webhooks/secret", self.read_secret, methods=["GET"])
+        self.router.add_api_route("/admin/webhooks", self.read_list, methods=["GET"], openapi_extra=WHAT)
+        self.router.add_api_route("/admin/webhooks/{message_id}", self.read_one, methods=["GET"])
+        self.router.add_api_route("/admin/webhooks/{message_id}/redrive", self.redrive, methods=["POST"])
+
+    async def read_secret(self, request: Request) -> Response:
+        """What the caller's receivers verify signatures with; ``previous`` while the service's is being changed."""
+        secret, *others = self._webhooks.signer.secrets(context_of(request.scope).caller.tenant)
+        return json_response({"secret": secret, "previous": others[0] if others else None})
+
+    async def read_list(self, request: Request) -> Response:
+        """The newest messages of a state."""
+        require_admin(context_of(request.scope).caller)
+        query = request.query_params
+        found = await self._webhooks.listed(_state(query.get("state", "dead")), _limit(query.get("limit")))
+        return json_response({"webhooks": found})
+
+    async def read_one(self, request: Request, message_id: str) -> Response:
+        """One message's fate."""
+        require_admin(context_of(request.scope).caller)
+        found = await self._webhooks.peek(message_id)
+        if found is None:
+            raise NotFound(f"there is no message {message_id[:80]!r}, or it was forgotten")
+        return json_response(found)
+
+    async def redrive(self, request: Request, message_id: str) -> Response:
+        """Send a dead message off again, or one that waits at once."""
+        require_admin(context_of(request.scope).caller)
+        await self._webhooks.redrive(message_id)
+        return json_response({"id": message_id, "state": "pending"}, status=202)
+
+
+def _state(given: str) -> State:
+    for state in STATES:
+        if state == given:
+            return state
+    raise BadRequest(f"state: given {given[:40]!r}; it is one of {', '.join(STATES)}")
+
+
+def _limit(given: str | None) -> int:
+    if given is None:
+        return DEFAULT_LISTED
+    if not (given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= MOST_LISTED):
+        raise BadRequest(f"limit: given {given[:40]!r}; it is a number from 1 to {MOST_LISTED}")
+    return int(given)
