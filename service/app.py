@@ -56,6 +56,8 @@ from .store.guard import Store
 from .store.liveness import Liveness
 from .store.replica import Replica
 from .store.settle import Settle
+from .tracks.agent import Agent
+from .tracks.agent_runs import Runs
 from .tracks.chat import Chat
 from .tracks.completions import Completions
 from .tracks.queue import Queue
@@ -79,7 +81,7 @@ class Service:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.settings = settings
+        self.settings, self.clock = settings, clock
         self.store = Store(
             Multiplexed(settings.redis_url, timeout_s=settings.store.timeout_s, clock=clock),
             failures=settings.store.failures,
@@ -141,6 +143,10 @@ class Service:
         self.webhooks = Webhooks(
             settings.webhooks, store=self.store, queue=self.queue, telemetry=self.telemetry, clock=clock
         )
+        self.runs: Runs | None = None
+        """The agent's; None where there is no queue, no order desk, or nobody who pays."""
+        if settings.queue.enabled and settings.agent.orders is not None and has_payments:
+            self.runs = Runs(settings.agent, store=self.store, clock=clock)
         self.work = Work(self.telemetry.ended, captures=settings.capture_content, clock=clock)
         self.ready = Readiness(self.store, self.breaker.snapshot, settings.profile)
 
@@ -234,6 +240,18 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         app.include_router(refund.router)
     if settings.queue.enabled:
         app.include_router(WebhookEndpoints(service.webhooks).router)
+    if service.runs is not None:
+        agent = Agent(
+            settings.agent,
+            runs=service.runs,
+            queue=service.queue,
+            webhooks=service.webhooks,
+            idempotency=service.idempotency,
+            routes=service.routes,
+            default_route=settings.default_route,
+            body_max_bytes=most_bytes,
+        )
+        app.include_router(agent.router)
     app.add_api_route("/ready", service.ready, methods=["GET"], tags=["health"])
     app.add_exception_handler(GauntletError, _explain)
     app.add_exception_handler(HTTPException, _explain_http)

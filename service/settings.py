@@ -198,7 +198,7 @@ WEBHOOK_SECRET = "whsec_Z2F1bnRsZXQgd29ya2JlbmNoOiBwdWJsaWMgd2ViaG9vayBrZXkh"  #
 """The workbench's, which its receiver knows too; anybody can sign with it."""
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 """Where the workbench's own receiver is."""
-WebhookSecret = Annotated[str, Field(pattern=r"^whsec_[A-Za-z0-9+/]{32,128}={0,2}$", repr=False)]
+WebhookSecret = Annotated[str, Field(pattern=r"^whsec_[A-Za-z0-9+/]{32,128}={0,2}$")]
 Network = Annotated[str, AfterValidator(lambda given: str(ip_network(given)))]
 
 
@@ -206,10 +206,12 @@ class WebhookSettings(_Section):
     """Messages to users' own servers: where they may go, how they are signed, how long they are tried."""
 
     secret: WebhookSecret = Field(
-        WEBHOOK_SECRET, description="tenants' signing secrets are derived from it; live needs one of its own"
+        WEBHOOK_SECRET,
+        repr=False,
+        description="tenants' signing secrets are derived from it; live needs one of its own",
     )
     previous_secret: WebhookSecret | None = Field(
-        None, description="the one before, which signs as well until every receiver has the new one"
+        None, repr=False, description="the one before, which signs as well until every receiver has the new one"
     )
     http: bool = Field(True, description="take `http://` targets too; in the live profile only `https://`")
     allowed_networks: tuple[Network, ...] = Field(
@@ -256,6 +258,37 @@ class TelemetrySettings(_Section):
     slow_s: Seconds = Field(2.0, description="a request (a stream's first token) that takes longer is slow")
 
 
+CHECKPOINT_SCHEMES = ("sqlite",)
+"""The savers that ``tracks/checkpoints.py`` knows."""
+
+
+class AgentSettings(_Section):
+    """The agent that refunds: who must approve, and how long what is kept."""
+
+    orders: Literal["workbench"] | None = Field(
+        "workbench", description="the order desk; the workbench's is invented, so live has none, and no /agent"
+    )
+    approval_above: int = Field(5000, ge=0, description="a refund of more than this, in minor units, needs an approval")
+    approval_within_s: Seconds = Field(86_400.0, description="a refund that nobody approves within it is rejected")
+    checkpoints: str = Field(
+        "sqlite:.gauntlet/agent/checkpoints.sqlite",
+        description="where runs stand between two steps: `sqlite:PATH`, for the workers of one host",
+    )
+    keep_s: float = Field(7 * 86_400.0, gt=0, description="how long a run is kept after its last change")
+    lease_s: Seconds = Field(4.0, description="a worker that is not heard of for this long loses its run to another")
+    retry_s: Seconds = Field(1.0, description="first wait for a dependency that is away; doubles up to 30 s")
+    retry_within_s: Seconds = Field(3600.0, description="after so long with the same step a run fails")
+
+    @field_validator("checkpoints")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        scheme, _, place = given.partition(":")
+        if scheme not in CHECKPOINT_SCHEMES or not place:
+            known = ", ".join(f"{name}:…" for name in CHECKPOINT_SCHEMES)
+            raise ValueError(f"no checkpoints can be kept there; it must be one of {known}, such as sqlite:runs.sqlite")
+        return given
+
+
 DEFAULTS: dict[str, Any] = {
     "providers": {
         "anthropic": {"kind": "anthropic", "base_url": "http://127.0.0.1:8101", "api_key_env": "ANTHROPIC_API_KEY"},
@@ -288,6 +321,7 @@ PROFILES: dict[str, dict[str, Any]] = {
             "openai": {"base_url": "https://api.openai.com/v1"},
         },
         "payments": {"base_url": None},
+        "agent": {"orders": None},
         "webhooks": {"http": False, "allowed_networks": (), "allowed_ports": (443, 8443)},
     },
     # Limits lifted, so that a benchmark measures the path and not the limiter.
@@ -344,6 +378,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     webhooks: WebhookSettings = WebhookSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    agent: AgentSettings = AgentSettings()
     capture_content: bool = Field(
         False,
         validation_alias=AliasChoices("CAPTURE_CONTENT", "GAUNTLET_CAPTURE_CONTENT", "capture_content"),
@@ -398,6 +433,10 @@ class Settings(BaseSettings):
                 "telemetry.pseudonym_key: the live profile needs a secret of its own, so that nobody can find out who "
                 "is behind a hash; set it to 32 random characters, and keep it"
             )
+        if self.profile == "live" and self.agent.orders == "workbench":
+            raise ValueError("agent.orders: the workbench's orders are invented; the live profile refunds none of them")
+        if self.agent.approval_within_s > self.agent.keep_s:
+            raise ValueError("agent.keep_s: must be at least agent.approval_within_s")
         if self.profile == "live" and WEBHOOK_SECRET in (self.webhooks.secret, self.webhooks.previous_secret):
             raise ValueError(
                 "webhooks.secret: the live profile needs one of its own, for anybody can sign with the workbench's; "

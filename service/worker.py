@@ -23,7 +23,12 @@ from .tracks.queue import Track
 
 def tracks_of(service: Service) -> list[Track]:
     """Whose tasks a worker process runs: a line for each track."""
-    return [service.webhooks]
+    tracks: list[Track] = [service.webhooks]
+    if service.runs is not None:
+        from .tracks.agent_track import agent_track  # LangGraph takes more than a second to import
+
+        tracks.append(agent_track(service, service.runs))
+    return tracks
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 Order of preference: sentences of the system prompt, of the context in the last message and of earlier turns that share
 words with the question; else the notes of `notes.py`; else it says what it was asked and that nothing was given. So an
 answer shows whether retrieval and memory reached the prompt. Deterministic in the prompt; with a temperature above 0
-also in the seed. Read `generation.py` next: it holds the prompt and the answer.
+also in the seed. A prompt that asks for one JSON object gets that (`forms.py`). Read `generation.py` next: it holds the
+prompt and the answer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from .chance import unit
+from .forms import filled
 from .notes import NOTES
 from .wording import rarity, sentences, words
 
@@ -31,7 +33,10 @@ _LEADS = ("", "In short: ", "Put briefly: ", "Here is what matters: ")
 
 def answer(system: str, turns: Sequence[tuple[str, str]], temperature: float = 0.0, seed: object = None) -> str:
     """Answer the last user turn of `turns`, (role, text) pairs, from `system` and from the turns themselves."""
-    question, aside = _question(turns[-1][1] if turns else "")
+    last = turns[-1][1] if turns else ""
+    if (form := filled(system, last)) is not None:
+        return form
+    question, aside = _question(last)
     asked = frozenset(word for _, found in sentences(question) for word in found)
     pool = [(sentence, found, "") for sentence, found in (*sentences(system), *aside)]
     for role, text in turns[:-1]:

@@ -39,6 +39,7 @@ class Metrics:
         self._saved = meter.counter(names.SAVED)
         self._unpriced = meter.counter(names.UNPRICED_ATTEMPTS)
         self._traces = meter.counter(names.TRACES)
+        self._agent_runs = meter.counter(names.AGENT_RUNS)
         self._tenants: set[str] = set()
 
     def count(self, record: Record, reason: str, span: tuple[int, int] | None) -> None:
@@ -66,6 +67,10 @@ class Metrics:
                 waited_ms = attempt["t_ms"] - before["t_ms"] - (before["duration_ms"] or 0)
                 self._backoffs.record(max(waited_ms, 0) / 1000, (attempt["target"],), span)
             before = attempt
+
+    def count_run(self, outcome: str) -> None:
+        """A run of the agent has ended."""
+        self._agent_runs.add(1, (outcome,))
 
     def _count_attempt(self, record: Record, attempt: Record, tenant: str | None, span: tuple[int, int] | None) -> None:
         target, model, status = attempt["target"], attempt["model"], attempt["status"]

@@ -99,6 +99,7 @@ STARTED_EVENT = "gauntlet.worker.started"
 STOPPED_EVENT = "gauntlet.worker.stopped"
 BREAKER_EVENT = "gauntlet.breaker"
 SWITCHES_EVENT = "gauntlet.switches"
+AGENT_EVENT = "gauntlet.agent"
 
 
 @dataclass(frozen=True)
@@ -222,5 +223,9 @@ TRACES = Metric(
 DROPPED = Metric(
     "gauntlet.telemetry.dropped", "counter", "{item}", (SIGNAL, STATE), "What was not told, and where it was lost"
 )
+
+AGENT_RUNS = Metric("gauntlet.agent.runs", "counter", "{run}", (OUTCOME,), "Runs of the agent that ended")
+AGENT_WAITING = Metric("gauntlet.agent.waiting", "gauge", "{run}", (), "Runs of the agent that wait for an approval")
+AGENT_OLDEST = Metric("gauntlet.agent.oldest_approval", "gauge", "s", (), "For how long the oldest of them has waited")
 
 METRICS = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

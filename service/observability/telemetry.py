@@ -71,6 +71,15 @@ class Telemetry:
         """Read the levels of these parts with each collection of metrics."""
         read_levels(self._meter, service, in_flight)
 
+    def watch_agent(self, waiting: Callable[[], tuple[int, float]]) -> None:
+        """Read how many runs of the agent wait for an approval, and the oldest for how many seconds."""
+        self._meter.gauge(names.AGENT_WAITING, lambda: [((), waiting()[0])])
+        self._meter.gauge(names.AGENT_OLDEST, lambda: [((), round(waiting()[1], 3))])
+
+    def agent_run(self, outcome: str) -> None:
+        """A run of the agent has ended."""
+        self._metrics.count_run(outcome)
+
     def user_of(self, context: Context) -> str | None:
         """The keyed hash of the request's user; None where nobody is known."""
         user = context.caller.user

@@ -1,9 +1,9 @@
 """What takes tasks from the queue: streaq's worker, one per lane, made to live through the death of Redis.
 
 streaq's own ends when Redis does, renews its hold on a task so late that one slow turn of the event loop loses it,
-looks for a dead worker's tasks only as often as it waits for new ones, and lets whoever lost a task finish it for the
-one who has it now. The few methods below are about that (``docs/adr/0017``). Only worker processes import this file.
-Next: ``../worker.py``.
+looks for a dead worker's tasks only as often as it waits for new ones, and lets whoever lost a task take it back or
+finish it under the one who has it now. The few methods below are about that (``docs/adr/0017``). Only worker processes
+import this file. Next: ``../worker.py``.
 """
 
 import asyncio
@@ -124,6 +124,7 @@ class _Worker(StreaqWorker[None]):
             id=name,
         )
         self.prefetch = settings.at_once  # what waits here could run elsewhere
+        self._held: dict[str, StreamMessage] = {}
         self._look_s = settings.redeliver_s / LOOKS
         self._left_within_s = 0.0
         self._leaving = asyncio.Event()
@@ -162,15 +163,25 @@ class _Worker(StreaqWorker[None]):
                 running.deadline = until_s
 
     async def renew_idle_timeouts(self, scope: CancelScope) -> None:
-        """Keep hold of what runs: often, so that a slow turn of the event loop loses nothing."""
+        """Keep hold of what runs here, often, so that a slow turn of the event loop loses nothing; end what is lost."""
         with scope:
             while True:
-                for priority, messages in self._running_tasks.items():
-                    if messages:
-                        await self.redis.xclaim(
-                            self.stream_key + priority, REDIS_GROUP, self.id, 0, list(messages), justid=True
-                        )
+                for message in list(self._held.values()):
+                    running = self._cancel_scopes.get(message.task_id)
+                    if running is not None and not await self._is_ours(message):
+                        running.deadline = current_time()
                 await asyncio.sleep(self._look_s)
+
+    async def run_task(self, msg: StreamMessage) -> None:
+        """Run a task, unless it runs here already: whoever was late may find its own and take it for a dead one's."""
+        if msg.message_id in self._held:
+            await self._is_ours(msg)
+            return
+        self._held[msg.message_id] = msg
+        try:
+            await super().run_task(msg)
+        finally:
+            del self._held[msg.message_id]
 
     async def _read_streams_legacy(self, count: int, block: bool = False) -> Entries:
         """Look for tasks of the dead, then wait for new ones, but never long."""

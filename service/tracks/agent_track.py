@@ -1,0 +1,304 @@
+"""The agent's side of the worker process: takes a run from the queue and leads it through its graph as far as it goes.
+
+A task may come again: after a kill, after a dependency was away, when a run is resumed. Each time the checkpoint says
+where the run stands, and what everybody sees is brought in line with it. A run that is waiting holds nothing here; the
+sweep ends those that nobody approved in time, and takes up those that the queue has lost. Next: ``agent.py``.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command
+
+from ..clock import Clock
+from ..errors import StoreUnavailable
+from ..observability import names
+from ..observability.pii import pseudonym_of
+from ..observability.telemetry import Telemetry
+from ..settings import AgentSettings
+from ..stages.chain import compose
+from .agent_graph import graph_of
+from .agent_held import Held, TryLater, code_of
+from .agent_runs import ALL, ENDED, OPEN, STEP, WAITING, Lost, Run, Runs, Taken
+from .agent_steps import State, Steps, Tools, charge_key
+from .agent_words import money, plainly
+from .checkpoints import TROUBLE, Checkpoints, CheckpointsUnusable, Fenced
+from .orders import WorkbenchOrders
+from .queue import Later, Queue, TaskFn, Track
+from .webhook import Webhooks
+
+if TYPE_CHECKING:
+    from ..app import Service
+
+log = structlog.get_logger(__name__)
+MOST_BACK_OFF_S = 30.0
+SWEEP_S = 1.0
+STUCK_S = 120.0
+"""A run that no worker has had to do with for this long, and that waits for nobody, was lost on its way."""
+MOST_DEFECTS = 5
+"""A run that meets errors of ours so often in one step fails."""
+STATUS_OF = {"rejected": "rejected", "withdrawn": "rejected", "expired": "rejected"}
+"""Outcome -> status; ``completed`` for all others."""
+
+
+class AgentTrack(Track):
+    """The track. ``start`` and ``aclose`` belong to the worker process's event loop."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        *,
+        runs: Runs,
+        tools: Tools,
+        checkpoints: Checkpoints,
+        queue: Queue,
+        webhooks: Webhooks,
+        telemetry: Telemetry,
+        pseudonym_key: str,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._runs, self._tools, self._checkpoints = runs, tools, checkpoints
+        self._queue, self._webhooks = queue, webhooks
+        self._telemetry, self._pseudonym_key = telemetry, pseudonym_key
+        self._clock = clock
+        self._sweeping: asyncio.Task[None] | None = None
+        self._waiting = (0, 0.0)
+
+    @property
+    def tasks(self) -> Mapping[str, TaskFn]:
+        """One task: a run goes on."""
+        return {STEP: self.step}
+
+    async def start(self) -> None:
+        """Begin to sweep; says at once when the checkpoints cannot be kept."""
+        self._telemetry.watch_agent(lambda: self._waiting)
+        try:
+            await self._checkpoints.saver()
+        except CheckpointsUnusable as error:
+            log.error("checkpoints_unusable", reason=str(error))  # noqa: TRY400 - the reason says it all
+        self._sweeping = asyncio.create_task(self._sweep_for_ever())
+
+    async def aclose(self) -> None:
+        """End the sweep, and the saver."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
+        await self._checkpoints.aclose()
+
+    async def step(self, run_id: str) -> None:
+        """The run goes on as far as it can. Raises Later, to go on then."""
+        taken = await self._runs.take(run_id)
+        if taken is None:
+            log.info("agent_run_gone", run_id=run_id)
+        elif isinstance(taken, float):
+            raise Later(taken)
+        elif isinstance(taken, Run):  # it had ended, and perhaps its worker died before all was told
+            await self._after(taken)
+        else:
+            await self._held(taken)
+
+    async def _held(self, taken: Taken) -> None:
+        held = Held(taken, self._runs, lease_s=self._settings.lease_s, clock=self._clock)
+        try:
+            async with held.renewed():
+                await self._go_on(held)
+        except Lost:
+            log.warning("agent_run_taken_over", run_id=held.run.run_id, fence=held.fence)
+        except (TryLater, StoreUnavailable, CheckpointsUnusable, *TROUBLE) as error:
+            await self._later(held, await self._known(error))
+        except Exception as error:
+            log.exception("agent_step_failed", run_id=held.run.run_id, step=held.at)
+            if held.run.tries >= MOST_DEFECTS:
+                await self._give_up(held, code_of(error))
+            else:
+                await self._later(held, error)
+
+    async def _go_on(self, held: Held) -> None:
+        """Through the graph until it ends or waits."""
+        run = held.run
+        saver = Fenced(await self._checkpoints.saver(), held.check)
+        graph = graph_of(Steps(held, self._tools), held, saver)
+        config: RunnableConfig = {"configurable": {"thread_id": run.run_id}}
+        while True:
+            snapshot = await graph.aget_state(config)
+            given: Any = None
+            if snapshot.created_at is None:
+                given = {}
+            elif snapshot.interrupts:
+                decision = await self._decision(held)
+                if decision is None:
+                    return
+                given = Command(resume=decision)
+            elif not snapshot.next:
+                await self._ended(held, snapshot.values)
+                return
+            await graph.ainvoke(given, config, durability="sync")
+
+    async def _decision(self, held: Held) -> dict[str, Any] | None:
+        """What was decided; None when nothing was, and the run then waits."""
+        run = held.run
+        if run.decision is None and await held.wait():
+            await self._say(run, "agent.waiting", {"status": "waiting", "proposal": await self._proposal(run)})
+            return None
+        known = await self._runs.find(run.run_id) if run.decision is None else run
+        if known is None or known.decision is None:
+            raise Lost
+        return {"decision": known.decision, "by": known.approver, "note": known.note}
+
+    async def _proposal(self, run: Run) -> dict[str, Any] | None:
+        known = await self._runs.find(run.run_id)
+        return None if known is None else known.proposal
+
+    async def _ended(self, held: Held, state: State | dict[str, Any]) -> None:
+        """The graph is through: so is the run."""
+        outcome = state["outcome"]
+        await held.finish(
+            status=STATUS_OF.get(outcome, "completed"), outcome=outcome, answer=state["answer"], trouble="", tries="0"
+        )
+        self._telemetry.agent_run(outcome)
+        run = await self._runs.find(held.run.run_id)
+        if run is not None:
+            await self._after(run)
+
+    async def _give_up(self, held: Held, why: str) -> None:
+        """It fails: what it held of its order is given back, unless money may have moved."""
+        run = await self._runs.find(held.run.run_id)
+        proposal = None if run is None else run.proposal
+        in_doubt = held.at in ("execute", "tell") and proposal is not None
+        outcome = "gave_up_in_doubt" if in_doubt else "gave_up"
+        facts: dict[str, Any] = {}
+        if proposal is not None:
+            facts = {**proposal, "amount": money(proposal["amount"], proposal["currency"])}
+            order = await self._tools.desk.find(held.run.tenant, held.run.user, proposal["order"])
+            if order is not None and not in_doubt:
+                await self._tools.desk.release(order, held.run.run_id)
+        await held.finish(status="failed", outcome=outcome, answer=plainly(outcome, facts), trouble=why)
+        self._telemetry.agent_run(outcome)
+        run = await self._runs.find(held.run.run_id)
+        if run is not None:
+            await self._after(run)
+
+    async def _after(self, run: Run) -> None:
+        """What is done once a run has ended, again if its worker died before it was all done."""
+        await self._runs.unlist(run.run_id)
+        proposal = run.proposal or {}
+        paid = run.outcome == "refunded"
+        approver = run.approver["user"] if run.approver is not None and run.decision == "approve" else None
+        log.info(
+            names.AGENT_EVENT,
+            run_id=run.run_id,
+            tenant=run.tenant,
+            user=pseudonym_of(self._pseudonym_key, run.user),
+            status=run.status,
+            outcome=run.outcome,
+            needed_approval=bool(proposal.get("needs_approval", False)),
+            approved_by=pseudonym_of(self._pseudonym_key, approver) if approver else None,
+            amount=proposal.get("amount") if paid else None,
+            currency=proposal.get("currency") if paid else None,
+            charge_key=charge_key(run.run_id) if paid else None,
+            deliveries=run.deliveries,
+            cost_nano_usd=run.cost_nano_usd,
+            trace_id=run.trace_id,
+            span_id=run.traceparent[36:52] if run.traceparent else None,
+            created=run.created,
+            ended=run.ended,
+        )
+        await self._say(run, "agent.completed", {"status": run.status, "outcome": run.outcome, "answer": run.answer})
+
+    async def _say(self, run: Run, event: str, data: dict[str, Any]) -> None:
+        if run.webhook_url is not None:
+            await self._webhooks.send(
+                event=event, subject_id=run.run_id, tenant=run.tenant, url=run.webhook_url, data=data
+            )
+
+    async def _known(self, error: Exception) -> Exception:
+        return await self._checkpoints.failed(error) if isinstance(error, TROUBLE) else error
+
+    async def _later(self, held: Held, error: Exception) -> None:
+        """Let the run go, and have it taken up again; after ``retry_within_s`` with the same step it fails."""
+        run, settings = held.run, self._settings
+        held.failed(error)
+        why = str(error) if isinstance(error, CheckpointsUnusable) else code_of(error)
+        now = self._clock.time()
+        since = run.trouble_since or now
+        delay_s = min(settings.retry_s * 2**run.tries, MOST_BACK_OFF_S)
+        if isinstance(error, TryLater):
+            delay_s = max(delay_s, min(error.delay_s, MOST_BACK_OFF_S))
+        log.warning("agent_run_waits", run_id=run.run_id, step=held.at, reason=why, delay_s=delay_s)
+        try:
+            if now - since > settings.retry_within_s:
+                await self._give_up(held, why)
+                return
+            await held.let_go(trouble=why, trouble_since=str(since), tries=str(run.tries + 1))
+        except Lost:
+            return
+        except StoreUnavailable as away:
+            log.info("not_let_go", run_id=run.run_id, reason=away.message)  # the lease runs out by itself
+        raise Later(delay_s)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await self._sweep()
+            except StoreUnavailable:
+                pass  # the guard said so
+            except Exception:
+                log.exception("sweep_failed")
+            await self._clock.sleep(SWEEP_S)
+
+    async def _sweep(self) -> None:
+        runs, settings = self._runs, self._settings
+        for run_id in await runs.older(WAITING, settings.approval_within_s):
+            verdict = await runs.decide(run_id, "expired", f"expired:{run_id}")
+            if verdict.what in ("ok", "again"):
+                await self._queue.put(STEP, f"{run_id}:expired", run_id)
+            elif verdict.what == "gone" or verdict.status in ENDED:
+                await runs.unlist(run_id)
+        for run_id in await runs.older(OPEN, STUCK_S):
+            await self._queue.put(STEP, f"{run_id}:lost", run_id)
+        for run_id in await runs.older(ALL, settings.keep_s):
+            if await runs.find(run_id) is None:
+                await self._forget(run_id)
+        self._waiting = await runs.waiting()
+
+    async def _forget(self, run_id: str) -> None:
+        try:
+            await self._checkpoints.forget(run_id)
+        except CheckpointsUnusable as error:
+            log.warning("checkpoints_unusable", reason=str(error))
+            return
+        await self._runs.forget(run_id)
+
+
+def agent_track(service: "Service", runs: Runs) -> AgentTrack:
+    """The track of a worker process, from its parts."""
+    settings = service.settings
+    if service.payments is None:
+        raise RuntimeError("an agent that refunds needs a payments provider")
+    tools = Tools(
+        chain=service.chain,
+        payments=compose([service.retry, service.breaker, service.bulkhead], service.payments),
+        work=service.work,
+        desk=WorkbenchOrders(service.store),
+        routes=service.routes,
+        default_route=settings.default_route,
+        payments_deadline_s=settings.payments.deadline_s,
+        approval_above=settings.agent.approval_above,
+        switches=service.switches,
+        clock=service.clock,
+    )
+    return AgentTrack(
+        settings.agent,
+        runs=runs,
+        tools=tools,
+        checkpoints=Checkpoints(settings.agent.checkpoints),
+        queue=service.queue,
+        webhooks=service.webhooks,
+        telemetry=service.telemetry,
+        pseudonym_key=settings.telemetry.pseudonym_key,
+        clock=service.clock,
+    )

@@ -1,0 +1,174 @@
+"""Where a run of the agent stands between two steps: the savers that the setting ``agent.checkpoints`` can name.
+
+The one place that knows them; another saver is one more function in ``SAVERS`` and its scheme in the settings. What is
+kept is JSON-like, in msgpack, and nothing else is read back: no pickle, no classes. sqlite is for the worker processes
+of one host: a write-ahead log and a busy time-out let them share the file. Next: ``agent_track.py``.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+for _name in [name for name in os.environ if name.startswith(("LANGSMITH_", "LANGCHAIN_"))]:
+    del os.environ[_name]  # meant for another program: what a run holds is sent to nobody (docs/adr/0019)
+
+import aiosqlite  # noqa: E402
+import langsmith  # noqa: E402
+from langchain_core.runnables import RunnableConfig  # noqa: E402
+from langgraph.checkpoint.base import (  # noqa: E402
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer  # noqa: E402
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # noqa: E402
+
+langsmith.configure(enabled=False)
+
+BUSY_S = 5.0
+"""How long a process waits for another that writes to the same file."""
+SETUPS = 20
+"""Two processes that make a new file at once: sqlite does not wait when the kind of its log changes."""
+SETUP_REST_S = 0.05
+
+Saver = BaseCheckpointSaver[Any]
+Close = Callable[[], Awaitable[None]]
+
+
+class CheckpointsUnusable(Exception):
+    """The message says which place cannot be used, why, and what to do."""
+
+
+async def _sqlite(place: str) -> tuple[Saver, Close]:
+    path = Path(place)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = await aiosqlite.connect(path, timeout=BUSY_S)
+    except (OSError, sqlite3.Error) as error:
+        raise _unusable(place, error) from None
+    try:
+        saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        await _set_up(saver)
+        await connection.execute("BEGIN IMMEDIATE")  # a file that can only be read says so now, not after a charge
+        await connection.rollback()
+    except sqlite3.Error as error:
+        await connection.close()
+        raise _unusable(place, error) from None
+    except BaseException:
+        await connection.close()
+        raise
+    return saver, connection.close
+
+
+async def _set_up(saver: AsyncSqliteSaver) -> None:
+    for _ in range(SETUPS):
+        try:
+            await saver.setup()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            await asyncio.sleep(SETUP_REST_S)
+        else:
+            return
+    await saver.setup()
+
+
+def _unusable(place: str, error: Exception) -> CheckpointsUnusable:
+    return CheckpointsUnusable(
+        f"agent.checkpoints: {place} cannot be used ({error}); make it a file that this process may write and no other "
+        "program holds, or name another; the runs go on then"
+    )
+
+
+SAVERS: dict[str, Callable[[str], Awaitable[tuple[Saver, Close]]]] = {"sqlite": _sqlite}
+"""Scheme of the setting -> what opens it; raises CheckpointsUnusable."""
+TROUBLE = (sqlite3.Error,)
+"""What a saver raises when its place can no longer be used."""
+
+
+class Checkpoints:
+    """The saver of this process, opened when it is first needed, and anew after it failed."""
+
+    def __init__(self, setting: str) -> None:
+        self._scheme, _, self._place = setting.partition(":")
+        self._opening = asyncio.Lock()
+        self._saver: Saver | None = None
+        self._close: Close | None = None
+
+    async def saver(self) -> Saver:
+        """The saver. Raises CheckpointsUnusable."""
+        async with self._opening:
+            if self._saver is None:
+                self._saver, self._close = await SAVERS[self._scheme](self._place)
+            return self._saver
+
+    async def failed(self, error: Exception) -> CheckpointsUnusable:
+        """It failed in use: it is opened anew next time."""
+        await self.aclose()
+        return _unusable(self._place, error)
+
+    async def forget(self, run_id: str) -> None:
+        """Delete a run's checkpoints. Raises CheckpointsUnusable."""
+        try:
+            await (await self.saver()).adelete_thread(run_id)
+        except TROUBLE as error:
+            raise await self.failed(error) from None
+
+    async def aclose(self) -> None:
+        """End the connection."""
+        self._saver = None
+        close, self._close = self._close, None
+        if close is not None:
+            await close()
+
+
+class Fenced(BaseCheckpointSaver[Any]):
+    """A saver that writes only while ``check`` does not raise: a late worker's checkpoints are not kept."""
+
+    def __init__(self, inner: Saver, check: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(serde=inner.serde)
+        self._inner = inner
+        self._check = check
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """As the saver has it."""
+        return await self._inner.aget_tuple(config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - the protocol's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """As the saver has them."""
+        async for found in self._inner.alist(config, filter=filter, before=before, limit=limit):
+            yield found
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Checked, then kept."""
+        await self._check()
+        return await self._inner.aput(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Checked, then kept."""
+        await self._check()
+        await self._inner.aput_writes(config, writes, task_id, task_path)
+
+    def get_next_version(self, current: Any, channel: None) -> Any:
+        """As the saver numbers them."""
+        return self._inner.get_next_version(current, channel)

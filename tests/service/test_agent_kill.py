@@ -1,0 +1,90 @@
+"""kill -9 of a worker at every point of a run: the run goes on from its checkpoint, and the money moves once.
+
+All runs are under way at once, so each death also takes others along that are somewhere else. Next:
+``test_agent_storm.py``.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from ..stack import Caller, Process, Stack, eventually
+from . import agent
+from .agent import ABOVE, BELOW, ENDED, begin, charged, decide, run_id_of, seen
+from .dying_workers import DIES
+
+STEPS = ("understand", "look_up", "propose", "execute", "tell")
+PLACES = ("begin", "done", "told", "kept")
+POINTS = [
+    *((BELOW, f"{step}:{place}") for step in STEPS for place in PLACES),
+    (BELOW, "execute:charged"),
+    (BELOW, "finish"),
+    (BELOW, "finished"),
+    *((ABOVE, point) for point in ("approve:begin", "approve:kept", "wait", "waits")),
+    *((ABOVE, f"approve:{place}") for place in ("done", "told")),
+    (ABOVE, "execute:charged"),
+    (ABOVE, "execute:told"),
+]
+AMOUNTS = {BELOW: 4_999, ABOVE: 12_900}
+Runs = dict[tuple[str, str], tuple[dict[str, Any], list[int]]]
+_ended: Runs = {}
+
+
+@pytest.fixture(scope="module")
+def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Process]]:
+    folder = tmp_path_factory.mktemp("agent-kill")
+    env = {**agent.checkpoints(folder), "GAUNTLET_QUEUE__ENABLED": "true"}
+    stack = Stack.start(folder, toml=agent.settings(), env=env)
+    try:
+        yield stack, agent.dying_workers(stack, 2)
+    finally:
+        stack.end()
+
+
+@pytest.fixture
+async def ended(_stack: tuple[Stack, Process]) -> AsyncIterator[Runs]:
+    """All runs once they have ended, with what was charged for each; made by the first who asks."""
+    stack, dying = _stack
+    if not _ended:
+        async with stack:
+            await stack.reset()
+            callers = {point: stack.caller() for point in POINTS}
+            ids = {point: await _started(stack, callers[point], *point) for point in POINTS}
+            await asyncio.gather(*(_led(stack, callers[point], run_id) for point, run_id in ids.items()))
+            for point, run_id in ids.items():
+                _ended[point] = await seen(callers[point], run_id), await charged(stack, run_id)
+        assert len(dying.lines(event="died", signal=9)) >= len(POINTS)
+    return _ended
+
+
+async def _started(stack: Stack, caller: Caller, order: str, point: str) -> str:
+    key = uuid.uuid4().hex
+    with Redis(port=stack.valkey.port) as redis:
+        redis.hset(DIES, run_id_of(caller, key), point)
+    return await begin(caller, f"alice-{order}", idempotency=key)
+
+
+async def _led(stack: Stack, caller: Caller, run_id: str) -> None:
+    """To its end; approved when it waits."""
+
+    async def over() -> bool:
+        run = await seen(caller, run_id)
+        if run["status"] == "waiting":
+            answer = await decide(stack.admin, run_id, "approve", idempotency=run_id)
+            assert answer.status in (202, 409), answer.body
+        return run["status"] in ENDED
+
+    await eventually(over, f"the end of {run_id}", within_s=90)
+
+
+@pytest.mark.parametrize(("order", "point"), POINTS)
+async def test_a_run_whose_worker_dies_goes_on_and_is_charged_once(ended: Runs, order: str, point: str) -> None:
+    run, amounts = ended[order, point]
+    assert (run["status"], run["outcome"]) == ("completed", "refunded"), run
+    assert amounts == [AMOUNTS[order]]
+    assert run["answer"].count(f"{AMOUNTS[order] / 100:.2f} USD") == 1
+    assert run["deliveries"] >= (1 if point == "finished" else 2), run
