@@ -12,12 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout; the parts run in it, so that `gauntlet.toml` is found there."""
 
 VALKEY = "valkey"
+AGENT = "agent"
 COLLECTOR = "collector"
 LOGS = "logs"
 RUNS = "runs"
 UP_STATE = "up.json"
 LOCK = "up.lock"
-STATE = (VALKEY, COLLECTOR, LOGS, UP_STATE)
+STATE = (VALKEY, AGENT, COLLECTOR, LOGS, UP_STATE)
 """What `reset` deletes. Only these names: GAUNTLET_HOME may point into a folder that holds other things."""
 
 

@@ -16,7 +16,7 @@ from door.plan import Plan
 WATCHERS_RESTARTS = 10
 """Whoever watches may die; what is watched goes on, and is watched again."""
 WORKER_RESTARTS = 1000
-"""A killed worker's tasks are another's, or its own when it is back."""
+"""A killed worker's tasks are another's, or its own when it is back; scenarios kill it every few seconds."""
 VALKEY_RESTARTS = 10
 """The service promises to live without its state, and to take it up again: design section 3 (Redis killed)."""
 VALKEY_REST_S = 3.0
@@ -88,6 +88,7 @@ def service_environment(plan: Plan) -> dict[str, str]:
     An address that the person configured stays; the live profile has nothing to do with the simulator.
     """
     addresses = {} if plan.profile == "live" else upstreams(plan.url)
+    addresses["GAUNTLET_AGENT__CHECKPOINTS"] = f"sqlite:{plan.home / home.AGENT / 'checkpoints.sqlite'}"
     told = {variable: url for variable, url in addresses.items() if variable not in plan.configured}
     if not any(OTLP_ENDPOINT.fullmatch(variable) for variable in plan.configured):
         told["OTEL_EXPORTER_OTLP_ENDPOINT"] = plan.url("collector")

@@ -113,7 +113,7 @@ def workbench(
     """Start all parts (the dashboard if asked for); end every process when the block is left, however it is left.
 
     `environ` is the person's environment (None: ours). No setting in it counts but GAUNTLET_HOME, for the runs that a
-    dashboard shows and records. `service_env` is added to the service's environment. State is in `home`, or in a folder
+    dashboard shows and records. `service_env` is added to the environment of the service and of its worker. State is in `home`, or in a folder
     that is deleted at the end. Raises PartFailed when a part does not start, UsageError for a setting that cannot be
     used, DoorError when `home` cannot be (AlreadyUp when another process has its state there).
     """
@@ -171,6 +171,7 @@ def _parts(chosen: plan.Plan, environ: Mapping[str, str], service_env: Mapping[s
         raise UsageError(f"{', '.join(named)} cannot be set for a private workbench, which has parts of its own")
     more = {
         "service": service_env,
+        "worker": service_env,
         "dashboard": {"GAUNTLET_RUNS": str(homes.find(environ) / homes.RUNS)},
     }
     its_own = {"GAUNTLET_CONFIG": str(chosen.config), **service_env}

@@ -137,7 +137,7 @@ class Sender:
         return Answer(entry, got.document, got.retry_after_s)
 
     def _key(self, arrival: Arrival, step: Step | None) -> str:
-        if step is not None and step.decision is not None and self._job.approver is not None:
+        if step is not None and step.decision is not None and self._job.approver:
             return self._job.approver
         return self._job.key or arrival.caller.key(self._job.mark)
 
