@@ -198,7 +198,7 @@ WEBHOOK_SECRET = "whsec_Z2F1bnRsZXQgd29ya2JlbmNoOiBwdWJsaWMgd2ViaG9vayBrZXkh"  #
 """The workbench's, which its receiver knows too; anybody can sign with it."""
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 """Where the workbench's own receiver is."""
-WebhookSecret = Annotated[str, Field(pattern=r"^whsec_[A-Za-z0-9+/]{32,128}={0,2}$", repr=False)]
+WebhookSecret = Annotated[str, Field(pattern=r"^whsec_[A-Za-z0-9+/]{32,128}={0,2}$")]
 Network = Annotated[str, AfterValidator(lambda given: str(ip_network(given)))]
 
 
@@ -206,10 +206,12 @@ class WebhookSettings(_Section):
     """Messages to users' own servers: where they may go, how they are signed, how long they are tried."""
 
     secret: WebhookSecret = Field(
-        WEBHOOK_SECRET, description="tenants' signing secrets are derived from it; live needs one of its own"
+        WEBHOOK_SECRET,
+        repr=False,
+        description="tenants' signing secrets are derived from it; live needs one of its own",
     )
     previous_secret: WebhookSecret | None = Field(
-        None, description="the one before, which signs as well until every receiver has the new one"
+        None, repr=False, description="the one before, which signs as well until every receiver has the new one"
     )
     http: bool = Field(True, description="take `http://` targets too; in the live profile only `https://`")
     allowed_networks: tuple[Network, ...] = Field(

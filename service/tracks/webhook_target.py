@@ -138,7 +138,7 @@ class Targets:
             raise TargetRefused("form", "it cannot be read; it looks like https://example.com/hook") from None
         if parsed.scheme not in self._schemes:
             raise TargetRefused("scheme", f"it must begin with {' or '.join(f'{s}://' for s in self._schemes)}")
-        if parsed.user is not None or parsed.password is not None or "@" in parsed.raw_authority:
+        if parsed.user is not None or parsed.password is not None or "@" in _authority(url):
             raise TargetRefused("credentials", "it has a user or a password; messages are signed instead")
         if not host:
             raise TargetRefused("form", "it names no host; it looks like https://example.com/hook")
@@ -171,9 +171,14 @@ class Targets:
             return []
 
 
+def _authority(url: str) -> str:
+    """What stands between the slashes, as it was given: an empty user, too, is one."""
+    return re.split(r"[/?#]", url.partition("//")[2], maxsplit=1)[0]
+
+
 def _check_host(host: str) -> None:
     """Raises TargetRefused for a host that is neither a name nor an address in its usual form."""
-    if "%" in host:
+    if "%" in host and ":" in host:
         raise TargetRefused("zone", "its address has a zone id, which means something inside one machine only")
     if _literal(host) is not None:
         return
