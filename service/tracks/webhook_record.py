@@ -46,9 +46,10 @@ class Message:
     traceparent: str | None
 
     def shown(self) -> dict[str, Any]:
-        """As an operator sees it: without the body."""
+        """As an operator sees it: without the body; ``trace_id`` is of what caused it."""
         names = ("id", "event", "subject_id", "tenant", "url", "state", "tries", "created_at", "next_at", "ended_at")
-        return {name: getattr(self, name) for name in (*names, "last_status", "last_error")}
+        shown = {name: getattr(self, name) for name in (*names, "last_status", "last_error")}
+        return {**shown, "trace_id": self.traceparent[3:35] if self.traceparent else None}
 
 
 @dataclass(frozen=True, slots=True)
