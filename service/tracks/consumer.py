@@ -1,9 +1,9 @@
 """What takes tasks from the queue: streaq's worker, one per lane, made to live through the death of Redis.
 
 streaq's own ends when Redis does, renews its hold on a task so late that one slow turn of the event loop loses it,
-looks for a dead worker's tasks only as often as it waits for new ones, and lets whoever lost a task finish it for the
-one who has it now. The few methods below are about that (``docs/adr/0017``). Only worker processes import this file.
-Next: ``../worker.py``.
+looks for a dead worker's tasks only as often as it waits for new ones, and lets whoever lost a task take it back or
+finish it under the one who has it now. The few methods below are about that (``docs/adr/0017``). Only worker processes
+import this file. Next: ``../worker.py``.
 """
 
 import asyncio
@@ -52,6 +52,11 @@ class Consumer:
         logging.getLogger("streaq").setLevel(logging.WARNING)
 
     @property
+    def lanes(self) -> list[str]:
+        """What is served."""
+        return [lane.name for lane in self._lanes]
+
+    @property
     def running(self) -> int:
         """Tasks that run now."""
         return sum(lane.running for lane in self._lanes)
@@ -79,11 +84,11 @@ class _Lane:
     def __init__(
         self, lane: str, tasks: Mapping[str, TaskFn], settings: QueueSettings, url: str, worker: str, clock: Clock
     ) -> None:
-        self._lane = lane
+        self.name = lane
         self._tasks = tasks
         self._settings = settings
         self._url = url
-        self._name = worker
+        self._process = worker
         self._clock = clock
         self._worker: _Worker | None = None
         self._stopped: float | None = None
@@ -94,13 +99,13 @@ class _Lane:
 
     async def serve(self) -> None:
         while self._stopped is None:
-            worker = self._worker = _Worker(self._lane, self._settings, self._url, self._name)
+            worker = self._worker = _Worker(self.name, self._settings, self._url, self._process)
             for name, fn in self._tasks.items():
                 worker.add(name, fn)
             try:
                 await worker.run_async()
             except Exception as error:  # noqa: BLE001 - whatever it is: the lane is served, or nothing of it runs
-                log.warning("queue_lost", lane=self._lane, error=_said(error))
+                log.warning("queue_lost", lane=self.name, error=_said(error))
                 await self._clock.sleep(REST_S)
 
     def stop(self, within_s: float) -> None:
@@ -124,6 +129,7 @@ class _Worker(StreaqWorker[None]):
             id=name,
         )
         self.prefetch = settings.at_once  # what waits here could run elsewhere
+        self._held: dict[str, StreamMessage] = {}
         self._look_s = settings.redeliver_s / LOOKS
         self._left_within_s = 0.0
         self._leaving = asyncio.Event()
@@ -162,15 +168,25 @@ class _Worker(StreaqWorker[None]):
                 running.deadline = until_s
 
     async def renew_idle_timeouts(self, scope: CancelScope) -> None:
-        """Keep hold of what runs: often, so that a slow turn of the event loop loses nothing."""
+        """Keep hold of what runs here, often, so that a slow turn of the event loop loses nothing; end what is lost."""
         with scope:
             while True:
-                for priority, messages in self._running_tasks.items():
-                    if messages:
-                        await self.redis.xclaim(
-                            self.stream_key + priority, REDIS_GROUP, self.id, 0, list(messages), justid=True
-                        )
+                for message in list(self._held.values()):
+                    running = self._cancel_scopes.get(message.task_id)
+                    if running is not None and not await self._is_ours(message):
+                        running.deadline = current_time()
                 await asyncio.sleep(self._look_s)
+
+    async def run_task(self, msg: StreamMessage) -> None:
+        """Run a task, unless it runs here already: whoever was late may find its own and take it for a dead one's."""
+        if msg.message_id in self._held:
+            await self._is_ours(msg)
+            return
+        self._held[msg.message_id] = msg
+        try:
+            await super().run_task(msg)
+        finally:
+            del self._held[msg.message_id]
 
     async def _read_streams_legacy(self, count: int, block: bool = False) -> Entries:
         """Look for tasks of the dead, then wait for new ones, but never long."""

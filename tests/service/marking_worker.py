@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from service.clock import SystemClock
 from service.observability import logs
@@ -43,12 +45,19 @@ class Marks(Track):
     async def hold(self, name: str) -> None:
         await self._say("began", name)
         try:
-            while not await self._redis.exists(f"release:{name}"):  # noqa: ASYNC110 - the event is in Redis
+            while not await self._released(name):  # noqa: ASYNC110 - the event is in Redis
                 await asyncio.sleep(0.02)
         except asyncio.CancelledError:
-            await self._say("cancelled", name)
+            with suppress(RedisError):
+                await self._say("cancelled", name)
             raise
         await self._say("ended", name)
+
+    async def _released(self, name: str) -> bool:
+        try:
+            return bool(await self._redis.exists(f"release:{name}"))
+        except RedisError:
+            return False
 
     async def again(self, name: str) -> None:
         await self._say("ran", name)
