@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from ..settings import WebhookSettings
 from ..store.guard import Store
@@ -44,6 +45,12 @@ class Message:
     last_status: int | None
     last_error: str | None
     traceparent: str | None
+
+    @property
+    def receiver(self) -> str:
+        """Host and port of the URL, as much of them as it has."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname}:{parts.port or {'http': 80}.get(parts.scheme, 443)}"
 
     def shown(self) -> dict[str, Any]:
         """As an operator sees it: without the body; ``trace_id`` is of what caused it."""

@@ -193,7 +193,9 @@ async def test_a_job_is_cancelled_while_it_runs_and_never_completes(stack: Stack
     assert (answer.status, answer.json()["status"]) == (200, "cancelled")
 
     async def idle() -> bool:
-        return not running(stack).popen.poll() and (await stack.sim.ledger())["calls"] != [] and await calls_ended(stack)
+        return (
+            not running(stack).popen.poll() and (await stack.sim.ledger())["calls"] != [] and await calls_ended(stack)
+        )
 
     await eventually(idle, "the calls under way to be given up")
     done = await job(alice, job_id, has_ended)
