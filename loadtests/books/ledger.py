@@ -79,7 +79,7 @@ class Webhook:
 @dataclass(frozen=True, slots=True)
 class ProviderLedger:
     """The calls in order of start, all charges, and webhooks, from `complete_from` to `taken` (Unix seconds) without a
-    gap.
+    gap. `receiver` is the port of the simulator's receiver of webhooks.
     """
 
     calls: Sequence[Call] = ()
@@ -88,6 +88,7 @@ class ProviderLedger:
     complete_from: float = 0.0
     taken: float = math.inf
     webhooks: Sequence[Webhook] = ()
+    receiver: int | None = None
 
 
 _LEDGER = TypeAdapter(ProviderLedger)
@@ -105,6 +106,7 @@ class LedgerReader:
     _final: dict[int, Call] = field(default_factory=dict, init=False)
     _webhooks: dict[int, Webhook] = field(default_factory=dict, init=False)
     _asked_from: int = field(init=False)
+    _receiver: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._asked_from = self.since
@@ -112,6 +114,8 @@ class LedgerReader:
     def read(self) -> ProviderLedger:
         """The ledger now. Raises CannotJudge."""
         taken = time.time()
+        if self._receiver is None:
+            self._receiver = wire.get(WHOSE, self.url, "/sim/state")["ports"].get("webhooks")
         fresh = fetch(self.url, self._asked_from)
         if fresh.last_seq < self._asked_from:
             raise CannotJudge(f"the simulator at {self.url} is not the one of that time: its ledger began anew")
@@ -122,7 +126,9 @@ class LedgerReader:
         calls = [both[seq] for seq in sorted(both)]
         self._webhooks |= {one.seq: one for one in fresh.webhooks}
         webhooks = [self._webhooks[seq] for seq in sorted(self._webhooks)]
-        return ProviderLedger(calls, fresh.charges, fresh.last_seq, fresh.complete_from, taken, webhooks)
+        return ProviderLedger(
+            calls, fresh.charges, fresh.last_seq, fresh.complete_from, taken, webhooks, self._receiver
+        )
 
 
 def fetch(url: str, since: int) -> ProviderLedger:

@@ -14,13 +14,10 @@ FAN_IN = 10
 """Summaries that one call of the reduce takes in."""
 FOCUS_WORDS = 6
 """The words that come up most are named in the question, so that a small model, too, stays with the matter."""
+_SHORTLY = "Only from the text above, with its names and numbers, and in at most three sentences"
 _WORD = re.compile(r"[^\W\d_]{5,}")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
-SYSTEM = (
-    "You summarise parts of a long document. Say in at most three sentences what the text says, only from the text, "
-    "and keep names and numbers as they stand."
-)
 
 
 def split(text: str, *, part_tokens: int, most_parts: int) -> list[str]:
@@ -70,13 +67,13 @@ def steps_of(parts: int) -> int:
 
 def of_part(part: str, number: int, parts: int) -> str:
     """What is asked of one part."""
-    return f"{part}\n\nWhat does this text (part {number} of {parts}) say about {_focus(part)}?"
+    return f"{part}\n\n{_SHORTLY}: what does this say ({number}/{parts}) about {_focus(part)}?"
 
 
 def of_summaries(summaries: list[str]) -> str:
     """What is asked of some summaries."""
     joined = "\n\n".join(summaries)
-    return f"{joined}\n\nWhat do these summaries of the parts of one document say about {_focus(joined)}?"
+    return f"{joined}\n\n{_SHORTLY}: what do these, taken together, say about {_focus(joined)}?"
 
 
 def grouped(texts: list[str]) -> list[list[str]]:

@@ -176,7 +176,7 @@ class JobRuns(Track):
                 if waits:
                     return ""
                 try:
-                    return await self._step(job, name, (Message("user", text),), system=analysis.SYSTEM)
+                    return await self._step(job, name, (Message("user", text),))
                 except _NotNow as error:
                     waits.append(error)
                     return ""

@@ -1,50 +1,31 @@
-"""The background track with real processes: long documents, and what becomes of them when somebody dies."""
+"""The background track with real processes: long documents, their users, what goes wrong with a job itself."""
 
-import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from service.tracks.analysis import steps_of
 
 from ..collector import Collector
-from ..stack import QUICK, ROUTES, Answer, Caller, Stack, at_once, eventually
-
-REDELIVER_S = 2.0
-PARTS = 12
-STEPS = steps_of(PARTS)
-TOML = f"""{QUICK}
-[queue]
-redeliver_s = {REDELIVER_S}
-[jobs]
-part_tokens = 60
-base_s = 0.2
-cap_s = 0.5
-sweep_s = 1
-depth_max = 20
-[rate_limit.user]
-requests_per_min = 100000
-burst = 10000
-tokens_per_min = 10000000
-[rate_limit.tenant]
-requests_per_min = 100000
-burst = 10000
-tokens_per_min = 10000000
-{ROUTES}"""
-
-
-def document(parts: int = PARTS) -> str:
-    """A text of so many parts, that nobody has asked about before."""
-    subject = uuid.uuid4().hex[:12]
-    return "\n\n".join(
-        f"Paragraph {number} about note{subject}: retries of note{subject} wait with jitter, and breakers open after "
-        f"{number} failures, so that budgets last. Nothing of note{subject} is lost by it, says chapter {number}. "
-        for number in range(parts)
-    )
+from ..stack import Stack, at_once, eventually
+from .jobs import (
+    BURST,
+    DEPTH_MAX,
+    PARTS,
+    PER_USER_MAX,
+    STEPS,
+    TEXT_MAX_BYTES,
+    TOML,
+    accepted,
+    at_rest,
+    document,
+    has_ended,
+    job,
+    post,
+    the_worker,
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,51 +37,8 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> I
 
 @pytest.fixture
 async def stack(_shared: Stack) -> AsyncIterator[Stack]:
-    async with _shared as stack:
-        await stack.reset()
-        alive = [process for process in stack.work if process.popen.poll() is None]
-        if not alive:
-            await asyncio.to_thread(stack.start_worker)
-        for process in alive[1:]:
-            process.end()
+    async with at_rest(_shared) as stack:
         yield stack
-
-
-async def post(caller: Caller, text: str = "", key: str = "", **more: Any) -> Answer:
-    return await caller.request(
-        "POST", "/jobs", {"text": text or document(), **more}, headers={"Idempotency-Key": key or uuid.uuid4().hex}
-    )
-
-
-async def accepted(caller: Caller, text: str = "", **more: Any) -> str:
-    answer = await post(caller, text, **more)
-    assert answer.status == 202, answer.body
-    job_id: str = answer.json()["job_id"]
-    assert answer.headers["location"] == f"/jobs/{job_id}"
-    return job_id
-
-
-async def job(caller: Caller, job_id: str, until: Callable[[Any], bool], within_s: float = 30.0) -> dict[str, Any]:
-    """The job, as soon as ``until`` holds of it."""
-    seen: dict[str, Any] = {}
-
-    async def there() -> bool:
-        answer = await caller.request("GET", f"/jobs/{job_id}")
-        assert answer.status == 200, answer.body
-        seen.update(answer.json())
-        return until(seen)
-
-    await eventually(there, f"job {job_id}; it is {seen}", within_s=within_s)
-    return seen
-
-
-def has_ended(seen: Any) -> bool:
-    return seen["status"] in ("completed", "failed", "cancelled")
-
-
-def running(stack: Stack) -> Any:
-    (process,) = [process for process in stack.work if process.popen.poll() is None]
-    return process
 
 
 async def test_a_long_document_is_summarised_in_the_background(stack: Stack) -> None:
@@ -114,11 +52,11 @@ async def test_a_long_document_is_summarised_in_the_background(stack: Stack) -> 
     assert done["progress"] == {"done": STEPS, "total": STEPS}
     assert "retries" in done["result"]["summary"]
     assert done["result"]["parts"] == PARTS
-    ledger = (await stack.sim.ledger())["calls"]
-    assert len(ledger) == STEPS
-    billed = sum(row["billed_nano_usd"] for row in ledger)
+    calls = await stack.sim.calls()
+    assert len(calls) == STEPS
+    billed = sum(row["billed_nano_usd"] for row in calls)
     assert round(done["cost_usd"] * 1e9) == billed > 0
-    assert done["usage"]["input_tokens"] == sum(row["input_tokens"] for row in ledger)
+    assert done["usage"]["input_tokens"] == sum(row["input_tokens"] for row in calls)
     assert done["attempts"] == 1
     assert done["ended_at"] > done["started_at"] >= done["created_at"]
     assert done["expires_at"] == done["ended_at"] + 86_400
@@ -156,32 +94,19 @@ async def test_one_key_is_one_job_also_for_thirty_at_once(stack: Stack) -> None:
     assert ids == {again.json()["job_id"]}
     await job(alice, ids.pop(), has_ended)
     assert len((await alice.request("GET", "/jobs")).json()["jobs"]) == 1
-    assert len((await stack.sim.ledger())["calls"]) == steps_of(2)
+    assert len(await stack.sim.calls()) == steps_of(2)
     assert (await post(alice, document(2), key)).status == 422
+
+
+async def test_what_cannot_be_done_is_refused_at_once(stack: Stack) -> None:
+    alice = stack.caller()
     no_key = await alice.request("POST", "/jobs", {"text": "x"})
-    assert no_key.status == 400
+    assert (no_key.status, no_key.headers["content-type"]) == (400, "application/problem+json")
     assert (await post(alice, " \n ")).status == 422
     assert (await post(alice, route="nowhere")).status == 404
-    assert (await post(alice, "x" * (2 * 1024 * 1024 + 1))).status == 413
-
-
-async def test_a_killed_workers_job_goes_on_where_it_was_and_no_finished_step_is_paid_twice(stack: Stack) -> None:
-    alice = stack.caller()
-    await stack.sim.latency("anthropic", first_token_ms=700)
-    job_id = await accepted(alice)
-    await job(alice, job_id, lambda seen: seen["progress"]["done"] >= 4)
-    worker = running(stack)
-    worker.kill()
-    killed_s = time.time()
-    finished = (await job(alice, job_id, lambda _: True))["progress"]["done"]
-    await stack.sim.latency("anthropic")
-    await asyncio.to_thread(stack.start_worker)
-    done = await job(alice, job_id, has_ended)
-    assert done["status"] == "completed", done
-    assert done["attempts"] == 2
-    calls = [row for row in (await stack.sim.ledger())["calls"] if not row["cancelled"]]
-    later = [row for row in calls if row["t"] > killed_s]
-    assert len(later) == STEPS - finished, "what was finished was not asked again"
+    assert (await post(alice, "x" * (TEXT_MAX_BYTES + 1))).status == 413
+    assert (await post(alice, webhook_url="ftp://example.com/")).status == 400
+    assert await stack.sim.calls() == []
 
 
 async def test_a_job_is_cancelled_while_it_runs_and_never_completes(stack: Stack) -> None:
@@ -192,19 +117,159 @@ async def test_a_job_is_cancelled_while_it_runs_and_never_completes(stack: Stack
     answer = await alice.request("DELETE", f"/jobs/{job_id}")
     assert (answer.status, answer.json()["status"]) == (200, "cancelled")
 
-    async def idle() -> bool:
-        return not running(stack).popen.poll() and (await stack.sim.ledger())["calls"] != [] and await calls_ended(stack)
+    async def given_up() -> bool:
+        return any(row["cancelled"] for row in await stack.sim.calls())
 
-    await eventually(idle, "the calls under way to be given up")
+    await eventually(given_up, "the calls under way to be given up")
     done = await job(alice, job_id, has_ended)
     assert (done["status"], done["result"]) == ("cancelled", None)
     assert (await alice.request("DELETE", f"/jobs/{job_id}")).status == 200
-    ended = await accepted(alice, document(1))
     await stack.sim.latency("anthropic")
+    ended = await accepted(alice, document(1))
     await job(alice, ended, has_ended)
     assert (await alice.request("DELETE", f"/jobs/{ended}")).status == 409
 
 
-async def calls_ended(stack: Stack) -> bool:
-    ledger = (await stack.sim.ledger())["calls"]
-    return all(row["duration_s"] is not None for row in ledger) and any(row["cancelled"] for row in ledger)
+async def test_while_the_providers_are_out_a_job_waits_and_then_goes_on(stack: Stack) -> None:
+    alice = stack.caller()
+    for target in ("anthropic", "openai"):
+        await stack.sim.fault(target, "status", status=503)
+    job_id = await accepted(alice, document(3))
+    waits = await job(alice, job_id, lambda seen: seen["waits_for"] is not None)
+    assert (waits["status"], waits["waits_for"]) == ("running", "unavailable")
+    assert waits["next_try_at"] is not None
+    await stack.sim.heal()
+    done = await job(alice, job_id, has_ended)
+    assert (done["status"], done["waits_for"]) == ("completed", None)
+    assert done["attempts"] > 1
+
+
+async def test_an_empty_bucket_makes_a_job_wait_and_not_fail(stack: Stack) -> None:
+    alice = stack.caller()
+    await at_once(BURST, lambda _: alice.chat())
+    done = await job(alice, await accepted(alice, document(3)), has_ended)
+    assert done["status"] == "completed", done
+    assert done["attempts"] > 1
+    refused = f"method = 'WORK' and status = 429 and tenant = '{alice.key.split('-')[1]}'"
+    assert await stack.told(f"select error from requests where {refused}")
+
+
+async def test_what_the_document_is_to_blame_for_fails_the_job_at_once(stack: Stack) -> None:
+    alice = stack.caller()
+    await stack.sim.fault("anthropic", "status", status=400, kind="content_filter")
+    done = await job(alice, await accepted(alice), has_ended)
+    assert done["status"] == "failed"
+    assert done["error"]["code"] in ("content_filtered", "invalid_request")
+    assert done["attempts"] == 1
+
+
+async def test_too_many_waiting_jobs_are_refused_with_a_time_that_fits(stack: Stack) -> None:
+    await stack.sim.latency("anthropic", first_token_ms=1500)
+    bob = stack.caller()
+    ids = [await accepted(bob, document(1)) for _ in range(PER_USER_MAX)]
+    mine = await post(bob, document(1))
+    assert (mine.status, mine.json()["code"]) == (429, "rate_limited")
+    assert int(mine.headers["retry-after"]) >= 1
+    crowd = [stack.caller() for _ in range(2 * DEPTH_MAX)]
+    posted = [(caller, await post(caller, document(1))) for caller in crowd]
+    refused = [answer for _, answer in posted if answer.status == 503]
+    assert refused
+    assert {answer.json()["code"] for answer in refused} == {"overloaded"}
+    assert all(1 <= int(answer.headers["retry-after"]) <= 600 for answer in refused)
+    await stack.sim.latency("anthropic")
+    for job_id in ids:
+        await job(bob, job_id, has_ended)
+    for caller, answer in posted:
+        if answer.status == 202:
+            assert (await job(caller, answer.json()["job_id"], has_ended))["status"] == "completed"
+    assert (await post(bob, document(1))).status == 202
+
+
+async def test_the_end_of_a_job_is_told_to_its_webhook_once(stack: Stack) -> None:
+    alice = stack.caller()
+    job_id = await accepted(alice, document(2), webhook_url=stack.sim.receiver)
+    done = await job(alice, job_id, lambda seen: (seen["webhook"] or {}).get("state") == "delivered")
+    (told,) = [row for row in await stack.sim.webhooks() if row["subject_id"] == job_id]
+    assert (told["event"], told["verified"], told["duplicate"]) == ("job.completed", True, False)
+    assert told["message_id"] == done["webhook"]["message_id"]
+
+
+async def test_a_question_that_nobody_can_answer_now_is_answered_later(stack: Stack) -> None:
+    alice = stack.caller()
+    first = (await alice.chat("My cat is called Minka.")).json()
+    for target in ("anthropic", "openai"):
+        await stack.sim.fault(target, "status", status=503)
+    question = {"text": "What is my cat called?", "later": True, "webhook_url": stack.sim.receiver}
+    answer = await alice.request("POST", "/chat", {**question, "thread_id": first["thread_id"]})
+    assert answer.status == 202, answer.body
+    told = answer.json()
+    assert told["source"] == "later"
+    assert answer.headers["location"] == f"/jobs/{told['job_id']}"
+    assert told["degraded"]
+    streamed = await alice.request("POST", "/chat/stream", {"text": "And what is a breaker?", "later": True})
+    assert (streamed.status, streamed.json()["source"]) == (202, "later")
+    plain = await alice.chat("Without later?")
+    assert (plain.status, plain.json()["source"]) == (503, "message")
+    await stack.reset()
+    done = await job(alice, told["job_id"], lambda seen: (seen["webhook"] or {}).get("state") == "delivered")
+    assert (done["kind"], done["status"]) == ("later", "completed")
+    assert "Minka" in done["result"]["answer"]
+    assert (done["result"]["thread_id"], done["result"]["appended"]) == (first["thread_id"], True)
+    thread = (await alice.request("GET", f"/threads/{first['thread_id']}")).json()
+    assert [row["content"] for row in thread["messages"]][2:] == [question["text"], done["result"]["answer"]]
+    (message,) = [row for row in await stack.sim.webhooks() if row["subject_id"] == told["job_id"]]
+    assert message["event"] == "answer.ready"
+    begun = await job(alice, streamed.json()["job_id"], has_ended)
+    assert begun["result"]["appended"] is True
+    assert (await alice.request("GET", f"/threads/{begun['result']['thread_id']}")).status == 200
+
+
+async def test_a_thread_that_moved_on_gets_no_late_answer(stack: Stack) -> None:
+    alice = stack.caller()
+    thread_id = (await alice.chat("My dog is called Rex.")).json()["thread_id"]
+    for target in ("anthropic", "openai"):
+        await stack.sim.fault(target, "status", status=503)
+    late = (await alice.request("POST", "/chat", {"text": "Late?", "later": True, "thread_id": thread_id})).json()
+    assert late["source"] == "later"
+    worker = the_worker(stack)
+    worker.stop()
+    await stack.reset()
+    assert (await alice.chat("I am back already.", thread_id=thread_id)).status == 200
+    worker.go_on()
+    done = await job(alice, late["job_id"], has_ended)
+    assert (done["status"], done["result"]["appended"]) == ("completed", False)
+    thread = (await alice.request("GET", f"/threads/{thread_id}")).json()
+    assert [row["content"] for row in thread["messages"]][2] == "I am back already."
+    assert len(thread["messages"]) == 4
+
+
+async def test_later_is_refused_where_it_means_nothing(stack: Stack) -> None:
+    alice = stack.caller()
+    answer = await alice.request("POST", "/chat", {"text": "x", "webhook_url": stack.sim.receiver})
+    assert answer.status == 422
+    refused = await alice.request("POST", "/chat", {"text": "x", "later": True, "webhook_url": "http://[::1"})
+    assert refused.status == 400
+    healthy = await alice.request("POST", "/chat", {"text": "What do breakers do?", "later": True})
+    assert (healthy.status, healthy.json()["source"]) == (200, "live")
+
+
+async def test_steps_are_booked_as_work_with_a_trace_that_links_to_the_request(stack: Stack) -> None:
+    alice = stack.caller()
+    began_s = time.time()
+    answer = await post(alice, document(2), webhook_url=None)
+    job_id = answer.json()["job_id"]
+    await job(alice, job_id, has_ended)
+    trace_id, span_id = answer.headers["traceparent"].split("-")[1:3]
+    (told,) = await stack.told(f"select body from log_records where event = 'gauntlet.job' and body like '%{job_id}%'")
+    assert trace_id in told["body"]
+    rows = await stack.told(
+        f"select * from requests where method = 'WORK' and t > {began_s} and tenant = '{alice.key.split('-')[1]}'",
+        rows=3,
+    )
+    assert {row["endpoint"] for row in rows} == {"/jobs"}
+    assert {uuid.UUID(row["request_id"]).version for row in rows} == {8}
+    assert len({row["trace_id"] for row in rows}) == 3
+    spans = await stack.told(
+        f"select * from spans where kind = 'consumer' and links::varchar like '%{trace_id}%{span_id}%'", rows=1
+    )
+    assert {span["name"] for span in spans} == {"WORK /jobs"}
