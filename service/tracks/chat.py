@@ -154,7 +154,7 @@ class Chat:
     async def _whole(self, request: Request, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply) -> Response:
         answer = reply.text or ""
         await self._commit(turn, asked.text, reply, answer)
-        body = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply)}
+        body = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply, answer)}
         if _explains(request):
             body["path"] = path(ask)
         headers = dict(ask.limits)
@@ -193,7 +193,7 @@ class Chat:
             if explain:
                 for row in path(ask, told):
                     yield sse("stage", orjson.dumps(row))
-            done: dict[str, Any] = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply)}
+            done: dict[str, Any] = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply, answer)}
             yield sse("done", orjson.dumps(done))
         finally:
             try:
