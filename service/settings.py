@@ -33,6 +33,7 @@ PAYMENTS = "payments"
 """The payments provider's name among the circuits and bulkheads."""
 EMBEDDINGS, RERANK = "embeddings", "rerank"
 """The names of retrieval's two dependencies there."""
+SEARCHERS = frozenset({EMBEDDINGS, RERANK})
 
 
 class ConfigurationError(Exception):

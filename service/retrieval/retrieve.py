@@ -147,7 +147,9 @@ class Retrieval:
             ask.report(NAME, "none", why="the index did not answer", reason=type(error).__name__)
             return Found(cached=found.cached, degraded=[NOTHING_SEARCHED])
         found.mode = "lexical" if vector is None else SEARCH[wanted]
-        if wanted == "rerank" and RERANK not in ask.off and self._rerank is not None and len(found.hits) > 1:
+        if wanted == "rerank" and RERANK in ask.off:
+            ask.report(NAME, "not_reranked", why="switched off")
+        elif wanted == "rerank" and self._rerank is not None and len(found.hits) > 1:
             await self._reordered(ask, self._rerank, query, until_s, found)
         found.hits = found.hits[:limit]
         ask.report(
