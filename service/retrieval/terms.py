@@ -31,16 +31,20 @@ _SUFFIXES = (
     "izations", "ization", "ations", "ation", "nesses", "ness", "ments", "ment", "ingly", "edly", "ings", "ing", "ions",
     "ion", "ies", "ied", "ers", "er", "ors", "or", "ed", "es", "ly", "al", "s", "y", "e",
 )  # fmt: skip
+_DOUBLED = frozenset("bdfgmnprt")
+"""Consonants that an ending doubles: "limit", but "stopped"."""
 
 
 @lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
-    """Cut common English endings, the longest first; at least three letters stay, and a doubled last one is single."""
+    """Cut a common English ending, the longest first, and the doubled or silent letter before it; three letters stay."""
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not (suffix == "s" and word.endswith("ss")):
             word = word[: -len(suffix)]
             break
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiou0123456789" else word
+    if len(word) > 3 and (word[-1] in "yie" or (word[-1] == word[-2] and word[-1] in _DOUBLED)):
+        return word[:-1]
+    return word
 
 
 def terms_of(text: str) -> list[str]:

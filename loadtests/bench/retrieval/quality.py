@@ -35,7 +35,7 @@ CORPUS = "handbook/"
 ALL = "all"
 
 
-class NotMeasured(Exception):  # noqa: N818 - named for what happened
+class NotMeasured(Exception):
     """The service did not search as asked; the message says for which question."""
 
 

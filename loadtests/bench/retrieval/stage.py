@@ -1,4 +1,4 @@
-"""The real thing for both measurements: the simulator at 5 ms, and the service with one worker. Read `quality.py` next."""
+"""The real thing to measure: the simulator at 5 ms, and the service with one worker. Read `quality.py` next."""
 
 import json
 import sys
