@@ -15,6 +15,7 @@ VERBS = {
     "up": ("door.up", "start everything, the dashboard on port 8501 too; Ctrl-C ends it"),
     "down": ("door.down", "end what `up` started, leftovers of a killed `up` too"),
     "ask": ("door.ask", "send one question; print the answer and the path it took"),
+    "index": ("door.index", "give the service a folder of Markdown to answer from, or take it out"),
     "demo": ("door.demo", "a narrated outage in three minutes"),
     "load": ("door.load", "replay an incident under load, and judge whether the promises held"),
     "predict": ("door.predict", "say what you expect of an incident, then see"),

@@ -81,7 +81,7 @@ def _run_held(chosen: plan.Plan) -> int:
         when = f"in {part.rest_s:g} s" if part.rest_s else "now"
         print(f"{first_line}\n{part.name} is started again {when}; the others go on", file=sys.stderr)
 
-    supervisor = Supervisor(all_parts(chosen), chosen.home / home.LOGS, interrupted, changed, revives)
+    supervisor = Supervisor(_ready_to_search(chosen), chosen.home / home.LOGS, interrupted, changed, revives)
     console().print("[bold]Gauntlet[/bold] starts …")
     try:
         if supervisor.start():
@@ -98,6 +98,17 @@ def _run_held(chosen: plan.Plan) -> int:
         killed = supervisor.stop()
         state.clear(chosen.home)
         print("ended" + (f"; {', '.join(killed)} had to be killed" if killed else ""), file=sys.stderr)
+
+
+AT_START = "GAUNTLET_RETRIEVAL__AT_START"
+
+
+def _ready_to_search(chosen: plan.Plan) -> tuple[Part, ...]:
+    """The parts, and whoever asks the handbook first thing does not find its index unready."""
+    told = {} if AT_START in chosen.configured else {AT_START: "true"}
+    return tuple(
+        replace(part, env={**part.env, **told}) if part.name == "service" else part for part in all_parts(chosen)
+    )
 
 
 class _Interrupted:
