@@ -39,7 +39,7 @@ class Options:
 
     `label` and `command` are what the run is called and how it is repeated. `max_usd` and `key` are for the live
     profile. `plain`: the service is none of ours (the PoC); it has no stages, no circuits and no book. `drain_s`: how
-    long the last requests may take.
+    long the last requests may take, and `settle_s` the webhooks after them.
     """
 
     seed: int | None = None
@@ -52,6 +52,7 @@ class Options:
     key: str | None = None
     plain: bool = False
     drain_s: float = DRAIN_S
+    settle_s: float = settling.WITHIN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class Session:
     def finish(self, beats: Sequence[Beat]) -> Finished:
         """Read the books and judge."""
         if self.scenario.works_later and self._places.simulator and not self.control.stop:
-            settling.settle(self.run)
+            settling.settle(self.run, within_s=self._options.settle_s)
         try:
             self._run = self.run.end()
         except CannotJudge as error:

@@ -19,6 +19,8 @@ from loadtests.simulator.faults import TARGETS
 
 CLOSED_WITHIN_S = 10.0
 SWITCHED_WITHIN_S = 10.0
+SEARCHED_WITHIN_S = 60.0
+SEARCHED_FOR = "What does a circuit breaker do?"
 SEEN_CLOSED = 8
 """Answers in a row, each on a connection of its own, that say so: each worker has its own copy of the circuits."""
 
@@ -54,8 +56,10 @@ class World:
             wanted = {stage: stage not in off for stage in now}
             before = self._stages_before
             owed.note(self._places.home, self._places.service, found=before, stood=now, switched=wanted)
-            self._switch(wanted)
             self._close_circuits()
+            if scenario.mix.handbook:
+                self._wait_for_the_index()
+            self._switch(wanted)
 
     def check_stages(self, off: Iterable[str]) -> None:
         """Raises Refused for a stage that nobody knows."""
@@ -132,6 +136,18 @@ class World:
             if not closed:
                 if time.monotonic() > until:
                     raise CannotJudge(f"the circuits do not close within {CLOSED_WITHIN_S:g} s: {rows}")
+                time.sleep(POLL_S)
+
+    def _wait_for_the_index(self) -> None:
+        """A worker that has just started reads the handbook first, and until then answers without it."""
+        until = time.monotonic() + SEARCHED_WITHIN_S
+        seen = 0
+        while seen < SEEN_CLOSED:
+            found = self._admin("POST", "/retrieve", {"query": SEARCHED_FOR})
+            seen = seen + 1 if found["passages"] and not found["degraded"] else 0
+            if not seen:
+                if time.monotonic() > until:
+                    raise CannotJudge(f"the handbook is not searched within {SEARCHED_WITHIN_S:g} s: {found}")
                 time.sleep(POLL_S)
 
     def _simulator(self, method: str, path: str, body: Any = None) -> Any:

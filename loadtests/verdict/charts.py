@@ -7,7 +7,19 @@ from loadtests.verdict.draw import Spec
 from loadtests.verdict.evidence import Evidence, Window
 from loadtests.verdict.frame import Frame, Span
 from loadtests.verdict.judge import Judged
-from loadtests.verdict.looks import BILLED, CAME_OF, CIRCUIT, DARK_GREY, ENDED_AS, GREY, LATENCIES, PURPLE, YELLOW, Look
+from loadtests.verdict.looks import (
+    BILLED,
+    CAME_OF,
+    CIRCUIT,
+    DARK_GREY,
+    ENDED_AS,
+    GREY,
+    LATENCIES,
+    PURPLE,
+    STANDS,
+    YELLOW,
+    Look,
+)
 from loadtests.verdict.plots import HIGH_PX, STRIP_PX, Chart, curves, milliseconds, stacked, what_happened
 from loadtests.verdict.series import Steps
 from loadtests.verdict.told import Predicted, Told
@@ -24,6 +36,8 @@ def of_run(told: Told, predicted: Sequence[Predicted] = ()) -> list[Chart]:
     frame = Frame.of(evidence, steps)
     charts = [what_happened(frame), _requests(frame, evidence), _latency(frame, told, predicted)]
     charts += [_calls(frame, evidence, target, predicted) for target in targets(evidence)]
+    if standing := series.standing(steps, evidence):
+        charts.append(_later(frame, standing))
     charts.append(_in_flight(frame, evidence))
     if evidence.has_ledger:
         charts.append(_billed(frame, evidence))
@@ -118,6 +132,12 @@ def _strip(frame: Frame, spans: Sequence[Span]) -> list[Spec]:
         rows = [row for row in named if row["ink"] == ink]
         layers.append(draw.words(rows, ink, y={"value": top + STRIP_PX / 2 + 0.5}, fontSize=11, fontWeight="bold"))
     return layers
+
+
+def _later(frame: Frame, found: Mapping[str, Sequence[float]]) -> Chart:
+    most = {name: f"at most {max(values):,.0f}" for name, values in found.items()}
+    title = "Jobs and runs of the agent under way, by how they stood as their owners were last told"
+    return stacked(frame, STANDS, found, most, title, height=LOW_PX)
 
 
 def _in_flight(frame: Frame, evidence: Evidence) -> Chart:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 BLUE, SKY, GREEN, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#E5D000"
 ORANGE, VERMILLION, PURPLE, GREY = "#E69F00", "#D55E00", "#CC79A7", "#8A8A8A"
-DARK_GREY, SAND = "#5C5C5C", "#C9B58A"
+DARK_GREY, SAND, SAGE = "#5C5C5C", "#C9B58A", "#A3B899"
 FAULT = VERMILLION
 DARK = (BLUE, GREEN, VERMILLION, DARK_GREY, GREY)
 """Colours on which words are white."""
@@ -32,6 +32,7 @@ CAME_OF = {
     "cache": Look("cache or shared", GREEN),
     "stale": Look("stale", YELLOW),
     "other": Look("refunds and other", SAND),
+    "later": Look("jobs and agent runs", SAGE),
     "message": Look("honest message", ORANGE),
     "refused": Look("refused (4xx)", GREY),
     "failed": Look("failed, broken, lost", VERMILLION),
@@ -52,6 +53,12 @@ BILLED = {
     "embeddings": Look("embeddings", GREEN),
     "rerank": Look("rerank", SAND),
     "webhooks": Look("webhooks", GREY),
+}
+STANDS = {
+    "queued": Look("queued", GREY),
+    "running": Look("running", BLUE),
+    "waiting": Look("waiting for an approval", YELLOW),
+    "resuming": Look("resuming", SKY),
 }
 CIRCUIT = {
     "closed": Look("circuit closed", GREEN),

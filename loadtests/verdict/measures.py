@@ -55,14 +55,15 @@ def scope_of(evidence: Evidence, expected: Expectation) -> Scope:
         if _inside(entry.t, windows)
         and expected.callers in (None, entry.callers)
         and expected.kind in (None, entry.kind)
-        and (expected.kind in EFFECTS or not _is_effect(entry))
+        and (expected.kind in EFFECTS or not is_effect(entry))
     ]
     targets = (expected.target,) if expected.target else LLM_TARGETS
     calls = [call for call in evidence.calls if call.target in targets and _inside(call.t, windows)]
     return Scope(entries, calls, windows, expected.target, evidence)
 
 
-def _is_effect(entry: Entry) -> bool:
+def is_effect(entry: Entry) -> bool:
+    """Whether it is no question, so that measures of answers leave it out."""
     return entry.kind in EFFECTS or entry.endpoint == REFUND_PATH
 
 

@@ -12,8 +12,9 @@ from itertools import pairwise
 from loadtests.books.client import Entry
 from loadtests.books.ledger import Call
 from loadtests.scenario.model import REFUND_PATH
+from loadtests.verdict import later
 from loadtests.verdict.evidence import Change, Evidence
-from loadtests.verdict.measures import percentile
+from loadtests.verdict.measures import is_effect, percentile
 
 MOST_STEPS = 180
 STEPS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -57,6 +58,8 @@ def came_of(entry: Entry) -> str:
     if entry.source == "message" and entry.outcome != "left":
         return "message"
     if entry.outcome == "answered":
+        if entry.kind in later.ASKED_AT:
+            return "later"
         if entry.endpoint == REFUND_PATH:
             return "other"
         source = entry.source or "live"
@@ -111,8 +114,11 @@ def percentiles(groups: Sequence[Sequence[float]], share: float) -> list[float |
 
 
 def whole_answers(evidence: Evidence) -> list[Entry]:
-    """Those whose latency counts, as in the measures: answered, and not by the honest message."""
-    return [entry for entry in evidence.entries if entry.outcome == "answered" and entry.source != "message"]
+    """Those whose latency counts, as in the measures: answered, and not by the honest message; who asks how a job stands
+    waits for no answer.
+    """
+    answered = (entry for entry in evidence.entries if entry.outcome == "answered" and entry.source != "message")
+    return [entry for entry in answered if entry.kind not in later.ASKED_AT]
 
 
 def success(steps: Steps, evidence: Evidence) -> list[float | None]:
@@ -121,11 +127,29 @@ def success(steps: Steps, evidence: Evidence) -> list[float | None]:
     answered = [0] * steps.count
     for entry in evidence.entries:
         place = steps.place(entry.t - evidence.began)
-        if place is None or entry.outcome in ("refused", "left") or entry.endpoint == REFUND_PATH:
+        if place is None or entry.outcome in ("refused", "left") or is_effect(entry):
             continue
         asked[place] += 1
         answered[place] += entry.outcome == "answered" and entry.source != "message"
     return [part / whole if whole else None for part, whole in zip(answered, asked, strict=True)]
+
+
+def standing(steps: Steps, evidence: Evidence) -> dict[str, list[float]]:
+    """By state: how many jobs and runs stood so in the middle of each step, as somebody was last told."""
+    told: dict[str, list[tuple[float, str]]] = {}
+    for entry in evidence.entries:
+        if entry.subject_id is not None and entry.state is not None:
+            told.setdefault(entry.subject_id, []).append((entry.ended - evidence.began, entry.state))
+    found: dict[str, list[float]] = {}
+    for moments in told.values():
+        moments.sort()
+        for (since, state), (until, _) in pairwise([*moments, (steps.lasts_s, "")]):
+            if state in later.ENDED:
+                break
+            for step, (begin, width_s) in enumerate(zip(steps.begins_s, steps.widths_s, strict=True)):
+                if since <= begin + width_s / 2 < until:
+                    found.setdefault(state, [0.0] * steps.count)[step] += 1
+    return found
 
 
 def in_flight(steps: Steps, evidence: Evidence) -> list[float]:
