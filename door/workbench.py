@@ -113,9 +113,9 @@ def workbench(
     """Start all parts (the dashboard if asked for); end every process when the block is left, however it is left.
 
     `environ` is the person's environment (None: ours). No setting in it counts but GAUNTLET_HOME, for the runs that a
-    dashboard shows and records. `service_env` is added to the environment of the service and of its worker. State is in `home`, or in a folder
-    that is deleted at the end. Raises PartFailed when a part does not start, UsageError for a setting that cannot be
-    used, DoorError when `home` cannot be (AlreadyUp when another process has its state there).
+    dashboard shows and records. `service_env` is added to the environment of the service and of its worker. State is in
+    `home`, or in a folder that is deleted at the end. Raises PartFailed when a part does not start, UsageError for a
+    setting that cannot be used, DoorError when `home` cannot be (AlreadyUp when another process has its state there).
     """
     environ = os.environ if environ is None else environ
     with ExitStack() as undone:

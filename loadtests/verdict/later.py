@@ -52,10 +52,10 @@ def tells_end(webhook: Webhook) -> bool:
 
 
 def message_ids(webhooks: Iterable[Webhook]) -> Mapping[tuple[str, str | None], set[str | None]]:
-    """By job or run, and event: the ids of all messages that came, whatever they were answered."""
+    """By job or run, and event: the ids of all genuine messages that came, whatever they were answered."""
     found: dict[tuple[str, str | None], set[str | None]] = defaultdict(set)
     for webhook in webhooks:
-        if webhook.subject_id is not None:
+        if webhook.subject_id is not None and webhook.verified:
             found[webhook.subject_id, webhook.event].add(webhook.message_id)
     return found
 

@@ -114,9 +114,7 @@ def percentiles(groups: Sequence[Sequence[float]], share: float) -> list[float |
 
 
 def whole_answers(evidence: Evidence) -> list[Entry]:
-    """Those whose latency counts, as in the measures: answered, and not by the honest message; who asks how a job stands
-    waits for no answer.
-    """
+    """Those whose latency counts, as in the measures: answered, not by the honest message, and not how a job stands."""
     answered = (entry for entry in evidence.entries if entry.outcome == "answered" and entry.source != "message")
     return [entry for entry in answered if entry.kind not in later.ASKED_AT]
 

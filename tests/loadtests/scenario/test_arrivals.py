@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
@@ -19,6 +20,27 @@ from loadtests.scenario.timing import lasting
 from service.observability.pii import safe_name, suspected
 from tests.loadtests.small import crowd, phase, scenario
 
+MADE = {
+    "black-friday": "04d0a3f3340c54a5",
+    "both-down": "990b4d631724a401",
+    "broken-streams": "0416cc70c39b51cc",
+    "demo": "9dc0ceaabd9245cb",
+    "double-refunds": "8facd11bdd6f73a3",
+    "faq": "1ce3bcac51b7e6c3",
+    "flapping": "f25524457fe10b0f",
+    "hang": "e9b50ab52342aa72",
+    "herd": "727d7f7e67d673ba",
+    "noisy-neighbour": "19d1309ce338c5b4",
+    "outage": "61e4b1c94dec4984",
+    "rate-limits": "60317919239ae738",
+    "slow": "973401db25f9840e",
+    "spike": "3b9ed7dfcef3af90",
+    "steady": "adb9b99027a001c4",
+    "store-down": "b46ce3c27369c5c4",
+}
+"""What their seed has made since they were written: a digest of every request, so that runs of before compare."""
+
+LATER = {"handbook": 0.4, "job": 0.3, "agent": 0.3, "faq": 0, "unique": 0, "copies": 2, "approve_share": 0.6}
 MIXED = {"faq": 0.3, "unique": 0.3, "thread": 0.2, "refund": 0.2, "copies": 3}
 
 
@@ -39,6 +61,71 @@ def test_the_same_seed_makes_the_same_requests_and_another_one_others(name: str)
     assert [told(one) for one in first] == [told(one) for one in again]
     assert not set(ids_of(first)) & set(ids_of(other))
     assert [one.due_s for one in first] == sorted(one.due_s for one in first)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_seed_makes_what_it_made_before_there_were_other_kinds(name: str) -> None:
+    arrivals = Arrivals(lasting(named(name), named(name).short_s), 7)
+    closed = named(name).arrivals == "closed"
+    made = [arrivals.of_user(user, n) for user in range(10) for n in range(10)] if closed else arrivals.open()
+    rows = [
+        [
+            *(one.number, round(one.due_s, 9), one.caller.name, one.kind, one.path, one.body, one.stream, one.copies),
+            *(one.key, [one.request_id(copy) for copy in range(one.copies)]),
+        ]
+        for one in made
+    ]
+    assert hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16] == MADE[name]
+
+
+def later(seed: int = 7) -> dict[str, list[Arrival]]:
+    """Arrivals of the kinds whose work is done later, and of the handbook, by kind."""
+    found: dict[str, list[Arrival]] = {"handbook": [], "job": [], "agent": []}
+    for one in Arrivals(scenario(phase(for_s=60, rate_per_s=10), mix=LATER), seed).open():
+        found[one.kind].append(one)
+    return found
+
+
+def test_what_has_an_effect_has_a_key_of_its_own_the_same_in_every_run() -> None:
+    made, again = later(), later()
+    keys = [one.key for kind in ("job", "agent") for one in made[kind]]
+    assert keys == [one.key for kind in ("job", "agent") for one in again[kind]]
+    assert len(set(keys)) == len(keys) > 200
+    assert {uuid.UUID(str(key)).version for key in keys} == {5}
+    assert not set(keys) & set(ids_of([*made["job"], *made["agent"]]))
+    assert {one.copies for kind in ("job", "agent") for one in made[kind]} == {2}
+    assert {one.key for one in made["handbook"]} == {None}
+
+
+def test_a_job_is_a_long_document_of_its_own() -> None:
+    texts = [one.body["text"] for one in later()["job"]]
+    assert {one.path for one in later()["job"]} == {"/jobs"}
+    assert all(30_000 < len(text) < 60_000 for text in texts)
+    assert len(set(texts)) == len(texts)
+    paragraphs = [part for text in texts[:20] for part in text.split("\n\n")]
+    assert max(map(len, paragraphs)) < 2_000, "parts end where paragraphs do"
+
+
+def test_an_agent_is_asked_for_an_order_of_the_callers_own_and_the_seed_decides() -> None:
+    asked = later()["agent"]
+    orders = [re.search(r"u\d+-100[34]\b", one.body["text"]) for one in asked]
+    for one, order in zip(asked, orders, strict=True):
+        assert order is not None
+        assert order[0].rpartition("-")[0] == one.caller.user
+    decisions = Counter(one.decision for one in asked)
+    assert set(decisions) == {"approve", "reject"}
+    assert decisions["approve"] / len(asked) == pytest.approx(0.6, abs=0.15)
+    assert [one.decision for one in asked] == [one.decision for one in later()["agent"]]
+
+
+def test_questions_of_the_handbook_go_to_its_route_and_no_cache_knows_them() -> None:
+    asked = later()["handbook"]
+    assert {one.body.get("route") or one.body.get("model") for one in asked} == {"handbook"}
+    texts = [_text(one) for one in asked]
+    assert len(set(texts)) == len(texts) > 100
+    assert {question for question in questions.HANDBOOK if any(question in text for text in texts)} == set(
+        questions.HANDBOOK
+    )
 
 
 def test_ids_are_made_by_name_and_no_two_are_the_same() -> None:
@@ -193,11 +280,11 @@ def _everything(whole: Scenario) -> list[Arrival]:
 
 def test_no_question_is_suspected_to_be_personal_data() -> None:
     """What is suspected is not cached, and the cache would seem to do nothing."""
-    mix = {"faq": 0.3, "unique": 0.3, "thread": 0.3, "refund": 0.1}
+    mix = {"faq": 0.2, "unique": 0.2, "thread": 0.3, "handbook": 0.2, "refund": 0.1}
     asked = [one for one in _everything(scenario(mix=mix)) if one.kind != "refund"]
     strange = {_text(one) for one in asked if suspected(_text(one)) or suspected(json.dumps(one.body))}
     assert strange == set()
-    assert {one.kind for one in asked} == {"faq", "unique", "thread"}
+    assert {one.kind for one in asked} == {"faq", "unique", "thread", "handbook"}
 
 
 def test_numbers_in_letters_are_all_different() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from loadtests.books.client import Entry
-from loadtests.books.ledger import Call, Charge
+from loadtests.books.ledger import Call, Charge, Webhook
 from loadtests.scenario import Expectation
 from loadtests.verdict.evidence import Band, Evidence, Generator, Window
 from loadtests.verdict.judge import judge
 from loadtests.verdict.measures import MEASURES, percentile, scope_of
+from loadtests.verdict.steps import request_id
 from tests.loadtests.small import WHY, phase, scenario
 
 T = 1_800_000_000.0
@@ -44,6 +45,41 @@ OUTAGE = Band("anthropic", "anthropic: status 503", T + 1, T + 5)
 BACK, LATE = replace(CALL, t=T + 5.9), replace(CALL, t=T + 8.9)
 """Both end a tenth of a second later."""
 
+QUESTION = replace(ENTRY, kind="handbook", cited=2)
+UNCITED = replace(QUESTION, cited=0)
+BLIND = replace(QUESTION, degraded=("embeddings:circuit_open",))
+JOB = replace(
+    ENTRY, endpoint="/jobs", kind="job", source=None, status=202, key="j1", subject_id="job_1", state="queued"
+)
+JOB_DONE = replace(JOB, endpoint="/jobs/{job_id}", key=None, status=200, state="completed")
+JOB_2 = replace(JOB, key="j2", subject_id="job_2")
+JOB_2_DONE, JOB_2_FAILED = (replace(JOB_DONE, subject_id="job_2", state=state) for state in ("completed", "failed"))
+JOB_REFUSED = replace(JOB, key="j3", subject_id=None, state=None, status=503, outcome="failed")
+RUN = replace(JOB, endpoint="/agent", kind="agent", key="a1", subject_id="run_1")
+RUN_DONE = replace(RUN, endpoint="/agent/{run_id}", key=None, status=200, state="rejected")
+RUN_FAILED = replace(RUN_DONE, state="failed")
+APPROVED = replace(RUN, endpoint="/agent/{run_id}/resume", key="d1", state="resuming", decision="approve")
+TOO_LATE = replace(APPROVED, key="d2", status=409, outcome="refused", state=None)
+REJECTED = replace(APPROVED, decision="reject")
+HOOK = Webhook(9, T + 2, "msg_1", "job.completed", "job_1", True, False, 200, None)
+HOOK_AGAIN, FORGED = replace(HOOK, duplicate=True), replace(HOOK, message_id="msg_2", verified=False, status=401)
+HOOK_LOST, HOOK_OTHER = replace(HOOK, status=503, fault="status"), replace(HOOK, message_id="msg_3")
+HOOK_WAITS = replace(HOOK, event="agent.waiting", subject_id="run_1")
+
+
+def step(name: str, begun: int, t: float, **more: Any) -> Call:
+    """A call of a step of job_1, when that had been begun so often."""
+    return replace(CALL, t=T + t, request_id=request_id(f"job_1/{name}", begun), **more)
+
+
+KILL = Band("worker", "worker: killed with -9", T + 3, T + 3.2)
+PAUSED = Band("worker", "worker: paused", T + 3, T + 3.2)
+CUT = {"completed": False, "duration_s": 0.4}
+"""A call that was under way when its caller died."""
+DONE_1, DONE_2, AT_KILL = step("map/1", 1, 1), step("map/2", 1, 1), step("map/3", 1, 2.8, **CUT)
+JUST_DONE = step("map/3", 1, 2.8)
+WENT_ON, SUM = step("map/3", 2, 5), step("reduce/1/1", 2, 6)
+
 
 @dataclass
 class Seen:
@@ -53,12 +89,13 @@ class Seen:
     calls: Sequence[Call] = ()
     charges: Sequence[Charge] = ()
     bands: Sequence[Band] = ()
+    webhooks: Sequence[Webhook] = ()
 
     def evidence(self, **more: Any) -> Evidence:
         window = Window("only", T, T + 10)
         generator = Generator(sent=len(self.entries) or 1)
         given = (T, T + 10, [window], self.entries, self.calls, self.charges, self.bands)
-        return Evidence(*given, generator=generator, **more)
+        return Evidence(*given, generator=generator, webhooks=self.webhooks, **more)
 
 
 @dataclass
@@ -116,6 +153,49 @@ CASES: dict[str, Case] = {
     "orders_done_share": Case(
         {"at_least": 0.9}, of(PAID, replace(PAID, outcome="refused")), 1, of(PAID, UNPAID), 0.5, REFUND
     ),
+    "cited_share": Case({"at_least": 0.8}, of(QUESTION, ENTRY, FAILED), 1, of(QUESTION, UNCITED), 0.5),
+    "retrieval_degraded_share": Case(
+        {"at_most": 0.4}, of(QUESTION, QUESTION, BLIND, DEGRADED), 1 / 3, of(QUESTION, BLIND), 0.5
+    ),
+    "jobs_done_share": Case(
+        {"at_least": 1}, of(JOB, JOB, JOB_DONE, JOB_2, JOB_2_DONE), 1, of(JOB, JOB_DONE, JOB_2, JOB_2_FAILED), 0.5
+    ),
+    "runs_done_share": Case({"at_least": 1}, of(RUN, RUN_DONE), 1, of(RUN, RUN_FAILED), 0),
+    "job_steps_paid_twice": Case(
+        {"at_most": 0},
+        Seen([JOB], [DONE_1, DONE_2, JUST_DONE, AT_KILL, WENT_ON, SUM], bands=[KILL]),
+        0,
+        Seen([JOB], [DONE_1, DONE_2, AT_KILL, step("map/1", 2, 5), WENT_ON, SUM], bands=[KILL]),
+        1,
+    ),
+    "redelivered_within_s": Case(
+        {"at_most": 3},
+        Seen([JOB, JOB_DONE], [DONE_1, AT_KILL, WENT_ON], bands=[KILL]),
+        2,
+        Seen([JOB, JOB_DONE], [DONE_1, AT_KILL, step("map/3", 2, 8)], bands=[KILL]),
+        5,
+    ),
+    "webhooks_delivered_share": Case(
+        {"at_least": 1},
+        Seen([JOB, JOB_DONE, JOB_2], webhooks=[HOOK_LOST, HOOK, HOOK_AGAIN]),
+        1,
+        Seen([JOB, JOB_DONE, JOB_2, JOB_2_DONE], webhooks=[HOOK, replace(HOOK_LOST, subject_id="job_2")]),
+        0.5,
+    ),
+    "webhook_ids_per_job": Case(
+        {"at_most": 1},
+        Seen([JOB], webhooks=[HOOK, HOOK_AGAIN, FORGED, HOOK_WAITS]),
+        1,
+        Seen([JOB], webhooks=[HOOK, HOOK_OTHER]),
+        2,
+    ),
+    "charges_per_approval": Case(
+        {"at_least": 1, "at_most": 1},
+        Seen([RUN, APPROVED, TOO_LATE, REJECTED], charges=[CHARGE]),
+        1,
+        Seen([RUN, APPROVED, TOO_LATE], charges=[CHARGE, CHARGE_2]),
+        2,
+    ),
     "back_after_s": Case(
         {"at_most": 2},
         Seen([ENTRY], [CALL, BACK], bands=[OUTAGE]),
@@ -161,6 +241,49 @@ def test_where_nothing_happened_there_is_nothing_to_measure(name: str) -> None:
     assert (found.word, found.judged[0].measured) == ("unknown", None)
 
 
+def test_a_job_that_nobody_took_is_not_done() -> None:
+    assert verdict("jobs_done_share", of(JOB, JOB_DONE, JOB_REFUSED)).judged[0].measured == 0.5
+    assert verdict("runs_done_share", of(RUN)).judged[0].measured == 0
+
+
+def test_what_moves_without_an_approval_is_more_than_any_bound() -> None:
+    found = verdict("charges_per_approval", Seen([RUN, TOO_LATE, REJECTED], charges=[CHARGE]))
+    assert (found.word, found.judged[0].measured) == ("fail", math.inf)
+    assert verdict("charges_per_approval", Seen([RUN, APPROVED])).judged[0].measured == 0
+
+
+def test_only_a_kill_explains_that_a_step_is_paid_again() -> None:
+    calls = [DONE_1, JUST_DONE, WENT_ON]
+    for bands, again in (([KILL], 0), ([PAUSED], 1), ([replace(KILL, target="store")], 1), ([], 1)):
+        found = verdict("job_steps_paid_twice", Seen([JOB], calls, bands=bands))
+        assert found.judged[0].measured == again
+
+
+def test_calls_of_another_provider_or_of_nobodys_jobs_are_no_steps() -> None:
+    foreign = replace(DONE_1, request_id=request_id("job_9/map/1", 1))
+    found = verdict("job_steps_paid_twice", Seen([JOB], [foreign, foreign, CALL, CALL]))
+    assert (found.word, found.judged[0].measured) == ("unknown", None)
+
+
+def test_a_job_that_never_goes_on_is_never_redelivered_and_one_that_had_ended_need_not_be() -> None:
+    calls = [DONE_1, AT_KILL]
+    found = verdict("redelivered_within_s", Seen([JOB], calls, bands=[KILL]))
+    assert found.judged[0].measured == math.inf
+    found = verdict("redelivered_within_s", Seen([JOB, JOB_DONE], calls, bands=[KILL]))
+    assert found.judged[0].measured is None
+
+
+def test_whoever_is_killed_again_before_it_goes_on_has_until_then_from_the_last_kill() -> None:
+    again = replace(KILL, since=T + 4.5, until=T + 4.6)
+    found = verdict("redelivered_within_s", Seen([JOB], [DONE_1, AT_KILL, WENT_ON], bands=[KILL, again]))
+    assert found.judged[0].measured == pytest.approx(0.5)
+
+
+def test_an_agent_that_waits_has_not_ended() -> None:
+    seen = Seen([RUN, RUN_DONE], webhooks=[HOOK_WAITS])
+    assert verdict("webhooks_delivered_share", seen).judged[0].measured == 0
+
+
 def test_no_call_at_all_is_a_number() -> None:
     assert verdict("calls", Seen([ENTRY])).judged[0].measured == 0
 
@@ -198,6 +321,7 @@ def scoped(**given: Any) -> Any:
         replace(ENTRY, request_id="late", t=T + 10, callers="quiet", kind="unique"),
         replace(PAID, request_id="paid", t=T + 19.9),
         replace(ENTRY, request_id="after", t=T + 20),
+        replace(JOB, request_id="job"),
     ]
     calls = [
         CALL,
@@ -222,6 +346,7 @@ def test_a_scope_may_be_one_group_one_kind_or_one_target() -> None:
     assert scoped(callers="quiet")[0] == ["late"]
     assert scoped(kind="faq")[0] == ["e", "after"]
     assert scoped(kind="refund")[0] == ["paid"]
+    assert scoped(kind="job")[0] == ["job"]
     assert scoped(target="openai")[1] == [3]
     assert scoped(target="payments")[1] == [5]
 
