@@ -87,19 +87,21 @@ def _list(args: argparse.Namespace) -> int:
         print("no jobs yet; POST /jobs begins one")
     else:
         _print_table(
-            ("begun", "job", "tenant", "status", "steps", "webhook"),
+            ("begun", "job", "kind", "tenant", "status", "steps", "cost", "error"),
             [
                 (
                     _time(job.get("created_at")),
                     str(job["job_id"]),
+                    str(job.get("kind") or ""),
                     str(job.get("tenant") or ""),
                     str(job["status"]),
                     _steps(job.get("progress")),
-                    _fate(job.get("webhook")),
+                    _cost(job.get("cost_usd")),
+                    str(job.get("error") or ""),
                 )
                 for job in jobs
             ],
-            numbers=("steps",),
+            numbers=("steps", "cost"),
         )
     dead = _asked(args, "GET", "/admin/webhooks?state=dead&limit=1000")["webhooks"]
     if dead:
@@ -199,15 +201,18 @@ def _as_json(answer: object) -> int:
 
 
 def _print_table(names: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]) -> None:
-    """A line per row in whatever width there is; the last column gives way, and ids where it is narrow."""
+    """A line per row in whatever width there is: ids are cut where it is narrow, and the last column gives way."""
     out = roomy_console()
-    table = Table(box=None, pad_edge=False, padding=(0, 2 if out.width >= WIDE else 1, 0, 0), header_style="dim")
-    for place, name in enumerate(names):
+    gap = 2 if out.width >= WIDE else 1
+    cut = [[cell[:SHORT_ID] if out.width < WIDE and place == 1 else cell for place, cell in enumerate(r)] for r in rows]
+    widths = [max(len(name), *(len(row[place]) for row in cut)) for place, name in enumerate(names)]
+    widths[-1] = max(min(widths[-1], out.width - sum(widths[:-1]) - gap * len(widths[:-1])), len(names[-1]))
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
+    for name, width in zip(names, widths, strict=True):
         justify: Literal["left", "right"] = "right" if name in numbers else "left"
-        table.add_column(name, justify=justify, no_wrap=True, ratio=1 if place == len(names) - 1 else None)
-    for row in rows:
-        texts = [cell[:SHORT_ID] if out.width < WIDE and place == 1 else cell for place, cell in enumerate(row)]
-        table.add_row(*(Text(text, STYLES.get(text.split(" ")[0], ""), overflow="ellipsis") for text in texts))
+        table.add_column(name, justify=justify, no_wrap=True, width=width)
+    for row in cut:
+        table.add_row(*(Text(text, STYLES.get(text, ""), overflow="ellipsis") for text in row))
     out.print(table)
 
 
@@ -223,11 +228,8 @@ def _steps(progress: Json | None) -> str:
     return f"{progress.get('done', 0)}/{progress.get('total') or '?'}" if isinstance(progress, dict) else ""
 
 
-def _fate(webhook: Json | None) -> str:
-    if not isinstance(webhook, dict) or not webhook.get("state"):
-        return ""
-    tries = webhook.get("tries", 0)
-    return str(webhook["state"]) + (f" after {tries} tries" if tries != 1 else "")
+def _cost(usd: float | None) -> str:
+    return "" if usd is None else f"${usd:.6f}"
 
 
 def _why(message: Json) -> str:
