@@ -160,6 +160,30 @@ COMMENT ON COLUMN webhooks."error" IS 'of the last try: target, connection, time
 COMMENT ON COLUMN webhooks."t" IS 'when it was sent off first, Unix seconds';
 COMMENT ON COLUMN webhooks."duration_ms" IS 'ms from then to the end';
 
+COMMENT ON VIEW jobs IS 'A row per job of the background track that has ended.';
+COMMENT ON COLUMN jobs."time" IS 'the end, UTC';
+COMMENT ON COLUMN jobs."instance" IS 'the process that told of it';
+COMMENT ON COLUMN jobs."trace_id" IS 'of the request that the job was begun by';
+COMMENT ON COLUMN jobs."job_id" IS 'as at /jobs';
+COMMENT ON COLUMN jobs."kind" IS 'analysis, or later (a late answer)';
+COMMENT ON COLUMN jobs."outcome" IS 'completed, failed or cancelled';
+COMMENT ON COLUMN jobs."error" IS 'stable code of what it failed by; NULL when it did not';
+COMMENT ON COLUMN jobs."tenant" IS 'whose job';
+COMMENT ON COLUMN jobs."user" IS 'keyed hash of the user''s name';
+COMMENT ON COLUMN jobs."route" IS 'alias of the ladder of models';
+COMMENT ON COLUMN jobs."created" IS 'when it was accepted, Unix seconds';
+COMMENT ON COLUMN jobs."ended" IS 'when it ended, Unix seconds';
+COMMENT ON COLUMN jobs."wait_ms" IS 'ms until a worker began it';
+COMMENT ON COLUMN jobs."run_ms" IS 'ms from then to the end, waits between tries included';
+COMMENT ON COLUMN jobs."steps" IS 'calls that were done and kept';
+COMMENT ON COLUMN jobs."steps_planned" IS 'calls in all, as planned';
+COMMENT ON COLUMN jobs."deliveries" IS 'how often a worker began it: 1, and 1 for each wait, kill or stop';
+COMMENT ON COLUMN jobs."input_tokens" IS 'of all its calls';
+COMMENT ON COLUMN jobs."output_tokens" IS 'of all its calls';
+COMMENT ON COLUMN jobs."cost_nano_usd" IS 'nano-USD of all its calls; NULL when one has no price';
+COMMENT ON COLUMN jobs."cost_usd" IS 'the same in USD';
+COMMENT ON COLUMN jobs."webhook" IS 'whether its user''s server is told';
+
 COMMENT ON VIEW costs IS 'A row per attempt, with its money.';
 COMMENT ON COLUMN costs."time" IS 'arrival of the request, UTC';
 COMMENT ON COLUMN costs."request_id" IS 'UUID of the request';

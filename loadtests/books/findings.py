@@ -30,6 +30,7 @@ RULES = (
     "unpriced",
     "refused",
     "unreached",
+    "work",  # what a worker did by itself
     "strangers",
     "foreign",
     "under_way",
