@@ -1,4 +1,4 @@
-"""A worker's run of a job, with a chain that does as it is told and a real Valkey: what waits, what fails, what is kept."""
+"""A worker's run of a job, with a chain that does as it is told and a real Valkey: what waits, fails, is kept."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ from service.tracks.work import Work
 
 from ..fakes import FakeClock
 
-SETTINGS = JobSettings(part_tokens=2, at_once=1, tries=3, deadline_s=100, base_s=1, cap_s=4)
+SETTINGS = JobSettings(part_tokens=3, at_once=1, tries=3, deadline_s=100, base_s=1, cap_s=4)
 TEXT = "first part\n\nsecond one"
 
 
@@ -114,8 +114,8 @@ async def test_parts_are_mapped_then_reduced_and_the_end_is_told_once(world: Wor
     await world.runs.run(job_id)
     await world.runs.run(job_id)
     job = await world.seen(job_id)
-    assert (job.status, job.done, job.total, job.delivery) == ("completed", 4, 4, 1)
-    assert len(world.chain.asked) == 4
+    assert (job.status, job.done, job.total, job.delivery) == ("completed", 3, 3, 1)
+    assert len(world.chain.asked) == 3
     assert world.chain.asked[-1].startswith("about first")
     assert world.told.events == [("job.completed", job_id)]
     assert [record["outcome"] for record in world.told.ended] == ["completed"]
@@ -134,7 +134,7 @@ async def test_a_step_that_may_be_mended_makes_the_job_wait_and_what_is_done_is_
     assert job.next_at == pytest.approx(world.clock.time() + 7.5)
     asked = len(world.chain.asked)
     await world.runs.run(job_id)
-    assert len(world.chain.asked) == asked + 3
+    assert len(world.chain.asked) == asked + 2
     job = await world.seen(job_id)
     assert (job.status, job.failures, job.waits_for) == ("completed", 0, None)
 
