@@ -12,10 +12,12 @@ from door.parts import VALKEY_REST_S
 from service.tracks.work import request_id
 
 from ..collector import Collector
-from ..stack import Caller, Process, Stack, eventually
+from ..stack import Caller, Stack, Worker, eventually
 from .jobs import DRAIN_S, REDELIVER_S, STEPS, TOML, accepted, at_rest, document, has_ended, job, post, the_worker
 
 SLOW_MS = 400
+RESTARTED_S = 1.5
+"""From a worker's death until the next one works: it is forked, not started."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ async def paid(stack: Stack, job_id: str, deliveries: int) -> Counter[str]:
     return Counter(names[row["request_id"]] for row in calls if row["completed"] and row["request_id"] in names)
 
 
-async def under_way(stack: Stack, alice: Caller, first_token_ms: float = SLOW_MS) -> tuple[str, Process]:
+async def under_way(stack: Stack, alice: Caller, first_token_ms: float = SLOW_MS) -> tuple[str, Worker]:
     """A slow job of which some steps are done, and the worker that has it."""
     await stack.sim.latency("anthropic", first_token_ms=first_token_ms)
     job_id = await accepted(alice)
@@ -55,19 +57,18 @@ async def under_way(stack: Stack, alice: Caller, first_token_ms: float = SLOW_MS
     tenant = alice.key.split("-")[1]
     rows = await stack.told(f"select distinct instance from requests where method = 'WORK' and tenant = '{tenant}'")
     pid = int(rows[0]["instance"].split("-")[0])
-    (worker,) = [process for process in stack.work if process.popen.pid == pid]
+    (worker,) = [process for process in stack.work if process.popen.poll() is None and process.pid == pid]
     return job_id, worker
 
 
-async def test_a_killed_workers_job_is_another_s_in_time_and_no_finished_step_is_paid_twice(stack: Stack) -> None:
+async def test_a_killed_workers_job_goes_on_in_time_and_no_finished_step_is_paid_twice(stack: Stack) -> None:
     alice = stack.caller()
-    await asyncio.to_thread(stack.start_worker)
     job_id, worker = await under_way(stack, alice, 1000)
     worker.kill()
     killed_s = time.time()
     finished = (await job(alice, job_id, lambda _: True))["progress"]["done"]
     again = await job(alice, job_id, lambda seen: seen["attempts"] == 2)
-    assert time.time() - killed_s < REDELIVER_S + 0.5, "taken over in time"
+    assert time.time() - killed_s < REDELIVER_S + RESTARTED_S, "taken over in time"
     assert again["status"] == "running"
     await stack.sim.latency("anthropic")
     done = await job(alice, job_id, has_ended)
