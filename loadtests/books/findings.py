@@ -34,6 +34,7 @@ RULES = (
     "elsewhere",
     "refused",
     "unreached",
+    "work",  # what a worker did by itself
     "strangers",
     "foreign",
     "under_way",
