@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
+from .background import Background
 from .clock import Clock, SystemClock
 from .errors import BadRequest, GauntletError, MethodNotAllowed, NotFound
 from .gateway import problems
@@ -148,6 +149,7 @@ class Service:
         if settings.queue.enabled and settings.agent.orders is not None and has_payments:
             self.runs = Runs(settings.agent, store=self.store, clock=clock)
         self.work = Work(self.telemetry.ended, captures=settings.capture_content, clock=clock)
+        self.background = Background(self, clock)
         self.ready = Readiness(self.store, self.breaker.snapshot, settings.profile)
 
     async def start(self) -> None:
@@ -216,6 +218,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         threads=service.threads,
         routes=service.routes,
         default_route=settings.default_route,
+        promises=service.background.promises,
+        webhooks=service.webhooks,
         settle=service.settle,
         switches=switches,
         clock=clock,
@@ -240,6 +244,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         app.include_router(refund.router)
     if settings.queue.enabled:
         app.include_router(WebhookEndpoints(service.webhooks).router)
+        app.include_router(service.background.jobs.router)
     if service.runs is not None:
         agent = Agent(
             settings.agent,
