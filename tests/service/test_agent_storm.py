@@ -22,7 +22,7 @@ from .agent import ENDED, begin, decide, seen
 RUNS = int(os.environ.get("GAUNTLET_AGENT_STORM", "40"))
 WORKERS = 3
 KILL_EVERY_S = 2.0
-WITHIN_S = 60 + 3 * RUNS
+WITHIN_S = 100
 DECIDERS = 3
 """At once, for each run that waits."""
 AMOUNTS = {"1001": 1_999, "1002": 4_999, "1003": 12_900, "1004": 89_900, "1005": 5_000}
@@ -85,6 +85,10 @@ async def test_charges_equal_approvals(storm: tuple[Stack, Process]) -> None:
     killing = asyncio.create_task(_kill(workers, over))
     try:
         led = await asyncio.gather(*(_lead(stack, stack.caller(), *each) for each in wanted))
+    except BaseException:
+        import subprocess
+        print(subprocess.run(["/tmp/w/A/main/.venv/bin/python","/tmp/w/A/dump.py",str(stack.valkey.port)],capture_output=True,text=True).stdout)
+        raise
     finally:
         over.set()
         await killing
