@@ -539,5 +539,6 @@ def _explain(error: ValidationError) -> str:
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message = "unknown key; check its spelling against the settings table of the README"
-        lines.append(f"{key}: {message}, given {item['input']!r}" if item["loc"] else message)
+        given = "another value" if key.endswith("secret") else repr(item["input"])
+        lines.append(f"{key}: {message}, given {given}" if item["loc"] else message)
     return "\n".join(lines)

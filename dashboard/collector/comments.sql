@@ -157,6 +157,7 @@ COMMENT ON COLUMN webhooks."outcome" IS 'delivered or dead';
 COMMENT ON COLUMN webhooks."tries" IS 'deliveries begun, all of them';
 COMMENT ON COLUMN webhooks."status" IS 'HTTP status of the last answer; NULL when none came';
 COMMENT ON COLUMN webhooks."error" IS 'of the last try: target, connection, timeout, status or gone; NULL when it was taken';
+COMMENT ON COLUMN webhooks."receiver" IS 'host and port of the URL';
 COMMENT ON COLUMN webhooks."t" IS 'when it was sent off first, Unix seconds';
 COMMENT ON COLUMN webhooks."duration_ms" IS 'ms from then to the end';
 

@@ -35,12 +35,13 @@ CREATE OR REPLACE VIEW webhooks AS
 WITH told AS (
   SELECT "time", instance, trace_id, json_transform(TRY_CAST(body AS JSON), '{
     "message_id": "VARCHAR", "type": "VARCHAR", "subject_id": "VARCHAR", "tenant": "VARCHAR", "outcome": "VARCHAR",
-    "tries": "INTEGER", "status": "INTEGER", "error": "VARCHAR", "t": "DOUBLE", "duration_ms": "DOUBLE"
+    "tries": "INTEGER", "status": "INTEGER", "error": "VARCHAR", "receiver": "VARCHAR", "t": "DOUBLE",
+    "duration_ms": "DOUBLE"
   }') AS record
   FROM stored.log_records WHERE event = 'gauntlet.webhook'
 )
 SELECT "time", instance, trace_id, record.message_id, record.type AS event, record.subject_id, record.tenant,
-  record.outcome, record.tries, record.status, record.error, record.t, record.duration_ms
+  record.outcome, record.tries, record.status, record.error, record.receiver, record.t, record.duration_ms
 FROM told
 QUALIFY row_number() OVER (PARTITION BY record.message_id, record.outcome, record.tries ORDER BY "time") = 1;
 

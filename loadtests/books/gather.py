@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from loadtests.books import charges
+from loadtests.books import charges, webhooks
 from loadtests.books.books import Books
 from loadtests.books.client import Entry
 from loadtests.books.errors import CannotJudge
@@ -68,6 +68,8 @@ def _fetched(asked: Asked, service: ServiceReader, ledger: LedgerReader) -> Book
     keys = {charge.idempotency_key for charge in charges.unasked(books)}
     more = service.by_charge_key(key for key in keys if key is not None)
     books = replace(books, service=books.service.and_also(more))
+    told = service.by_message(webhooks.unknown(books))
+    books = replace(books, service=replace(books.service, messages=[*books.service.messages, *told]))
     if not book.records and not book.instances and (books.sent or books.orphans):
         raise CannotJudge(
             f"no service has told the collector at {service.url} anything; OTEL_EXPORTER_OTLP_ENDPOINT says where it "

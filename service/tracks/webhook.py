@@ -159,8 +159,7 @@ class Webhooks(Track):
         if message.state != "pending":
             await self._ended(message)  # a worker died between its record and this
             return
-        host = message.url.split("/")[2] if message.url.count("/") > 1 else message.url
-        if not self._hosts.take(host):
+        if not self._hosts.take(message.receiver):
             raise Later(random.uniform(0, FULL_S))  # noqa: S311 - no secret
         try:
             claim = await self._records.claim(message_id)
@@ -169,7 +168,7 @@ class Webhooks(Track):
             if claim.verdict == "mine":
                 await self._try(message, claim)
         finally:
-            self._hosts.give_back(host)
+            self._hosts.give_back(message.receiver)
 
     async def _try(self, message: Message, claim: Claim) -> None:
         began_s, t = self._clock.monotonic(), self._clock.time()
@@ -233,6 +232,7 @@ class Webhooks(Track):
             "tries": message.tries,
             "status": message.last_status,
             "error": message.last_error,
+            "receiver": message.receiver,
             "t": message.created_at,
             "ended": ended_at,
             "duration_ms": round((ended_at - message.created_at) * 1000, 3),

@@ -293,7 +293,7 @@ async def test_a_worker_that_ends_between_try_and_record_is_repeated_by_the_next
 ) -> None:
     """The receiver has taken it, its answer is on the way, and the worker dies: the same id comes again."""
     stack = start_stack(
-        workers=1, worker=1, toml=SETTINGS.replace("timeout_s = 0.7", "timeout_s = 4") + "drain_s = 0.2\n"
+        workers=1, worker=1, toml="drain_s = 0.2" + SETTINGS.replace("timeout_s = 0.7", "timeout_s = 4")
     )
     async with opened(stack) as sender:
         await stack.sim.fault("webhooks", "slow_first_token", delay_ms=3000, times=1)
