@@ -105,7 +105,7 @@ class Agent:
         return _response(outcome, {"Location": location})
 
     async def listed(self, request: Request) -> Response:
-        """The caller's runs, an admin's everybody's, newest first, ``limit`` of them; ``?status=waiting`` those that wait."""
+        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting``, ``?limit=20``."""
         status = request.query_params.get("status")
         if status is not None and status not in STATUSES:
             raise BadRequest(f"status: must be one of {', '.join(STATUSES)}, given {status[:40]!r}")

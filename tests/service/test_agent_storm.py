@@ -21,8 +21,8 @@ from .agent import ENDED, begin, decide, seen
 
 RUNS = int(os.environ.get("GAUNTLET_AGENT_STORM", "40"))
 WORKERS = 3
-KILL_EVERY_S = 2.0
-WITHIN_S = 100
+KILL_EVERY_S = 3.0
+WITHIN_S = 60 + 3 * RUNS
 DECIDERS = 3
 """At once, for each run that waits."""
 AMOUNTS = {"1001": 1_999, "1002": 4_999, "1003": 12_900, "1004": 89_900, "1005": 5_000}
@@ -79,16 +79,12 @@ async def _lead(stack: Stack, caller: Caller, order: str, decision: str) -> tupl
 @pytest.mark.timeout(WITHIN_S + 60)
 async def test_charges_equal_approvals(storm: tuple[Stack, Process]) -> None:
     stack, workers = storm
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311
     wanted = [(chance.choice(list(AMOUNTS)), chance.choice(("approve", "approve", "reject"))) for _ in range(RUNS)]
     over = asyncio.Event()
     killing = asyncio.create_task(_kill(workers, over))
     try:
         led = await asyncio.gather(*(_lead(stack, stack.caller(), *each) for each in wanted))
-    except BaseException:
-        import subprocess
-        print(subprocess.run(["/tmp/w/A/main/.venv/bin/python","/tmp/w/A/dump.py",str(stack.valkey.port)],capture_output=True,text=True).stdout)
-        raise
     finally:
         over.set()
         await killing
