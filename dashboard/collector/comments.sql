@@ -198,3 +198,22 @@ COMMENT ON COLUMN costs."cost_nano_usd" IS 'nano-USD; NULL when no price is know
 COMMENT ON COLUMN costs."cost_usd" IS 'the same in USD';
 COMMENT ON COLUMN costs."purpose" IS 'answer, fallback, retry or abandoned';
 COMMENT ON COLUMN costs."unpriced" IS 'whether no price is known';
+
+COMMENT ON VIEW agent_runs IS 'A row per run of the agent that ended.';
+COMMENT ON COLUMN agent_runs."time" IS 'when it was told, UTC';
+COMMENT ON COLUMN agent_runs."instance" IS 'the worker process that led it to its end';
+COMMENT ON COLUMN agent_runs."trace_id" IS 'of the request that began it, 32 hex digits';
+COMMENT ON COLUMN agent_runs."run_id" IS 'as POST /agent answered';
+COMMENT ON COLUMN agent_runs."tenant" IS 'whose run';
+COMMENT ON COLUMN agent_runs."user" IS 'keyed hash of the user';
+COMMENT ON COLUMN agent_runs."status" IS 'completed, rejected or failed';
+COMMENT ON COLUMN agent_runs."outcome" IS 'refunded, declined, rejected, withdrawn, expired, nothing_left, order_not_found, order_unclear, no_refund, not_understood, gave_up or gave_up_in_doubt';
+COMMENT ON COLUMN agent_runs."needed_approval" IS 'whether its refund was above the limit';
+COMMENT ON COLUMN agent_runs."approved_by" IS 'keyed hash of the admin who approved it; NULL where nobody did';
+COMMENT ON COLUMN agent_runs."amount" IS 'what was refunded, in minor units; NULL where nothing was';
+COMMENT ON COLUMN agent_runs."currency" IS 'of the amount';
+COMMENT ON COLUMN agent_runs."charge_key" IS 'Idempotency-Key that went to the payments provider; NULL where nothing was refunded';
+COMMENT ON COLUMN agent_runs."deliveries" IS 'how often a worker took it up';
+COMMENT ON COLUMN agent_runs."cost_nano_usd" IS 'nano-USD of its calls, as far as the workers that died had told; NULL when one has no price';
+COMMENT ON COLUMN agent_runs."created" IS 'the request that began it, Unix seconds';
+COMMENT ON COLUMN agent_runs."ended" IS 'its end, Unix seconds';

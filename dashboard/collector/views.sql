@@ -67,3 +67,15 @@ CREATE OR REPLACE VIEW costs AS
 SELECT "time", request_id, tenant, endpoint, route, target AS provider, model, cost_nano_usd,
   cost_nano_usd / 1e9 AS cost_usd, purpose, cost_nano_usd IS NULL AS unpriced
 FROM stored.attempts;
+
+-- A worker that died when it had told of a run's end may be followed by one that tells it again.
+CREATE OR REPLACE VIEW agent_runs AS
+SELECT "time", instance, trace_id, attributes ->> 'run_id' AS run_id, attributes ->> 'tenant' AS tenant,
+  attributes ->> 'user' AS "user", attributes ->> 'status' AS status, attributes ->> 'outcome' AS outcome,
+  TRY_CAST(attributes ->> 'needed_approval' AS BOOLEAN) AS needed_approval, attributes ->> 'approved_by' AS approved_by,
+  TRY_CAST(attributes ->> 'amount' AS BIGINT) AS amount, attributes ->> 'currency' AS currency,
+  attributes ->> 'charge_key' AS charge_key, TRY_CAST(attributes ->> 'deliveries' AS INTEGER) AS deliveries,
+  TRY_CAST(attributes ->> 'cost_nano_usd' AS BIGINT) AS cost_nano_usd,
+  TRY_CAST(attributes ->> 'created' AS DOUBLE) AS created, TRY_CAST(attributes ->> 'ended' AS DOUBLE) AS ended
+FROM stored.log_records WHERE event = 'gauntlet.agent'
+QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY "time" DESC) = 1;

@@ -92,6 +92,20 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentRun:
+    """A run of the agent that ended; `amount` in minor units, null with `charge_key` where nothing was refunded."""
+
+    run_id: str
+    outcome: str
+    needed_approval: bool
+    approved_by: str | None
+    amount: int | None
+    charge_key: str | None
+    created: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One worker process, times in Unix seconds: `stopped` is its orderly end, null when it told of none.
 
@@ -117,6 +131,7 @@ class ServiceBook:
     redelivered: Sequence[str] = ()
     dropped: int = 0
     messages: Sequence[Message] = ()
+    runs: Sequence[AgentRun] = ()
 
     def and_also(self, more: Iterable[Record]) -> "ServiceBook":
         """With these records too, those that are there already left out."""
@@ -141,7 +156,8 @@ class ServiceReader:
         written = f"time between make_timestamp({first}) and make_timestamp({last})"
         records = [record for record in self._records(written) if since <= record.t <= until]
         messages = self._messages(f"t between {since!r} and {until!r}")
-        return ServiceBook(records, list(self._instances()), self._redelivered, self._dropped(first), messages)
+        runs = self._runs(f"ended between {since!r} and {until + LONGEST_S!r}")
+        return ServiceBook(records, list(self._instances()), self._redelivered, self._dropped(first), messages, runs)
 
     def by_request(self, request_ids: Iterable[str]) -> list[Record]:
         """The records of these requests, whenever they arrived."""
@@ -158,6 +174,32 @@ class ServiceReader:
         for begin in range(0, len(wanted), IDS_AT_ONCE):
             listed = ", ".join(map(_quoted, wanted[begin : begin + IDS_AT_ONCE]))
             found += self._messages(f"message_id in ({listed})")
+        return found
+
+    def by_run_key(self, keys: Iterable[str]) -> list[AgentRun]:
+        """The runs that sent these keys to the payments provider, whenever they ended."""
+        wanted = sorted(set(keys))
+        found: list[AgentRun] = []
+        for begin in range(0, len(wanted), IDS_AT_ONCE):
+            listed = ", ".join(map(_quoted, wanted[begin : begin + IDS_AT_ONCE]))
+            found += self._runs(f"charge_key in ({listed})")
+        return found
+
+    def _runs(self, condition: str) -> list[AgentRun]:
+        """Page by page, by id."""
+        found: list[AgentRun] = []
+        after, more = "", True
+        while more:
+            answer = self._asked(
+                "select run_id, outcome, coalesce(needed_approval, false), approved_by, amount, charge_key, "  # noqa: S608
+                f"created, ended from agent_runs where run_id > {_quoted(after)} and {condition} "
+                f"order by run_id limit {self.page_rows}"
+            )
+            rows = answer["rows"]
+            found += (AgentRun(*row) for row in rows)
+            more = answer["truncated"] or len(rows) == self.page_rows
+            if rows:
+                after = rows[-1][0]
         return found
 
     def _messages(self, condition: str) -> list[Message]:

@@ -14,7 +14,6 @@ from . import agent
 from .agent import ABOVE, BELOW, begin, charged, charges, decide, seen, until
 from .refusals import problem
 
-
 TERSE = """
 [routes.terse]
 max_tokens = 5

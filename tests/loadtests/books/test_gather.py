@@ -14,7 +14,7 @@ from loadtests.books.errors import CannotJudge
 from loadtests.books.findings import Reconciliation
 from loadtests.books.gather import Asked
 from loadtests.books.ledger import ProviderLedger, Webhook
-from loadtests.books.service import Message, Record, ServiceBook
+from loadtests.books.service import AgentRun, Message, Record, ServiceBook
 
 from .world import BEGAN, ENDED, World, balanced, rid
 
@@ -46,6 +46,9 @@ class FakeService:
     def by_message(self, message_ids: Iterable[str]) -> list[Message]:
         wanted = set(message_ids)
         return [message for message in self.told if message.message_id in wanted]
+
+    def by_run_key(self, keys: Iterable[str]) -> list[AgentRun]:
+        return []
 
 
 @dataclass

@@ -13,7 +13,7 @@ from loadtests.books.client import Entry
 from loadtests.books.findings import Reconciliation
 from loadtests.books.ledger import Call, Charge, ProviderLedger, Webhook
 from loadtests.books.reconcile import reconcile
-from loadtests.books.service import Attempt, Instance, Message, Record, ServiceBook
+from loadtests.books.service import AgentRun, Attempt, Instance, Message, Record, ServiceBook
 
 BEGAN = 1_000_000.0
 ENDED = BEGAN + 100
@@ -68,6 +68,7 @@ class World:
     instances: list[Instance] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     received: list[Webhook] = field(default_factory=list)
+    runs: list[AgentRun] = field(default_factory=list)
     closed: bool = True
     has_client: bool = True
     now: float = NOW
@@ -123,7 +124,7 @@ class World:
     def books(self) -> Books:
         return Books(
             client=self.entries if self.has_client else None,
-            service=ServiceBook(self.records, self.instances, messages=self.messages),
+            service=ServiceBook(self.records, self.instances, messages=self.messages, runs=self.runs),
             ledger=ProviderLedger(
                 self.calls, self.charges, len(self.calls), self.complete_from, webhooks=self.received, receiver=8105
             ),
