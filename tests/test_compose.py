@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dashboard.collector.__main__ import parse as parse_collector
-from door import parts, plan, ports, valkey
+from door import parts, plan, ports, up, valkey
 from door.home import ROOT
 from door.part import Part
 from door.up import parser
@@ -72,7 +72,7 @@ def test_the_service_is_told_what_up_tells_it_with_the_containers_names() -> Non
     host = {str(port.default): f"{port.part}:{port.default}" for port in ports.TABLE} | {"6390": "valkey:6379"}
     for number, address in host.items():
         told = {name: value.replace(f"{ports.LOOPBACK}:{number}", address) for name, value in told.items()}
-    assert SERVICES["service"]["environment"] == told
+    assert SERVICES["service"]["environment"] == told | {up.AT_START: "true"}
 
 
 def test_the_dashboard_is_told_what_up_tells_it_with_the_containers_names() -> None:

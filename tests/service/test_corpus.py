@@ -141,7 +141,6 @@ async def test_what_is_no_document_is_refused_and_nothing_is_written(followed: S
         ({"documents": [{"path": "a.md", "text": "x"}, {"path": "b.md", "text": "a\0b"}]}, "NUL"),
         ({"documents": [{"path": "a#b.md", "text": "x"}]}, "path"),
         ({"documents": [{"path": "a.md", "text": "x"}, {"path": "a.md", "text": "y"}]}, "twice"),
-        ({"documents": [{"path": "a.md", "text": "x" * (1024 * 1024 + 1)}]}, "split it"),
         ({"pages": []}, "pages"),
     ):
         answer = await followed.admin.request("PUT", "/admin/corpus", body)
