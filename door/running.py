@@ -38,19 +38,11 @@ class Lab:
 
     def queue_worker_pid(self) -> int | None:
         """The pid of the process that works through the queue; None while there is none."""
-        return self._pid("worker")
+        return next(iter(self._forked("worker")), None)
 
     def worker_pids(self) -> list[int]:
         """The pids of the service's workers that live now."""
-        service = self._pid("service")
-        try:
-            # The workers are forked from a server that has the application imported (service/__main__.py).
-            for child in psutil.Process(service).children() if service else ():
-                if "forkserver" in " ".join(child.cmdline()):
-                    return [worker.pid for worker in child.children()]
-        except psutil.NoSuchProcess:
-            pass  # it ended while we looked
-        return []
+        return self._forked("service")
 
     @property
     def failure(self) -> DoorError | None:
@@ -59,6 +51,20 @@ class Lab:
         if now is None or not processes.is_alive(now.supervisor):
             return DoorError(f"the workbench of {self.home} has ended")
         return None
+
+    def _forked(self, part: str) -> list[int]:
+        """The pids of the processes that do a part's work: forked from a server that has the application imported
+        (service/__main__.py, service/worker.py).
+        """
+        leader = self._pid(part)
+        try:
+            for child in psutil.Process(leader).children() if leader else ():
+                if "forkserver" in " ".join(child.cmdline()):
+                    forked = child.children()
+                    return [one.pid for one in forked if one.status() != psutil.STATUS_ZOMBIE]
+        except psutil.NoSuchProcess:
+            pass  # it ended while we looked
+        return []
 
     def _pid(self, part: str) -> int | None:
         now = state.read(self.home)

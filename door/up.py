@@ -101,6 +101,7 @@ def _run_held(chosen: plan.Plan) -> int:
 
 
 AT_START = "GAUNTLET_RETRIEVAL__AT_START"
+"""The service's setting for an index that is made ready before somebody needs it."""
 
 
 def _ready_to_search(chosen: plan.Plan) -> tuple[Part, ...]:

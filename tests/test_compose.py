@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dashboard.collector.__main__ import parse as parse_collector
-from door import parts, plan, ports, valkey
+from door import parts, plan, ports, up, valkey
 from door.home import ROOT
 from door.part import Part
 from door.up import parser
@@ -75,7 +75,8 @@ def test_the_service_and_its_worker_are_told_what_up_tells_them_with_the_contain
     for number, address in host.items():
         told = {name: value.replace(f"{ports.LOOPBACK}:{number}", address) for name, value in told.items()}
     receiver = {"GAUNTLET_WEBHOOKS__ALLOWED_NETWORKS": '["127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]'}
-    assert SERVICES[name]["environment"] == {**told, **receiver}  # the receiver is in docker's own network
+    at_start = {up.AT_START: "true"} if name == "service" else {}
+    assert SERVICES[name]["environment"] == {**told, **receiver, **at_start}  # the receiver is in docker's own network
 
 
 def test_the_dashboard_is_told_what_up_tells_it_with_the_containers_names() -> None:

@@ -48,6 +48,8 @@ TERMS: dict[str, str] = {
     "gives the model the best passages. Off: it answers from the conversation. Chapter, section 1 (layer 3).",
     "rerank": "A reranker reads question and passage together and puts the best first. It is the first thing to "
     "be left out under pressure; off: the fused order of the two searches. Chapter, section 1 (layer 3).",
+    "retrieval quality": "Recall at 5: the share of questions with a right passage among the first five found. MRR: "
+    "the mean of 1 / rank of the first right one, 0 where there is none. Chapter, section 1 (layer 3).",
     "bulkhead": "So many calls at once per provider and worker; a full one fails fast to the next rung, so that one "
     "hanging provider cannot take every slot. (Nygard, Release It!)",
     "call": "The provider's API with timeouts for connecting, the first token, idling and the whole. "

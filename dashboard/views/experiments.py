@@ -15,7 +15,14 @@ from ..look.glossary import explained
 from ..look.plain import plain
 from ..recordings import Broken, NoPicture, Recording, delete, figures, picture, recordings, span
 from ..settings import current
-from . import experiments_differences, experiments_overlay, experiments_record, experiments_verdict, live_charts
+from . import (
+    experiments_differences,
+    experiments_overlay,
+    experiments_quality,
+    experiments_record,
+    experiments_verdict,
+    live_charts,
+)
 from .experiments_words import length, named, verdict, when
 from .live import providers_of
 
@@ -39,6 +46,11 @@ def show() -> None:
     """Draw the page."""
     st.subheader("Experiments", help="Runs that were kept under .gauntlet/runs (docs/recorded-runs.md).")
     experiments_record.show()
+    _show_runs()
+    experiments_quality.show()
+
+
+def _show_runs() -> None:
     runs, broken = recordings(current().runs, current().shipped_runs)
     _show_broken(broken)
     if all(run.ships for run in runs):

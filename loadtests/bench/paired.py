@@ -92,7 +92,7 @@ LATENCY = Layout(
 )
 
 
-async def _in_rounds(
+async def in_rounds(
     rig: Rig, book: Book, benchmark: str, servers: list[Server], rounds: int, plan: Callable[[Server], Plan]
 ) -> None:
     """Measure each server once in every round, after a warm-up; the first one is the reference."""
@@ -111,28 +111,28 @@ async def ceilings(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
     async with rig.serving(CEILINGS.name, HELLO_ASGI) as servers:
         rig.upstream.set_delay(0)
         servers = [rig.direct, *servers]
-        await _in_rounds(rig, book, CEILINGS.name, servers, rounds, lambda server: server.plan(MANY, seconds))
+        await in_rounds(rig, book, CEILINGS.name, servers, rounds, lambda server: server.plan(MANY, seconds))
 
 
 async def throughput(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
     """What a request costs when the provider costs nothing: the subject's own work."""
     async with rig.serving(THROUGHPUT.name, BARE, BARE_AIOHTTP, GAUNTLET) as servers:
         rig.upstream.set_delay(0)
-        await _in_rounds(rig, book, THROUGHPUT.name, servers, rounds, lambda server: server.plan(MANY, seconds))
+        await in_rounds(rig, book, THROUGHPUT.name, servers, rounds, lambda server: server.plan(MANY, seconds))
 
 
 async def telemetry(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
     """What it costs to tell: a record and its metrics for every request, some traces, and without sampling all."""
     async with rig.serving(TELEMETRY.name, UNTOLD, GAUNTLET, EVERY_TRACE) as servers:
         rig.upstream.set_delay(0)
-        await _in_rounds(rig, book, TELEMETRY.name, servers, rounds, lambda server: server.plan(MANY, seconds))
+        await in_rounds(rig, book, TELEMETRY.name, servers, rounds, lambda server: server.plan(MANY, seconds))
 
 
 async def collector_death(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
     """What a request notices of a collector that is not there, or takes everything and says nothing."""
     async with rig.serving(COLLECTOR_DEATH.name, GAUNTLET, COLLECTOR_AWAY, COLLECTOR_HANGS) as servers:
         rig.upstream.set_delay(LATENCY_DELAY_MS)
-        await _in_rounds(rig, book, COLLECTOR_DEATH.name, servers, rounds, lambda server: server.plan(FEW, seconds))
+        await in_rounds(rig, book, COLLECTOR_DEATH.name, servers, rounds, lambda server: server.plan(FEW, seconds))
 
 
 async def hits(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
@@ -148,7 +148,7 @@ async def hits(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
         for server in servers:
             if server.subject.has_cache:
                 prime(server.subject, server.base_url, HIT_QUESTION)
-        await _in_rounds(rig, book, HITS.name, servers, rounds, plan)
+        await in_rounds(rig, book, HITS.name, servers, rounds, plan)
 
 
 async def latency(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
@@ -156,4 +156,4 @@ async def latency(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
     async with rig.serving(LATENCY.name, BARE, BARE_AIOHTTP, GAUNTLET) as servers:
         rig.upstream.set_delay(LATENCY_DELAY_MS)
         servers = [rig.direct, *servers]
-        await _in_rounds(rig, book, LATENCY.name, servers, rounds, lambda server: server.plan(FEW, seconds))
+        await in_rounds(rig, book, LATENCY.name, servers, rounds, lambda server: server.plan(FEW, seconds))

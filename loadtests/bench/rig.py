@@ -11,8 +11,8 @@ import resource
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from loadtests.bench import load
 from loadtests.bench.load import Outcome, Plan
 from loadtests.bench.processes import DidNotStartError, Process, pin, split_cpus
 from loadtests.bench.report import Book, Figures
+from loadtests.bench.retrieval.stage import simulator
 from loadtests.bench.store import Store
 from loadtests.bench.subjects import UPSTREAM, Needs, Subject, WrongAnswerError, check, request
 
@@ -135,6 +136,10 @@ class Rig:
         self.upstream.set_delay(0)
         check(subject, server.base_url, lambda: self.upstream.counts()[0])
         return server
+
+    def simulator(self) -> AbstractContextManager[Mapping[str, int]]:
+        """The real simulator beside the tools; its ports by house."""
+        return simulator(self._tool_cpus, self._logs)
 
     @asynccontextmanager
     async def serving(self, benchmark: str, *subjects: Subject) -> AsyncIterator[list[Server]]:

@@ -19,6 +19,7 @@ from rich.console import Console
 from loadtests.bench import collector, counts, dashboard, generator, paired, poc, simulator, slow, store_death
 from loadtests.bench.processes import ROOT, DidNotStartError
 from loadtests.bench.report import Book, Layout
+from loadtests.bench.retrieval import added
 from loadtests.bench.rig import Rig
 
 ALONE = {
@@ -53,6 +54,7 @@ BENCHMARKS = {
         Benchmark(paired.COLLECTOR_DEATH, paired.collector_death, rounds=3, seconds=4.0),
         Benchmark(paired.HITS, paired.hits, rounds=4, seconds=2.5),
         Benchmark(paired.LATENCY, paired.latency, rounds=4, seconds=2.5),
+        Benchmark(added.RETRIEVAL, added.retrieval, rounds=4, seconds=2.5),
         Benchmark(slow.SLOW, slow.slow, rounds=1),
         Benchmark(poc.POC, poc.poc, rounds=1),
         Benchmark(store_death.STORE_DEATH, store_death.store_death, rounds=1, seconds=4.0),

@@ -1,7 +1,8 @@
 """How well a document answers a query: what a reranker, which reads both together, knows better (DESIGN section 5).
 
 Each word of the query is looked for in the document: itself, a word that is written nearly alike (typing errors,
-endings), or one that means the same. Rare words weigh more, and so does a sentence that has many of them together.
+endings), or one that means the same. Rare words weigh more, and a sentence that has many of them together counts as
+much as the whole; what both texts are about counts too.
 Read `retrieval.py` next: it serves this.
 """
 
@@ -12,14 +13,17 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from .concepts import concepts
+from .vectors import similarity
 from .wording import sentences, words
 
 _ALIKE = 0.5
 """From this share of common letter groups on, two words are taken for spellings of one."""
 _SAME_MEANING = 0.5
 """What a word that means the same is worth, of the word itself."""
-_SENTENCE_SHARE = 0.3
+_SENTENCE_SHARE = 0.5
 """The weight of the best sentence beside the whole document."""
+_TOPIC_SHARE = 0.4
+"""The weight of how alike query and document are in all, beside the query's own words."""
 _GROUP = 3
 
 
@@ -33,7 +37,8 @@ def relevance(query: str, documents: Sequence[str]) -> list[float]:
     for document, row in zip(documents, found, strict=True):
         whole = _covered(row, weights)
         in_one = max((_covered(said, weights) for said in _by_sentence(asked, document)), default=0.0)
-        scores.append(((1 - _SENTENCE_SHARE) * whole + _SENTENCE_SHARE * in_one) / total)
+        covered = ((1 - _SENTENCE_SHARE) * whole + _SENTENCE_SHARE * in_one) / total
+        scores.append((1 - _TOPIC_SHARE) * covered + _TOPIC_SHARE * similarity(query, document))
     return scores
 
 

@@ -45,3 +45,11 @@ def embed(text: str, dimensions: int) -> list[float]:
     if length == 0.0:
         return [1.0] + [0.0] * (dimensions - 1)
     return [value / length for value in vector]
+
+
+def similarity(left: str, right: str) -> float:
+    """Return the cosine of the features of two texts, 0 to 1."""
+    a, b = dict(features(left)), dict(features(right))
+    dot = sum(weight * b.get(key, 0.0) for key, weight in a.items())
+    norm = math.sqrt(sum(w * w for w in a.values()) * sum(w * w for w in b.values()))
+    return dot / norm if norm else 0.0

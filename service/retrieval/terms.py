@@ -37,7 +37,7 @@ _DOUBLED = frozenset("bdfgmnprt")
 
 @lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
-    """Cut a common English ending, the longest first, and the doubled or silent letter before it; three letters stay."""
+    """Cut a common English ending, the longest first, and a doubled or silent letter before it; three letters stay."""
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not (suffix == "s" and word.endswith("ss")):
             word = word[: -len(suffix)]

@@ -22,6 +22,8 @@ def test_the_service_is_told_where_everything_is() -> None:
         "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": "http://127.0.0.1:9101",
         "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": "http://127.0.0.1:8102/v1",
         "GAUNTLET_PAYMENTS__BASE_URL": "http://127.0.0.1:8103",
+        "GAUNTLET_RETRIEVAL__EMBEDDINGS__BASE_URL": "http://127.0.0.1:8104/v1",
+        "GAUNTLET_RETRIEVAL__RERANK__BASE_URL": "http://127.0.0.1:8104/v1",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
     }
 

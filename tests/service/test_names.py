@@ -29,12 +29,23 @@ async def exercise(stack: Stack) -> None:
     await alice.refund("order-1")
     job = {"text": "Retries need jitter.", "webhook_url": stack.sim.receiver}
     await alice.request("POST", "/jobs", job, headers={"Idempotency-Key": "job-1"})
+    await exercise_search(stack)
     await alice.chat("x", route="nowhere")
     await stack.sim.fault("anthropic", "status", status=503, times=1)
     await alice.chat()
     await stack.sim.fault("anthropic", "status", status=503)
     await alice.chat()
     await stack.sim.heal()
+
+
+async def exercise_search(stack: Stack) -> None:
+    """A question to the handbook, once it is there."""
+
+    async def searched() -> bool:
+        answer = await stack.caller().chat(route="handbook")
+        return answer.status == 200 and not answer.json()["degraded"]
+
+    await eventually(searched, "the handbook to be searched", within_s=60)
 
 
 async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack]) -> None:
@@ -71,11 +82,13 @@ async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack
 
         await eventually(all_attributes, absent)
         spans = {row["name"] for row in await stack.told(f"select distinct name from spans where {mine}")}
-        stages = {"cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead"}
+        stages = {"cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead", "retrieval"}
+        searches = (f"{names.EMBEDDINGS_OPERATION} ", f"{names.RERANK_OPERATION} ")
         others = {
             n
             for n in spans - stages
             if not n.startswith(("POST /", "GET /", "PUT /", "WORK /", f"{names.CHAT_OPERATION} "))
+            if not n.startswith(("POST /", "GET /", "PUT /", "WORK /", f"{names.CHAT_OPERATION} ", *searches))
         }
         assert others == {names.PAYMENT_OPERATION, names.WEBHOOK_OPERATION}
         await stack.told(f"select * from log_records where event = '{names.WEBHOOK_ENDED_EVENT}' and ({mine})")

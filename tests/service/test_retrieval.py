@@ -232,7 +232,7 @@ async def test_a_degraded_answer_is_not_kept_and_a_whole_one_is_with_its_citatio
     assert (whole["source"], whole["degraded"]) == ("live", [])
 
     async def is_kept() -> bool:
-        return (await asked())["source"] == "cache"
+        return bool((await asked())["source"] == "cache")
 
     await eventually(is_kept, "the answer to be in the cache")
     assert (await asked())["citations"] == whole["citations"] != []

@@ -11,7 +11,7 @@ from tests.stack import Stack, at_once
 
 from .refusals import problem
 
-STAGES = ["cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead"]
+STAGES = ["cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead", "retrieval", "rerank"]
 
 
 @pytest.fixture
