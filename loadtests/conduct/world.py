@@ -47,7 +47,7 @@ class World:
         self._touched = True
         self._simulator("DELETE", "/sim/faults")
         for target in TARGETS:
-            self._set(target, scenario.providers.get(target))
+            self._set(target, None)
         if not self._plain:
             now = self._stages()
             left = owed.found(self._places.home, self._places.service, now)
@@ -60,6 +60,8 @@ class World:
             if scenario.mix.handbook:
                 self._wait_for_the_index()
             self._switch(wanted)
+        for target, given in scenario.providers.items():
+            self._set(target, given)
 
     def check_stages(self, off: Iterable[str]) -> None:
         """Raises Refused for a stage that nobody knows."""

@@ -19,15 +19,24 @@ from loadtests import scenario
 from loadtests.conduct import Finished, Options, conduct
 from loadtests.scenario.model import Provider
 from loadtests.scenario.timing import lasting
+from tests.loadtests.meddling import Meddler, meddling
 from tests.stack import AT_ONCE
 
 LANES = 3
 POC_DRAIN_S = 8.0
+SETTLE_S, WRONG_SETTLE_S = 90.0, 5.0
+"""How long webhooks are waited for; those that never come need not be."""
+
+SOONER = {"GAUNTLET_WEBHOOKS__BASE_S": "1"}
+"""So that a test need not wait for what a receiver missed."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One run: a scenario, as short as it says, and what is wrong with the service. `phases`: these only."""
+    """One run: a scenario, as short as it says, and what is wrong with the service. `phases`: these only.
+
+    `meddler`: who does something while it runs that the service would never do.
+    """
 
     name: str
     off: tuple[str, ...] = ()
@@ -36,11 +45,13 @@ class Case:
     quotas: tuple[tuple[str, int], ...] = ()
     phases: tuple[str, ...] = ()
     heavy: bool = False
+    meddler: Meddler | None = None
 
     @property
     def label(self) -> str:
         """What distinguishes it."""
         words = [f"without {stage}" for stage in self.off] + [f"{name}={value}" for name, value in self.settings]
+        words += [self.meddler.__name__.replace("_", " ")] if self.meddler else []
         words += ["PoC"] * self.poc + [f"{target} with {quota} per minute" for target, quota in self.quotas]
         return ", ".join([self.name, *words])
 
@@ -110,8 +121,9 @@ class Lanes:
                 "expect": tuple(expected for expected in chosen.expect if names.issuperset(expected.during)),
             }
         )
-        options = Options(off=case.off, label=case.label)
-        with self._lab(case) as (lab, home):
+        is_wrong = case.off or case.settings or case.quotas or case.meddler
+        options = Options(off=case.off, label=case.label, settle_s=WRONG_SETTLE_S if is_wrong else SETTLE_S)
+        with self._lab(case) as (lab, home), meddling(case.meddler, lab):
             places = laboratory.places_of(home, lab)
             if not case.poc:
                 return conduct(chosen, places, options)
@@ -123,13 +135,14 @@ class Lanes:
     def _lab(self, case: Case) -> Iterator[tuple[Workbench, Path]]:
         if case.settings:
             home = self._new_home()
-            with workbench(service_env={**AT_ONCE, **dict(case.settings)}) as lab:
+            with workbench(service_env={**AT_ONCE, **SOONER, **dict(case.settings)}) as lab:
                 yield lab, home
             return
         if not hasattr(self._own, "lab"):
             home = self._new_home()
             with self._lock:
-                self._own.lab, self._own.home = self._opened.enter_context(workbench(service_env=AT_ONCE)), home
+                environment = {**AT_ONCE, **SOONER}
+                self._own.lab, self._own.home = self._opened.enter_context(workbench(service_env=environment)), home
         yield self._own.lab, self._own.home
 
     def _new_home(self) -> Path:

@@ -1,6 +1,7 @@
-"""Every kind of expectation can fail: a dozen runs with something wrong refute each of them, and no run passes.
+"""Every kind of expectation can fail: some runs with something wrong refute each of them, and no run passes.
 
-What is wrong is a stage that is off, a limit that is wrong, or the chapter's PoC in the service's place.
+What is wrong is a stage that is off, a limit that is wrong, the chapter's PoC in the service's place, or somebody who
+does what the service never would.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from loadtests import scenario
 from loadtests.conduct import Finished
 
 from .lanes import Case
+from .meddling import a_sender_makes_messages_anew, a_store_forgets_finished_steps
 from .test_scenarios import WITHIN_S
 
 SLOW_COOLDOWN = (("GAUNTLET_BREAKER__COOLDOWN_S", "300"),)
@@ -19,6 +21,10 @@ TIGHT_TENANTS = tuple(
     for name, value in (("REQUESTS_PER_MIN", "30"), ("BURST", "1"), ("TOKENS_PER_MIN", "1000000"))
 )
 NO_TIME_TO_PAY = (("GAUNTLET_PAYMENTS__DEADLINE_S", "0.02"),)
+NO_PATIENCE = (("GAUNTLET_AGENT__RETRY_S", "0.2"), ("GAUNTLET_AGENT__RETRY_WITHIN_S", "1"))
+NO_APPROVALS = (("GAUNTLET_AGENT__APPROVAL_ABOVE", "100000000"),)
+TOLD_ONCE = (("GAUNTLET_WEBHOOKS__TRIES", "1"), ("GAUNTLET_JOBS__DEADLINE_S", "1"))
+LEFT_ALONE = (("GAUNTLET_QUEUE__REDELIVER_S", "40"), ("GAUNTLET_JOBS__DEPTH_MAX", "1"))
 
 REFUTED: dict[Case, set[tuple[str, str]]] = {
     Case("outage", off=("breaker",), phases=("before", "outage")): {("calls", "at_most"), ("amplification", "at_most")},
@@ -49,6 +55,24 @@ REFUTED: dict[Case, set[tuple[str, str]]] = {
         ("charges_beyond", "at_most"),
     },
     Case("double-refunds", settings=NO_TIME_TO_PAY, phases=("well",)): {("orders_done_share", "at_least")},
+    Case("retrieval-down", off=("retrieval",)): {
+        *(("cited_share", "at_least"), ("retrieval_degraded_share", "at_least")),
+    },
+    Case("embedding-429", quotas=(("embeddings", 1),)): {("retrieval_degraded_share", "at_most")},
+    Case("jobs-worker-kill", settings=LEFT_ALONE, phases=("well", "killing")): {
+        *(("redelivered_within_s", "at_most"), ("failed_share", "at_most")),
+    },
+    Case("jobs-worker-kill", meddler=a_store_forgets_finished_steps): {("job_steps_paid_twice", "at_most")},
+    Case("webhook-receiver-down", settings=TOLD_ONCE, phases=("well", "refused")): {
+        *(("webhooks_delivered_share", "at_least"), ("jobs_done_share", "at_least")),
+    },
+    Case("webhook-receiver-down", meddler=a_sender_makes_messages_anew, phases=("well",)): {
+        ("webhook_ids_per_job", "at_most")
+    },
+    Case("agent-kill", settings=NO_APPROVALS, phases=("well",)): {("charges_per_approval", "at_most")},
+    Case("agent-kill", settings=(*NO_TIME_TO_PAY, *NO_PATIENCE), phases=("well",)): {
+        *(("charges_per_approval", "at_least"), ("runs_done_share", "at_least")),
+    },
 }
 """What each run must refute; it may refute more."""
 
