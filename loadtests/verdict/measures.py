@@ -324,7 +324,10 @@ MEASURES = {
     ),
     "jobs_done_share": Measure(_done("job", "completed"), "share", "jobs that were told to be done, of all asked for"),
     "job_steps_paid_twice": Measure(
-        _paid_twice, "count", "calls for steps of jobs that were done, but for those at a kill", from_ledger=True
+        _paid_twice,
+        "count",
+        "calls for steps of jobs that were done already, but for those at a kill",
+        from_ledger=True,
     ),
     "redelivered_within_s": Measure(
         _redelivered, "s", "from a kill of the worker until a job that it met goes on, the longest", from_ledger=True
