@@ -4,7 +4,7 @@
 CREATE SCHEMA IF NOT EXISTS stored;
 
 -- The form of what follows: raised with any change to a column (store.py moves files of another form aside).
-CREATE TABLE IF NOT EXISTS stored.form AS SELECT 1 AS form;
+CREATE TABLE IF NOT EXISTS stored.form AS SELECT 2 AS form;
 
 CREATE TABLE IF NOT EXISTS stored.spans (
   trace_id VARCHAR, span_id VARCHAR, parent_span_id VARCHAR, name VARCHAR, kind VARCHAR,
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS stored.requests (
   provider VARCHAR, model VARCHAR, finish_reason VARCHAR, first_token_ms DOUBLE,
   input_tokens BIGINT, output_tokens BIGINT, cached_tokens BIGINT, cost_nano_usd BIGINT, unpriced INTEGER,
   saved_nano_usd BIGINT, max_tokens BIGINT, charge_key VARCHAR, replayed BOOLEAN, "off" VARCHAR[],
-  kept VARCHAR, weight DOUBLE
+  kept VARCHAR, weight DOUBLE, cause VARCHAR, step VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS stored.attempts (
