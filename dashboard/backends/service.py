@@ -1,7 +1,7 @@
 """The service: readiness, switches, breakers, chats like any other client's, and what is done after the answer.
 
-Rows of lists are given as the service tells them; what the pages need of each is looked at here, so that a lie counts as
-no answer. Read `simulator.py` next.
+Rows of lists are given as the service tells them; what the pages need of each is looked at here, so that a lie counts
+as no answer. Read `simulator.py` next.
 """
 
 import uuid

@@ -1,4 +1,4 @@
-"""Questions to backends that nobody waits long for: each is open until it is answered, and one that hangs holds up none.
+"""Questions to backends that nobody waits long for: each is open until its answer, and one that hangs holds up none.
 
 Whoever refreshes a page asks what is new, waits for less than a second, and hears the rest at a later refresh. Read
 `rollup.py` next: what a second is.

@@ -50,7 +50,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """What the service lists, newest first; None: it has no such thing (the queue is off, or there is no order desk)."""
+    """What the service lists, newest first; None: it has no such thing (no queue, or no order desk)."""
 
     jobs: list[Row] | None = None
     runs: list[Row] | None = None
