@@ -133,7 +133,7 @@ class AgentTrack(Track):
                 if decision is None:
                     return
                 given = Command(resume=decision)
-            elif not snapshot.next:
+            elif not snapshot.tasks:  # where `next` is empty, a step's writes may only lack their checkpoint
                 await self._ended(held, snapshot.values)
                 return
             await graph.ainvoke(given, config, durability="sync")

@@ -70,10 +70,11 @@ async def until(caller: Caller, run_id: str, *statuses: str, within_s: float = 3
     run: dict[str, Any] = {}
 
     async def there() -> bool:
-        run.update(await seen(caller, run_id))
-        return run["status"] in statuses
+        answer = await caller.request("GET", f"/agent/{run_id}")
+        run.update(answer.json())  # a problem, while Redis is away
+        return answer.status == 200 and run["status"] in statuses
 
-    await eventually(there, f"{run_id} to be {statuses}; it is {run}", within_s=within_s)
+    await eventually(there, (run_id, "to be", statuses, run), within_s=within_s)
     return run
 
 

@@ -55,6 +55,8 @@ async def ended(_stack: tuple[Stack, Process]) -> AsyncIterator[Runs]:
             callers = {point: stack.caller() for point in POINTS}
             ids = {point: await _started(stack, callers[point], *point) for point in POINTS}
             await asyncio.gather(*(_led(stack, callers[point], run_id) for point, run_id in ids.items()))
+            with Redis(port=stack.valkey.port) as redis:
+                assert redis.hgetall(DIES) == {}, "each point has struck"
             for point, run_id in ids.items():
                 _ended[point] = await seen(callers[point], run_id), await charged(stack, run_id)
         assert len(dying.lines(event="died", signal=9)) >= len(POINTS)
