@@ -15,7 +15,7 @@ from door.plan import Plan
 
 WATCHERS_RESTARTS = 10
 """Whoever watches may die; what is watched goes on, and is watched again."""
-WORKER_RESTARTS = 10
+WORKER_RESTARTS = 1000
 """A killed worker's tasks are another's, or its own when it is back."""
 VALKEY_RESTARTS = 10
 """The service promises to live without its state, and to take it up again: design section 3 (Redis killed)."""

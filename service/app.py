@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
+from .background import Background
 from .clock import Clock, SystemClock
 from .errors import BadRequest, GauntletError, MethodNotAllowed, NotFound
 from .gateway import problems
@@ -148,6 +149,7 @@ class Service:
         if settings.queue.enabled and settings.agent.orders is not None and has_payments:
             self.runs = Runs(settings.agent, store=self.store, clock=clock)
         self.work = Work(self.telemetry.ended, captures=settings.capture_content, clock=clock)
+        self.background = Background(self, clock)
         self.ready = Readiness(self.store, self.breaker.snapshot, settings.profile)
 
     async def start(self) -> None:
@@ -216,6 +218,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         threads=service.threads,
         routes=service.routes,
         default_route=settings.default_route,
+        promises=service.background.promises,
+        webhooks=service.webhooks,
         settle=service.settle,
         switches=switches,
         clock=clock,
@@ -252,6 +256,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
             body_max_bytes=most_bytes,
         )
         app.include_router(agent.router)
+        app.include_router(service.background.jobs.router)
     app.add_api_route("/ready", service.ready, methods=["GET"], tags=["health"])
     app.add_exception_handler(GauntletError, _explain)
     app.add_exception_handler(HTTPException, _explain_http)

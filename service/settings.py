@@ -233,6 +233,25 @@ class WebhookSettings(_Section):
     keep_dead_s: float = Field(7 * 86_400.0, gt=0, description="and a dead letter")
 
 
+class JobSettings(_Section):
+    """Long documents analysed, and late answers, in the background."""
+
+    text_max_bytes: Count = Field(2 * 1024 * 1024, description="largest document")
+    depth_max: Count = Field(1000, description="jobs that may wait; beyond it 503")
+    per_user_max: Count = Field(20, description="unfinished jobs of one user; beyond it 429")
+    keep_s: Seconds = Field(86_400.0, description="how long a result is kept")
+    part_tokens: Count = Field(2_000, description="a document is read in parts of about so many tokens")
+    parts_max: Count = Field(64, description="parts of a document; of a longer one they are larger")
+    at_once: Count = Field(4, description="calls at once for one job")
+    step_deadline_s: Seconds = Field(30.0, description="for one call with all its attempts")
+    deadline_s: Seconds = Field(3600.0, description="a job that has not ended by then fails")
+    later_deadline_s: Seconds = Field(3600.0, description="the same for an answer that was promised for later")
+    base_s: Seconds = Field(1.0, description="full jitter between tries without success: U(0, min(cap, base * 2^n))")
+    cap_s: Seconds = Field(60.0, description="longest of these waits")
+    tries: Count = Field(50, description="tries in a row without a step done, after which an analysis fails")
+    sweep_s: Seconds = Field(5.0, description="how often a worker looks for jobs whose task was lost")
+
+
 class QueueSettings(_Section):
     """What is done after the answer, by worker processes: ``python -m service.worker``."""
 
@@ -376,6 +395,7 @@ class Settings(BaseSettings):
     sessions: SessionSettings = SessionSettings()
     payments: PaymentsSettings = PaymentsSettings()
     queue: QueueSettings = QueueSettings()
+    jobs: JobSettings = JobSettings()
     webhooks: WebhookSettings = WebhookSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     agent: AgentSettings = AgentSettings()

@@ -23,7 +23,7 @@ from .tracks.queue import Track
 
 def tracks_of(service: Service) -> list[Track]:
     """Whose tasks a worker process runs: a line for each track."""
-    tracks: list[Track] = [service.webhooks]
+    tracks: list[Track] = [service.webhooks, service.background.runs()]
     if service.runs is not None:
         from .tracks.agent_track import agent_track  # LangGraph takes more than a second to import
 
@@ -54,10 +54,12 @@ async def work(settings: Settings, clock: Clock) -> None:
     await service.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: consumer.stop(within_s=settings.drain_s))
+    watching = asyncio.create_task(service.queue.watch(consumer.lanes, clock))
     print(json.dumps({"ready": True, "pid": os.getpid()}), flush=True)
     try:
         await consumer.serve()
     finally:
+        watching.cancel()
         await service.stop()
 
 

@@ -287,6 +287,16 @@ class Simulator:
         charges: list[dict[str, Any]] = (await self._ledger())["charges"]
         return charges
 
+    async def webhooks(self) -> list[dict[str, Any]]:
+        """The ledger's webhooks, oldest first."""
+        webhooks: list[dict[str, Any]] = (await self._ledger())["webhooks"]
+        return webhooks
+
+    @property
+    def receiver(self) -> str:
+        """The URL of the receiver of webhooks."""
+        return f"http://127.0.0.1:{self.ports['webhooks']}/webhooks"
+
     async def _ledger(self) -> dict[str, Any]:
         answer = await self.stack.request("GET", f"{self.url}/sim/ledger")
         ledger: dict[str, Any] = answer.json()
@@ -295,7 +305,7 @@ class Simulator:
     async def reset(self) -> None:
         """No faults, quick answers, an empty ledger."""
         await self.heal()
-        for target in ("anthropic", "openai", "payments"):
+        for target in ("anthropic", "openai", "payments", "webhooks"):
             await self.latency(target)
         answer = await self.stack.request("DELETE", f"{self.url}/sim/ledger")
         assert answer.status < 300, answer.body

@@ -147,6 +147,21 @@ COMMENT ON COLUMN switch_events."instance" IS 'the worker process';
 COMMENT ON COLUMN switch_events."version" IS 'number of the change, the same for all workers; begins anew with a new store';
 COMMENT ON COLUMN switch_events."off" IS 'the stages that are switched off from now on';
 
+COMMENT ON VIEW webhooks IS 'A row per end of a message to a user''s server: delivered, or dead.';
+COMMENT ON COLUMN webhooks."time" IS 'the end, UTC';
+COMMENT ON COLUMN webhooks."instance" IS 'the worker process that told of it';
+COMMENT ON COLUMN webhooks."trace_id" IS 'of the last try; NULL where another process had made it';
+COMMENT ON COLUMN webhooks."message_id" IS 'the same at each try; a dead message that was sent off again has another row';
+COMMENT ON COLUMN webhooks."event" IS 'what it tells of, such as job.completed';
+COMMENT ON COLUMN webhooks."subject_id" IS 'of which job or run';
+COMMENT ON COLUMN webhooks."tenant" IS 'whose receiver it is';
+COMMENT ON COLUMN webhooks."outcome" IS 'delivered or dead';
+COMMENT ON COLUMN webhooks."tries" IS 'deliveries begun, all of them';
+COMMENT ON COLUMN webhooks."status" IS 'HTTP status of the last answer; NULL when none came';
+COMMENT ON COLUMN webhooks."error" IS 'of the last try: target, connection, timeout, status or gone; NULL when it was taken';
+COMMENT ON COLUMN webhooks."t" IS 'when it was sent off first, Unix seconds';
+COMMENT ON COLUMN webhooks."duration_ms" IS 'ms from then to the end';
+
 COMMENT ON VIEW costs IS 'A row per attempt, with its money.';
 COMMENT ON COLUMN costs."time" IS 'arrival of the request, UTC';
 COMMENT ON COLUMN costs."request_id" IS 'UUID of the request';

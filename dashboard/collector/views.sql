@@ -30,6 +30,20 @@ SELECT "time", instance, TRY_CAST(attributes ->> 'version' AS BIGINT) AS version
   json_transform(TRY_CAST(attributes ->> 'off' AS JSON), '["VARCHAR"]') AS "off"
 FROM stored.log_records WHERE event = 'gauntlet.switches';
 
+-- A worker that died before it had told of a message's end leaves that to the next, and both may be heard.
+CREATE OR REPLACE VIEW webhooks AS
+WITH told AS (
+  SELECT "time", instance, trace_id, json_transform(TRY_CAST(body AS JSON), '{
+    "message_id": "VARCHAR", "type": "VARCHAR", "subject_id": "VARCHAR", "tenant": "VARCHAR", "outcome": "VARCHAR",
+    "tries": "INTEGER", "status": "INTEGER", "error": "VARCHAR", "t": "DOUBLE", "duration_ms": "DOUBLE"
+  }') AS record
+  FROM stored.log_records WHERE event = 'gauntlet.webhook'
+)
+SELECT "time", instance, trace_id, record.message_id, record.type AS event, record.subject_id, record.tenant,
+  record.outcome, record.tries, record.status, record.error, record.t, record.duration_ms
+FROM told
+QUALIFY row_number() OVER (PARTITION BY record.message_id, record.outcome, record.tries ORDER BY "time") = 1;
+
 CREATE OR REPLACE VIEW costs AS
 SELECT "time", request_id, tenant, endpoint, route, target AS provider, model, cost_nano_usd,
   cost_nano_usd / 1e9 AS cost_usd, purpose, cost_nano_usd IS NULL AS unpriced

@@ -38,6 +38,9 @@ class Metrics:
         self._spent = meter.counter(names.SPENT)
         self._saved = meter.counter(names.SAVED)
         self._unpriced = meter.counter(names.UNPRICED_ATTEMPTS)
+        self._jobs = meter.counter(names.JOBS_ENDED)
+        self._job_waits = meter.distribution(names.JOB_WAIT)
+        self._job_runs = meter.distribution(names.JOB_RUN)
         self._traces = meter.counter(names.TRACES)
         self._agent_runs = meter.counter(names.AGENT_RUNS)
         self._tenants: set[str] = set()
@@ -89,6 +92,13 @@ class Metrics:
         elif attempt["cost_nano_usd"]:
             self._spent.add(attempt["cost_nano_usd"], (endpoint, route, target, model, tenant, attempt["purpose"]))
 
+    def job_ended(self, record: Record) -> None:
+        """Count a job that has ended."""
+        kind, outcome = record["kind"], record["outcome"]
+        self._jobs.add(1, (kind, outcome))
+        self._job_waits.record(record["wait_ms"] / 1000, (kind,))
+        self._job_runs.record(record["run_ms"] / 1000, (kind, outcome))
+
     def _tenant(self, tenant: str | None) -> str | None:
         if tenant is None or tenant in self._tenants:
             return tenant
@@ -117,6 +127,11 @@ def read_levels(meter: Meter, service: "Service", in_flight: Callable[[], int]) 
     meter.gauge(names.BUCKET_LEVEL, lambda: [((tenant, bucket), n) for tenant, bucket, n in rate_limit.levels.rows()])
     meter.gauge(names.BUDGET_SPENT, lambda: [((t, state), spent) for t, spent, _, state in budgets.snapshot()])
     meter.gauge(names.BUDGET_LIMIT, lambda: [((tenant,), limit) for tenant, _, limit, _ in budgets.snapshot()])
+    depths = service.queue.depths
+    meter.gauge(names.QUEUE_WAITING, lambda: [((lane,), depth.waiting) for lane, depth in depths.items()])
+    meter.gauge(names.QUEUE_DELAYED, lambda: [((lane,), depth.delayed) for lane, depth in depths.items()])
+    meter.gauge(names.QUEUE_RUNNING, lambda: [((lane,), depth.running) for lane, depth in depths.items()])
+    meter.gauge(names.QUEUE_OLDEST, lambda: [((lane,), depth.oldest_s) for lane, depth in depths.items()])
     of_webhooks = service.webhooks.reading
     meter.gauge(names.WEBHOOKS_PENDING, lambda: of_webhooks("pending"))
     meter.gauge(names.WEBHOOKS_OLDEST, lambda: of_webhooks("oldest_s"))

@@ -60,6 +60,8 @@ WEBHOOK_EVENT = "gauntlet.webhook.event"
 BUCKET = "gauntlet.bucket"
 STATE = "gauntlet.state"
 SIGNAL = "gauntlet.signal"
+KIND = "gauntlet.job.kind"
+LANE = "gauntlet.queue.lane"
 
 SPAN_ATTRIBUTES = frozenset(
     {
@@ -94,6 +96,7 @@ WEBHOOK_OPERATION = "webhook"
 
 # Log records.
 REQUEST_EVENT = "gauntlet.request"
+JOB_ENDED_EVENT = "gauntlet.job"
 WEBHOOK_ENDED_EVENT = "gauntlet.webhook"
 STARTED_EVENT = "gauntlet.worker.started"
 STOPPED_EVENT = "gauntlet.worker.stopped"
@@ -116,6 +119,7 @@ class Metric:
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0)
 _GEN_AI_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+_LONG = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 _ATTEMPTS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 
 REQUEST_DURATION = Metric(
@@ -207,6 +211,13 @@ BUCKET_LEVEL = Metric(
 )
 BULKHEAD_HELD = Metric("gauntlet.bulkhead.held", "gauge", "{call}", (PROVIDER,), "Slots taken in this worker")
 RETRY_BUDGET = Metric("gauntlet.retry.budget", "gauge", "{retry}", (), "Retries that this worker has in hand")
+JOBS_ENDED = Metric("gauntlet.jobs", "counter", "{job}", (KIND, OUTCOME), "Jobs that have ended")
+JOB_WAIT = Metric("gauntlet.job.wait", "histogram", "s", (KIND,), "From a job's acceptance to its beginning", _LONG)
+JOB_RUN = Metric("gauntlet.job.run", "histogram", "s", (KIND, OUTCOME), "From a job's beginning to its end", _LONG)
+QUEUE_WAITING = Metric("gauntlet.queue.waiting", "gauge", "{task}", (LANE,), "Tasks that wait for a worker")
+QUEUE_DELAYED = Metric("gauntlet.queue.delayed", "gauge", "{task}", (LANE,), "Tasks that wait for their time")
+QUEUE_RUNNING = Metric("gauntlet.queue.running", "gauge", "{task}", (LANE,), "Tasks that run, in all workers")
+QUEUE_OLDEST = Metric("gauntlet.queue.oldest", "gauge", "s", (LANE,), "How long the oldest one waits for a worker")
 WEBHOOKS_ENDED = Metric(
     "gauntlet.webhooks", "counter", "{message}", (WEBHOOK_EVENT, OUTCOME), "Messages that were delivered, or are dead"
 )

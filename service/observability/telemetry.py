@@ -82,9 +82,9 @@ class Telemetry:
 
     def user_of(self, context: Context) -> str | None:
         """The keyed hash of the request's user; None where nobody is known."""
-        user = context.caller.user
-        if not user:
-            return None
+        return self._hashed(context.caller.user) if context.caller.user else None
+
+    def _hashed(self, user: str) -> str:
         known = self._users.get(user)
         if known is None:
             if len(self._users) >= MOST_REMEMBERED:
@@ -195,6 +195,19 @@ class Telemetry:
                 severity=str(event.get("level", "info")).upper(),
                 attributes={name: _plain(value) for name, value in event.items() if name not in _FIELDS},
             )
+
+    def job_ended(self, record: dict[str, Any], traceparent: str | None, *, user: str) -> None:
+        """A job has come to its end; ``traceparent`` is the request that it was begun by."""
+        if self.on:
+            self._metrics.job_ended(record)
+        if self._outbox is None:  # not begun, or ended already
+            return
+        trace_id, span_id = (traceparent[3:35], traceparent[36:52]) if traceparent else (None, None)
+        told = {**record, "user": self._hashed(user), "trace_id": trace_id, "instance": self._instance}
+        event = {"event": names.JOB_ENDED_EVENT, "level": "info", "timestamp": _iso(record["ended"])}
+        ids = (int(trace_id, 16) if trace_id else None, int(span_id, 16) if span_id else None)
+        letter = Letter(orjson.dumps({**event, **told}), int(record["ended"] * 1e9), *ids, names.JOB_ENDED_EVENT)
+        self._outbox.post(letter)
 
     def webhook_tried(self, tried: Try) -> None:
         """A message was posted to its receiver, with success or without."""

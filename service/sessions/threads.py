@@ -174,6 +174,41 @@ class Threads:
             raise Conflict("the thread changed while this message was answered; read it and send again")
         turn.kept = True
 
+    async def append_late(
+        self,
+        tenant: str,
+        user: str,
+        thread_id: str,
+        *,
+        begun: bool,
+        length: int,
+        turns: tuple[str, str],
+        wait_s: float,
+    ) -> bool:
+        """Append what was said when the thread had ``length`` messages, and its late answer, unless it moved on since.
+
+        ``begun``: whether there was a thread then. True also when they are there already. Raises StoreUnavailable.
+        """
+        said, answer = turns
+        until_s = self._clock.monotonic() + wait_s
+        try:
+            if begun:
+                turn = await self.begin(tenant, user, thread_id, until_s=until_s)
+            else:
+                turn = Turn(tenant, user, thread_id, (), 0, Preferences(), "")
+            if not turn.stored:
+                raise StoreUnavailable("the thread could not be read", retry_after_s=1.0)
+            if turn.length == length:
+                await self.commit(turn, said, answer)
+                return True
+            await self.abandon(turn)
+        except NotFound:
+            return False
+        except Conflict:
+            pass  # it moved on while this waited, or was written by a worker that died after that
+        there = await self._store.execute("LRANGE", _thread(tenant, user, thread_id), length, length + 1)
+        return list(there) == [_encode("user", said), _encode("assistant", answer)]
+
     async def abandon(self, turn: Turn) -> None:
         """Give the thread back unchanged. Raises StoreUnavailable."""
         try:

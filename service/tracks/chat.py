@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from ..clock import Clock
-from ..errors import GauntletError, StoreUnavailable
+from ..errors import GauntletError, StoreUnavailable, Unprocessable
 from ..gateway import problems
 from ..gateway.body import Strict, read
 from ..gateway.context import Context, context_of
@@ -26,13 +26,19 @@ from ..stages.ask import Ask, Delta, Next, Reply
 from ..stages.switches import Switches
 from ..store.settle import Settle
 from .answers import ask_of, facts, path
+from .jobs import MOST_URL, location
+from .later import PROMISE, Promises
+from .webhook import Webhooks
 
 CLIENT_LEFT = 499
 """The status that is logged for a client who left; nobody reads it."""
 
 
 class ChatRequest(Strict):
-    """``text`` is what the user says; all else is optional."""
+    """``text`` is what the user says; all else is optional.
+
+    ``later``: when nobody can answer now, keep the question and answer it later; ``webhook_url`` is told of it then.
+    """
 
     text: str = Field(min_length=1, max_length=100_000)
     thread_id: str | None = Field(None, pattern=THREAD_ID.pattern)
@@ -40,6 +46,8 @@ class ChatRequest(Strict):
     temperature: float | None = Field(None, ge=0, le=2)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    later: bool = False
+    webhook_url: str | None = Field(None, min_length=1, max_length=MOST_URL)
 
 
 class Chat:
@@ -54,6 +62,8 @@ class Chat:
         default_route: str,
         switches: Switches,
         settle: Settle,
+        promises: Promises | None,
+        webhooks: Webhooks,
         clock: Clock,
         body_max_bytes: int,
     ) -> None:
@@ -63,6 +73,8 @@ class Chat:
         self._default_route = default_route
         self._switches = switches
         self._settle = settle
+        self._promises = promises
+        self._webhooks = webhooks
         self._clock = clock
         self._body_max_bytes = body_max_bytes
         self.router = APIRouter(tags=["chat"])
@@ -71,7 +83,7 @@ class Chat:
 
     async def chat(self, request: Request) -> Response:
         """Answer as one JSON document."""
-        asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
+        asked = await self._read(request)
         begun = await self._begin(request, asked, stream=False)
         if begun is None:
             return Response(status_code=CLIENT_LEFT)
@@ -81,7 +93,7 @@ class Chat:
 
     async def stream(self, request: Request) -> Response:
         """Answer as server-sent events: stage (with ``?explain=1``), delta, restart, done, error."""
-        asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
+        asked = await self._read(request)
         begun = await self._begin(request, asked, stream=True)
         if begun is None:
             return Response(status_code=CLIENT_LEFT)
@@ -90,6 +102,17 @@ class Chat:
             reply.end("whole")
             return await self._whole(request, ask, turn, asked, reply)
         return EventStream(self._events(request, ask, turn, asked, reply), ask.limits)
+
+    async def _read(self, request: Request) -> ChatRequest:
+        """The question. Raises what ``read`` does, and what is wrong with a wish for a later answer."""
+        asked = await read(request, ChatRequest, most_bytes=self._body_max_bytes)
+        if asked.webhook_url is not None and not asked.later:
+            raise Unprocessable("webhook_url: only a later answer is told of; send later = true", param="webhook_url")
+        if asked.later and self._promises is None:
+            raise Unprocessable("later: this service has no queue, so it answers now or not at all", param="later")
+        if asked.webhook_url is not None:
+            await self._webhooks.check(asked.webhook_url)
+        return asked
 
     async def _begin(self, request: Request, asked: ChatRequest, *, stream: bool) -> tuple[Turn, Ask, Reply] | None:
         """The turn and the chain's committed reply; None when the client left before, wherever it waited then."""
@@ -154,14 +177,30 @@ class Chat:
     async def _whole(self, request: Request, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply) -> Response:
         answer = reply.text or ""
         await self._commit(turn, asked.text, reply, answer)
+        job_id = await self._promise(ask, turn, asked, reply)
+        if job_id is not None:
+            answer = PROMISE.format(where=location(job_id))
         body = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply)}
         if _explains(request):
             body["path"] = path(ask)
         headers = dict(ask.limits)
+        if job_id is not None:
+            return json_response(
+                body | {"job_id": job_id}, status=202, headers=headers | {"Location": location(job_id)}
+            )
         if reply.retry_after_s is not None:
             headers["Retry-After"] = problems.retry_after(reply.retry_after_s)
         status = 503 if reply.source == "message" else 200
         return json_response(body, status=status, headers=headers)
+
+    async def _promise(self, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply) -> str | None:
+        """The job that answers later, where that was wished for and nobody could answer; None otherwise."""
+        if reply.source != "message" or not asked.later or self._promises is None or not turn.stored:
+            return None
+        job_id = await self._promises.make(ask, turn, asked.text, asked.webhook_url)
+        if job_id is not None:
+            reply.source = "later"
+        return job_id
 
     async def _events(
         self, request: Request, ask: Ask, turn: Turn, asked: ChatRequest, reply: Reply

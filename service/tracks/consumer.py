@@ -52,6 +52,11 @@ class Consumer:
         logging.getLogger("streaq").setLevel(logging.WARNING)
 
     @property
+    def lanes(self) -> list[str]:
+        """What is served."""
+        return [lane.name for lane in self._lanes]
+
+    @property
     def running(self) -> int:
         """Tasks that run now."""
         return sum(lane.running for lane in self._lanes)
@@ -79,11 +84,11 @@ class _Lane:
     def __init__(
         self, lane: str, tasks: Mapping[str, TaskFn], settings: QueueSettings, url: str, worker: str, clock: Clock
     ) -> None:
-        self._lane = lane
+        self.name = lane
         self._tasks = tasks
         self._settings = settings
         self._url = url
-        self._name = worker
+        self._process = worker
         self._clock = clock
         self._worker: _Worker | None = None
         self._stopped: float | None = None
@@ -94,13 +99,13 @@ class _Lane:
 
     async def serve(self) -> None:
         while self._stopped is None:
-            worker = self._worker = _Worker(self._lane, self._settings, self._url, self._name)
+            worker = self._worker = _Worker(self.name, self._settings, self._url, self._process)
             for name, fn in self._tasks.items():
                 worker.add(name, fn)
             try:
                 await worker.run_async()
             except Exception as error:  # noqa: BLE001 - whatever it is: the lane is served, or nothing of it runs
-                log.warning("queue_lost", lane=self._lane, error=_said(error))
+                log.warning("queue_lost", lane=self.name, error=_said(error))
                 await self._clock.sleep(REST_S)
 
     def stop(self, within_s: float) -> None:

@@ -7,12 +7,14 @@ section 3 (background processing). Next: ``consumer.py``, ``../worker.py``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 import orjson
 
+from ..clock import Clock
+from ..errors import StoreUnavailable
 from ..store.guard import Store
 from ..store.script import Script
 
@@ -20,6 +22,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 TaskFn = Callable[..., Awaitable[None]]
 NAME = "{jobs}"
 """Of the queue in Redis: the braces keep all of it in one hash slot."""
+WATCH_S = 1.0
 PRIORITY = "normal"
 """streaq's only one here: urgency is a matter of lanes."""
 
@@ -67,6 +70,8 @@ class Queue:
         self._put = Script(store, __package__, "queue_put")
         self._cancel = Script(store, __package__, "queue_cancel")
         self._depth = Script(store, __package__, "queue_depth")
+        self.depths: dict[str, Depth] = {}
+        """As ``watch`` has read them last, by lane; none while Redis is away, and in processes that do not watch."""
 
     async def put(self, task: str, task_id: str, *args: Json, delay_s: float = 0.0) -> bool:
         """Have ``task`` (``LANE.NAME``) run with ``args``, in ``delay_s``; False: one with this id is still there."""
@@ -86,6 +91,16 @@ class Queue:
         keys = Keys(lane)
         waiting, delayed, running, oldest_ms = await self._depth((keys.stream, keys.delayed))
         return Depth(int(waiting), int(delayed), int(running), int(oldest_ms) / 1000)
+
+    async def watch(self, lanes: Iterable[str], clock: Clock) -> None:
+        """Read the depths each second, until cancelled."""
+        while True:
+            for lane in lanes:
+                try:
+                    self.depths[lane] = await self.depth(lane)
+                except StoreUnavailable:
+                    self.depths.pop(lane, None)
+            await clock.sleep(WATCH_S)
 
 
 def lane_of(task: str) -> str:

@@ -62,10 +62,8 @@ def new_id() -> str:
 async def test_a_signed_message_is_taken_once_and_its_repetition_noted(lab: Lab) -> None:
     message_id = new_id()
     assert await post(lab, *signed(message_id)) == (200, {"received": True, "duplicate": False})
-    assert await post(lab, *signed(message_id), path="/webhooks/of/acme") == (
-        200,
-        {"received": True, "duplicate": True},
-    )
+    body, headers = signed(message_id)
+    assert await post(lab, body, headers, "/webhooks/of/acme") == (200, {"received": True, "duplicate": True})
     first, second = await received(lab)
     row = (await lab.rows(2))[0]
     assert first == {

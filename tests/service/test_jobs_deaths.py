@@ -1,0 +1,157 @@
+"""Jobs while something dies: a worker (killed, stopped, told to end), Redis (killed, stopped)."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from door.parts import VALKEY_REST_S
+from service.tracks.work import request_id
+
+from ..collector import Collector
+from ..stack import Caller, Stack, eventually
+from .jobs import REDELIVER_S, STEPS, TOML, accepted, at_rest, document, has_ended, job, post, the_worker
+
+SLOW_MS = 400
+
+
+@pytest.fixture(scope="module")
+def _shared(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Stack]:
+    stack = Stack.start(tmp_path_factory.mktemp("deaths"), toml=TOML, collector=collector, worker=1)
+    yield stack
+    stack.end()
+
+
+@pytest.fixture
+async def stack(_shared: Stack) -> AsyncIterator[Stack]:
+    async with at_rest(_shared) as stack:
+        yield stack
+
+
+def steps_by_request(job_id: str, deliveries: int) -> dict[str, str]:
+    """Request id -> name, of each step in each delivery."""
+    names = [f"map/{number}" for number in range(1, STEPS)] + [
+        f"reduce/{level}/{n}" for level in (1, 2) for n in (1, 2)
+    ]
+    ids = range(1, deliveries + 1)
+    return {request_id(f"{job_id}/{name}", number): name for name in names for number in ids}
+
+
+async def paid(stack: Stack, job_id: str, deliveries: int) -> Counter[str]:
+    """How often the model has answered each step to its end."""
+    names = steps_by_request(job_id, deliveries)
+    calls = await stack.sim.calls()
+    return Counter(names[row["request_id"]] for row in calls if row["completed"] and row["request_id"] in names)
+
+
+async def under_way(stack: Stack, alice: Caller) -> str:
+    """A slow job of which some steps are done."""
+    await stack.sim.latency("anthropic", first_token_ms=SLOW_MS)
+    job_id = await accepted(alice)
+    await job(alice, job_id, lambda seen: seen["progress"]["done"] >= 4)
+    return job_id
+
+
+async def test_a_killed_workers_job_is_another_s_in_time_and_no_finished_step_is_paid_twice(stack: Stack) -> None:
+    alice = stack.caller()
+    second = await asyncio.to_thread(stack.start_worker)
+    job_id = await under_way(stack, alice)
+    # Both look alike: the one that runs the job is the one that has called.
+    tenant = alice.key.split("-")[1]
+    rows = await stack.told(f"select distinct instance from requests where method = 'WORK' and tenant = '{tenant}'")
+    pid = int(rows[0]["instance"].split("-")[0])
+    (victim,) = [process for process in stack.work if process.popen.pid == pid]
+    victim.kill()
+    killed_s = time.time()
+    seen = await job(alice, job_id, lambda _: True)
+    finished = seen["progress"]["done"]
+    again = await job(alice, job_id, lambda seen: seen["attempts"] == 2, within_s=10)
+    assert time.time() - killed_s < REDELIVER_S + 1, "taken over within seconds"
+    assert again["status"] == "running"
+    done = await job(alice, job_id, has_ended)
+    assert (done["status"], done["attempts"]) == ("completed", 2)
+    names = steps_by_request(job_id, 2)
+    after = [names[row["request_id"]] for row in await stack.sim.calls() if row["t"] > killed_s]
+    assert len(after) == STEPS - finished, "what was finished is not asked again"
+    assert second.popen.poll() is None or victim is second
+
+
+async def test_a_stopped_workers_job_is_another_s_and_its_late_effects_are_refused(stack: Stack) -> None:
+    alice = stack.caller()
+    first = the_worker(stack)
+    job_id = await under_way(stack, alice)
+    second = await asyncio.to_thread(stack.start_worker)
+    first.stop()
+    await job(alice, job_id, lambda seen: seen["attempts"] == 2, within_s=15)
+    first.go_on()
+    done = await job(alice, job_id, has_ended)
+    assert (done["status"], done["progress"]["done"]) == ("completed", STEPS)
+
+    async def noticed() -> bool:
+        return bool(first.lines(event="task_taken_over"))
+
+    await eventually(noticed, "the first one to notice")
+    assert not second.lines(event="task_taken_over")
+    assert (
+        len(await stack.told(f"select 1 from log_records where event = 'gauntlet.job' and body like '%{job_id}%'")) == 1
+    )
+
+
+async def test_at_sigterm_a_worker_leaves_its_job_to_the_next_one(stack: Stack) -> None:
+    alice = stack.caller()
+    job_id = await under_way(stack, alice)
+    first = the_worker(stack)
+    began_s = time.monotonic()
+    await asyncio.to_thread(first.end)
+    assert first.popen.returncode == 0
+    assert time.monotonic() - began_s < 14
+    await asyncio.to_thread(stack.start_worker)
+    done = await job(alice, job_id, has_ended)
+    assert done["status"] == "completed"
+    assert max((await paid(stack, job_id, done["attempts"])).values()) == 1, "it had time for what was under way"
+
+
+async def test_redis_is_killed_during_a_job_and_during_a_post(stack: Stack) -> None:
+    alice = stack.caller()
+    job_id = await under_way(stack, alice)
+    stack.valkey.kill()
+    began_s = time.monotonic()
+    refused = await post(alice, document(1), key="while-redis-is-away")
+    assert (refused.status, refused.json()["code"]) == (503, "store_unavailable")
+    assert time.monotonic() - began_s < 1
+    await asyncio.sleep(VALKEY_REST_S)
+    stack.valkey.start()
+    done = await job(alice, job_id, has_ended, within_s=60)
+    assert done["status"] == "completed", done
+    again = await post(alice, document(1), key="while-redis-is-away")
+    assert again.status == 202
+    await job(alice, again.json()["job_id"], has_ended)
+
+
+async def test_redis_stands_still_during_a_job(stack: Stack) -> None:
+    alice = stack.caller()
+    job_id = await under_way(stack, alice)
+    stack.valkey.stop()
+    began_s = time.monotonic()
+    refused = await post(alice, document(1))
+    assert refused.status == 503
+    assert time.monotonic() - began_s < 1
+    await asyncio.sleep(5)
+    stack.valkey.go_on()
+    done = await job(alice, job_id, has_ended, within_s=60)
+    assert done["status"] == "completed", done
+
+
+async def test_a_job_whose_task_was_lost_is_put_again(stack: Stack) -> None:
+    alice = stack.caller()
+    worker = the_worker(stack)
+    worker.stop()
+    job_id = await accepted(alice, document(1))
+    async with Redis.from_url(stack.valkey.url) as redis:
+        await redis.delete(f"streaq:{{jobs}}:jobs:task:data:{job_id}", "streaq:{jobs}:jobs:queues:normal")
+    worker.go_on()
+    done = await job(alice, job_id, has_ended)
+    assert done["status"] == "completed"
