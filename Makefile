@@ -1,6 +1,7 @@
 # Needs Python >= 3.11 and make (GNU make 3.81 will do). Every target first brings .venv up to date with the lock file.
 #   make up      start everything      make test    run the tests       make lock    resolve the dependencies anew
 #   make check   lint and types        make bench   measure the speed   make clean   forget .venv and caches
+#   make bench-retrieval     recall and MRR of each step of the search
 #   make scenarios     every load scenario in full with three seeds (about an hour; ARGS="--short --seeds 7": ten minutes)
 #   make screenshots   pictures of the dashboard's pages, for docs/screenshots
 
@@ -17,7 +18,7 @@ ARGS :=
 # A checkout that was moved or copied: what .venv runs is where it was, so it is installed anew.
 MOVED := $(shell test ! -f $(INSTALLED) || test "`cat $(INSTALLED)`" = "`pwd`" || rm $(INSTALLED))
 
-.PHONY: help up test check bench scenarios screenshots lock clean
+.PHONY: help up test check bench bench-retrieval scenarios screenshots lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,6 +36,9 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+bench-retrieval: $(INSTALLED)
+	@$(BIN)/python -m loadtests.bench.retrieval.quality $(ARGS)
 
 scenarios: $(INSTALLED)
 	@$(BIN)/python -m gauntlet scenarios $(ARGS)

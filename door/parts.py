@@ -117,4 +117,6 @@ def upstreams(url: Callable[[str], str]) -> dict[str, str]:
         "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": url("anthropic"),
         "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": url("openai") + "/v1",
         "GAUNTLET_PAYMENTS__BASE_URL": url("payments"),
+        "GAUNTLET_RETRIEVAL__EMBEDDINGS__BASE_URL": url("retrieval") + "/v1",
+        "GAUNTLET_RETRIEVAL__RERANK__BASE_URL": url("retrieval") + "/v1",
     }

@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -38,10 +38,11 @@ from .llm.routes import routes_of
 from .observability import logs
 from .observability.telemetry import Telemetry
 from .orphan import end_with_parents
+from .retrieval.build import RetrievalLayer
 from .sessions.endpoints import Sessions
 from .sessions.idempotency import Idempotency
 from .sessions.threads import Threads
-from .settings import PAYMENTS, Settings, load, provider_key
+from .settings import EMBEDDINGS, PAYMENTS, RERANK, Settings, load, provider_key
 from .stages.breaker import Breaker
 from .stages.budget import Budgets
 from .stages.bulkhead import Bulkhead
@@ -95,7 +96,13 @@ class Service:
         self.providers = providers_of(settings, clock)
         store, replica, settle = self.store, self.replica, self.settle
         has_payments = settings.payments.base_url is not None
-        names = [*settings.providers, *([PAYMENTS] if has_payments else [])]
+        searched = settings.retrieval if settings.retrieves else None
+        names = [
+            *settings.providers,
+            *([PAYMENTS] if has_payments else []),
+            *([EMBEDDINGS] if searched and searched.embeddings.base_url else []),
+            *([RERANK] if searched and searched.rerank.base_url else []),
+        ]
         worker = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.telemetry = Telemetry(settings, instance=worker, clock=clock)
         self.lag = Lag(limit_s=settings.admission_lag_s, clock=clock)
@@ -114,12 +121,39 @@ class Service:
         self.rate_limit = RateLimit(settings.rate_limit, budgets=self.budgets, store=store, settle=settle, clock=clock)
         self.retry = Retry(settings.retry, clock=clock)
         limits = {name: given.bulkhead for name, given in settings.providers.items()}
-        self.bulkhead = Bulkhead({**limits, PAYMENTS: settings.payments.bulkhead})
+        self.bulkhead = Bulkhead(
+            {
+                **limits,
+                PAYMENTS: settings.payments.bulkhead,
+                EMBEDDINGS: settings.retrieval.embeddings.bulkhead,
+                RERANK: settings.retrieval.rerank.bulkhead,
+            }
+        )
         self.switches = Switches(store, replica, worker=worker, clock=clock, changed=self.telemetry.switches_changed)
         self.liveness = Liveness(store, worker=worker, clock=clock)
+        self.in_flight: Callable[[], int] = lambda: 0
+        self.retrieval: RetrievalLayer | None = None
+        if searched:
+            self.retrieval = RetrievalLayer(
+                settings,
+                around=lambda call: compose([self.retry, self.breaker, self.bulkhead], call),
+                store=store,
+                replica=replica,
+                settle=settle,
+                pressure=lambda: max(self.in_flight() / settings.admission, self.lag.share),
+                ended=self.telemetry.ended,
+                clock=clock,
+            )
+        retrieval = self.retrieval
         stages: dict[str, Stage] = {
             "cache": Cache(
-                settings.cache, store=store, replica=replica, liveness=self.liveness, settle=settle, clock=clock
+                settings.cache,
+                store=store,
+                replica=replica,
+                liveness=self.liveness,
+                settle=settle,
+                clock=clock,
+                corpus_version=lambda: retrieval.corpus.version if retrieval else 0,
             ),
             "rate_limit": self.rate_limit,
             "fallback": Fallback(settings.fallback, returns_in_s=self.breaker.returns_in_s, clock=clock),
@@ -127,9 +161,12 @@ class Service:
             "breaker": self.breaker,
             "bulkhead": self.bulkhead,
         }
-        self.chain = compose(
-            [stages[name] for name in settings.order], Call(self.providers, settings.providers, clock=clock)
+        ladder = settings.order.index("fallback")
+        outside, inside = (
+            [stages[name] for name in part] for part in (settings.order[:ladder], settings.order[ladder:])
         )
+        asking = compose(inside, Call(self.providers, settings.providers, clock=clock))
+        self.chain = compose(outside, retrieval.before(asking) if retrieval else asking)
         self.payments: Payments | None = None
         if has_payments:
             self.payments = Payments(
@@ -161,11 +198,15 @@ class Service:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self.lag.start()
+        if self.retrieval is not None and self.settings.retrieval.at_start:
+            self.retrieval.get_ready()
 
     async def stop(self) -> None:
         """Settle what was posted, end every connection, and tell of it to the last."""
         self.lag.stop()
         try:
+            if self.retrieval is not None:
+                await self.retrieval.aclose()
             await self.settle.drain()
             await self.switches.leave()
             await asyncio.gather(self.replica.aclose(), self.liveness.aclose())
@@ -244,6 +285,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         app.include_router(refund.router)
     if settings.queue.enabled:
         app.include_router(WebhookEndpoints(service.webhooks).router)
+        app.include_router(service.background.jobs.router)
     if service.runs is not None:
         agent = Agent(
             settings.agent,
@@ -256,7 +298,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
             body_max_bytes=most_bytes,
         )
         app.include_router(agent.router)
-        app.include_router(service.background.jobs.router)
+    if service.retrieval is not None:
+        app.include_router(service.retrieval.router(switches=switches, body_max_bytes=most_bytes))
     app.add_api_route("/ready", service.ready, methods=["GET"], tags=["health"])
     app.add_exception_handler(GauntletError, _explain)
     app.add_exception_handler(HTTPException, _explain_http)
@@ -265,7 +308,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     hot = {"/chat": chat.chat, "/chat/stream": chat.stream, "/v1/chat/completions": completions.complete}
     admitted = Admission(Direct(app, hot), limit=settings.admission, lag=service.lag)
     telemetry = service.telemetry
-    telemetry.watch(service, lambda: admitted.in_flight)
+    service.in_flight = lambda: admitted.in_flight
+    telemetry.watch(service, service.in_flight)
     return Health(
         RequestContext(
             admitted,

@@ -58,6 +58,11 @@ class Lag:
         """
         return self._bounded_s > self._limit_s
 
+    @property
+    def share(self) -> float:
+        """How late the loop is, in parts of its limit: above 1 it is ``behind``."""
+        return self._bounded_s / self._limit_s
+
     def lost_s(self, last_s: float) -> float:
         """For how many of the last seconds (at most ``REMEMBERED_S``) the loop was late."""
         since_s = self._clock.monotonic() - last_s

@@ -37,8 +37,13 @@ BrokenStream = Literal["restart", "error", "buffer"]
 NAME = r"^[A-Za-z0-9_.@-]{1,64}$"
 """Tenants and users: no character that separates the parts of a key in Redis."""
 STAGES = ("cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead")
+SWITCHES = (*STAGES, "retrieval", "rerank")
+"""What an operator may switch off: the stages, and what a route with retrieval does before it asks a model."""
 PAYMENTS = "payments"
 """The payments provider's name among the circuits and bulkheads."""
+EMBEDDINGS, RERANK = "embeddings", "rerank"
+"""The names of retrieval's two dependencies there."""
+SEARCHERS = frozenset({EMBEDDINGS, RERANK})
 
 
 class ConfigurationError(Exception):
@@ -79,6 +84,7 @@ class RouteSettings(_Section):
     broken_stream: BrokenStream = Field("restart", description="`restart`, `error` or `buffer`")
     deadline_s: Seconds = Field(5.0, description="for an answer, or for the first token of a stream")
     max_tokens: Count = Field(1024, description="longest answer")
+    retrieval: bool = Field(False, description="give the model passages of the corpus to answer from, and cite them")
 
 
 class KeySettings(_Section):
@@ -262,6 +268,51 @@ class QueueSettings(_Section):
     at_once: Count = Field(8, description="tasks of each track that a worker process runs at once")
 
 
+class EmbeddingsSettings(_Section):
+    """The embeddings API: any server that speaks OpenAI's `/v1/embeddings` (vLLM, TEI, Ollama, the APIs)."""
+
+    base_url: str | None = Field(
+        "http://127.0.0.1:8104/v1", description="with its `/v1`; not set: search by words only"
+    )
+    api_key_env: str = Field("OPENAI_API_KEY", description="the environment variable that holds its key")
+    model: str = Field("text-embedding-3-small", description="vectors of another model are made anew, for all passages")
+    dimensions: Count | None = Field(None, description="asked for where set; else the model's own")
+    timeout_s: Seconds = Field(0.15, description="for one call: half of retrieval's deadline, so that words are left")
+    connect_timeout_s: Seconds = Field(0.1, description="for a connection")
+    bulkhead: Count = Field(64, description="calls at once per worker")
+    cache_s: Seconds = Field(86_400.0, description="how long a question's vector is kept in Redis")
+
+
+class RerankSettings(_Section):
+    """The reranker: any server that speaks `/v1/rerank` as Jina, Cohere, vLLM and TEI's gateways do."""
+
+    base_url: str | None = Field("http://127.0.0.1:8104/v1", description="with its `/v1`; not set: the fused order")
+    api_key_env: str = Field("RERANK_API_KEY", description="the environment variable that holds its key")
+    model: str = Field("bge-reranker-v2-m3", description="the model there")
+    timeout_s: Seconds = Field(0.15, description="for one call: what a slow question's vector leaves of the deadline")
+    connect_timeout_s: Seconds = Field(0.1, description="for a connection")
+    bulkhead: Count = Field(64, description="calls at once per worker")
+    usd_per_mtok: Usd = Field(
+        0.0, description="its price; no table of prices lists rerankers, and one's own costs none"
+    )
+
+
+class RetrievalSettings(_Section):
+    """Layer 3: what a route with `retrieval` does before it asks a model."""
+
+    deadline_s: Seconds = Field(0.3, description="for all of it; at most a quarter of what a request has left")
+    passages: int = Field(5, ge=1, le=20, description="given to the model")
+    fewer_passages: int = Field(2, ge=1, le=20, description="given to it under pressure")
+    candidates: int = Field(20, ge=1, le=100, description="of each search, and after fusion to the reranker")
+    rerank_until: Share = Field(0.5, description="share of `admission` in flight from which nothing is reranked: first")
+    more_until: Share = Field(0.7, description="and from which the model gets `fewer_passages`: next")
+    search_until: Share = Field(0.85, description="and from which nothing is searched; also while a worker is behind")
+    handbook: bool = Field(True, description="a store without a corpus gets the handbook that ships with the project")
+    at_start: bool = Field(False, description="get ready at start, and not when the first question needs it")
+    embeddings: EmbeddingsSettings = EmbeddingsSettings()
+    rerank: RerankSettings = RerankSettings()
+
+
 PSEUDONYM_KEY = "workbench"
 """The workbench's; anybody can undo its hashes by trying names."""
 
@@ -327,6 +378,14 @@ DEFAULTS: dict[str, Any] = {
                 {"provider": "anthropic", "model": "claude-haiku-5-5"},
             ]
         },
+        "handbook": {
+            "retrieval": True,
+            "rungs": [
+                {"provider": "anthropic", "model": "claude-opus-4-7"},
+                {"provider": "openai", "model": "gpt-5.5"},
+                {"provider": "openai", "model": "gpt-5.4-mini", "smaller": True},
+            ],
+        },
     },
 }
 _LIFTED = {"requests_per_min": 100_000_000, "burst": 100_000_000, "tokens_per_min": 100_000_000_000}
@@ -342,6 +401,11 @@ PROFILES: dict[str, dict[str, Any]] = {
         "payments": {"base_url": None},
         "agent": {"orders": None},
         "webhooks": {"http": False, "allowed_networks": (), "allowed_ports": (443, 8443)},
+        "retrieval": {
+            "handbook": False,
+            "embeddings": {"base_url": "https://api.openai.com/v1"},
+            "rerank": {"base_url": None},
+        },
     },
     # Limits lifted, so that a benchmark measures the path and not the limiter.
     "bench": {
@@ -349,7 +413,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "admission_lag_s": 60.0,
         "rate_limit": {"user": _LIFTED, "tenant": _LIFTED},
         "providers": {"anthropic": _WIDE, "openai": _WIDE},
-        "routes": {"default": {"deadline_s": 30.0}, "economy": {"deadline_s": 30.0}},
+        "routes": {name: {"deadline_s": 30.0} for name in ("default", "economy", "handbook")},
     },
 }
 
@@ -372,6 +436,18 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("REDIS_URL", "GAUNTLET_REDIS_URL", "redis_url"),
         pattern=r"^(redis|rediss|unix)://",
         description="the store; from the environment as `REDIS_URL`",
+    )
+    qdrant_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("QDRANT_URL", "GAUNTLET_QDRANT_URL", "qdrant_url"),
+        pattern=r"^https?://",
+        description="a Qdrant server for all workers, also as `QDRANT_URL`; not set: in the memory of each",
+    )
+    qdrant_api_key: str | None = Field(
+        None,
+        validation_alias=AliasChoices("QDRANT_API_KEY", "GAUNTLET_QDRANT_API_KEY", "qdrant_api_key"),
+        repr=False,
+        description="of that server, also as `QDRANT_API_KEY`",
     )
     admission: Count = Field(512, description="requests in flight per worker; beyond it 503")
     admission_lag_s: Seconds = Field(
@@ -397,6 +473,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     jobs: JobSettings = JobSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     agent: AgentSettings = AgentSettings()
     capture_content: bool = Field(
@@ -468,8 +545,9 @@ class Settings(BaseSettings):
             raise ValueError(f"order: must name each of {', '.join(STAGES)} once, given {', '.join(self.order)}")
         if self.default_route not in self.routes:
             raise ValueError(f"default_route: {self.default_route!r} is none of the routes {', '.join(self.routes)}")
-        if PAYMENTS in self.providers:
-            raise ValueError(f"providers.{PAYMENTS}: this name is taken by the payments provider; choose another")
+        for taken in (PAYMENTS, EMBEDDINGS, RERANK):
+            if taken in self.providers:
+                raise ValueError(f"providers.{taken}: this name is taken by the service's own part; choose another")
         for alias, route in self.routes.items():
             for rung in route.rungs:
                 if rung.provider not in self.providers:
@@ -488,7 +566,13 @@ class Settings(BaseSettings):
     def key_variables(self) -> list[str]:
         """The environment variables that hold the keys of what is configured."""
         named = [provider.api_key_env for provider in self.providers.values()]
-        return named if self.payments.base_url is None else [*named, self.payments.api_key_env]
+        used = (self.payments, *((self.retrieval.embeddings, self.retrieval.rerank) if self.retrieves else ()))
+        return list(dict.fromkeys([*named, *(part.api_key_env for part in used if part.base_url is not None)]))
+
+    @property
+    def retrieves(self) -> bool:
+        """Whether any route does."""
+        return any(route.retrieval for route in self.routes.values())
 
 
 WORKBENCH_KEY = "workbench"

@@ -305,7 +305,7 @@ class Simulator:
     async def reset(self) -> None:
         """No faults, quick answers, an empty ledger."""
         await self.heal()
-        for target in ("anthropic", "openai", "payments", "webhooks"):
+        for target in ("anthropic", "openai", "payments", "embeddings", "rerank", "webhooks"):
             await self.latency(target)
         answer = await self.stack.request("DELETE", f"{self.url}/sim/ledger")
         assert answer.status < 300, answer.body
@@ -379,6 +379,8 @@ class Stack:
             "REDIS_URL": valkey.url,
             "GAUNTLET_PROVIDERS__ANTHROPIC__BASE_URL": f"http://127.0.0.1:{sim_ports['anthropic']}",
             "GAUNTLET_PROVIDERS__OPENAI__BASE_URL": f"http://127.0.0.1:{sim_ports['openai']}/v1",
+            "GAUNTLET_RETRIEVAL__EMBEDDINGS__BASE_URL": f"http://127.0.0.1:{sim_ports['retrieval']}/v1",
+            "GAUNTLET_RETRIEVAL__RERANK__BASE_URL": f"http://127.0.0.1:{sim_ports['retrieval']}/v1",
             **({"GAUNTLET_PAYMENTS__BASE_URL": f"http://127.0.0.1:{sim_ports['payments']}"} if payments else {}),
             **env,
         }

@@ -13,6 +13,7 @@ WITH parsed AS (
       "cost_nano_usd": "BIGINT", "unpriced": "INTEGER", "saved_nano_usd": "BIGINT", "max_tokens": "BIGINT",
       "charge_key": "VARCHAR", "replayed": "BOOLEAN", "off": ["VARCHAR"], "kept": "VARCHAR", "weight": "DOUBLE",
       "cause": "VARCHAR", "step": "VARCHAR",
+      "retrieval": {"passages": "INTEGER", "mode": "VARCHAR", "cached": "BOOLEAN", "duration_ms": "DOUBLE"},
       "path": [["JSON"]],
       "attempts": [{
         "n": "INTEGER", "target": "VARCHAR", "model": "VARCHAR", "status": "VARCHAR", "upstream_status": "INTEGER",

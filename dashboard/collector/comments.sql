@@ -79,6 +79,7 @@ COMMENT ON COLUMN requests."unpriced" IS 'attempts without a price';
 COMMENT ON COLUMN requests."saved_nano_usd" IS 'nano-USD that the answer had cost when it came from the cache or was shared';
 COMMENT ON COLUMN requests."max_tokens" IS 'the most tokens that the answer may have';
 COMMENT ON COLUMN requests."charge_key" IS 'Idempotency-Key that went to the payments provider';
+COMMENT ON COLUMN requests."retrieval" IS 'what was found before a model was asked: passages, mode, cached (whether the vector of the question was known), duration_ms; null on routes without';
 COMMENT ON COLUMN requests."replayed" IS 'whether the stored response of an earlier request was sent';
 COMMENT ON COLUMN requests."off" IS 'stages that were switched off';
 COMMENT ON COLUMN requests."kept" IS 'why the trace was kept; NULL when it was not';

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS stored.requests (
   provider VARCHAR, model VARCHAR, finish_reason VARCHAR, first_token_ms DOUBLE,
   input_tokens BIGINT, output_tokens BIGINT, cached_tokens BIGINT, cost_nano_usd BIGINT, unpriced INTEGER,
   saved_nano_usd BIGINT, max_tokens BIGINT, charge_key VARCHAR, replayed BOOLEAN, "off" VARCHAR[],
+  retrieval STRUCT(passages INTEGER, "mode" VARCHAR, cached BOOLEAN, duration_ms DOUBLE),
   kept VARCHAR, weight DOUBLE, cause VARCHAR, step VARCHAR
 );
 

@@ -16,7 +16,7 @@ from ..feed.feed import feed
 from ..look import states
 from ..look.glossary import explained
 
-TARGETS = ("anthropic", "openai", "payments")
+TARGETS = ("anthropic", "openai", "payments", "embeddings", "rerank")
 DURATIONS_S: dict[str, float | None] = {
     "5 s": 5.0,
     "15 s": 15.0,
@@ -64,6 +64,9 @@ PAYMENTS = (
     *(button for button in CHATS if button.words in ("Outage", "429 limit", "Refuse", "Reset", "Hang", "Bad body")),
     Button("charge_then_drop", "Pay + drop", "The money moves, then the connection drops."),
 )
+SEARCHERS = PAYMENTS[:-1]
+BUTTONS = {"payments": PAYMENTS, "embeddings": SEARCHERS, "rerank": SEARCHERS}
+"""What breaks those that answer no chat."""
 _SENT_AS = {"stream_error": "kind", "bad_body": "kind"}
 
 
@@ -87,7 +90,7 @@ def _show_buttons() -> None:
     )
     given = _show_parameters()
     columns = st.columns(2)
-    for place, button in enumerate(PAYMENTS if target == "payments" else CHATS):
+    for place, button in enumerate(BUTTONS.get(target, CHATS)):
         if columns[place % 2].button(
             button.words, key=f"fault_{target}_{button.words}", help=button.does, width="stretch"
         ):

@@ -44,6 +44,10 @@ TERMS: dict[str, str] = {
     "Chapter, sections 4 and 8.",
     "retry": "408, 429, 5xx, timeouts and broken connections only, before the first token only, with full jitter, "
     "within a budget and the deadline. Chapter, section 5.",
+    "retrieval": "Before a model is asked, a route with retrieval searches the handbook by words and by vectors, and "
+    "gives the model the best passages. Off: it answers from the conversation. Chapter, section 1 (layer 3).",
+    "rerank": "A reranker reads question and passage together and puts the best first. It is the first thing to "
+    "be left out under pressure; off: the fused order of the two searches. Chapter, section 1 (layer 3).",
     "bulkhead": "So many calls at once per provider and worker; a full one fails fast to the next rung, so that one "
     "hanging provider cannot take every slot. (Nygard, Release It!)",
     "call": "The provider's API with timeouts for connecting, the first token, idling and the whole. "

@@ -26,6 +26,8 @@ FAIL_OVERS = frozenset(
 )
 """(stage, decision) that say why the next call is on another rung, or why a rung was not called at all."""
 
+SEARCHERS = frozenset({"embeddings", "rerank"})
+"""Targets that a search calls, before a model is asked."""
 ROUNDED_MS = 0.05
 """Times of spans and of records are rounded differently."""
 
@@ -69,7 +71,7 @@ def links(attempts: Sequence[Json], spans: Sequence[Json], decisions: Sequence[J
     by_number = {attempt["n"]: attempt for attempt in attempts}
     found: list[Link] = []
     for place, attempt in enumerate(attempts):
-        usual = attempts[place - 1] if place else None
+        usual = next((one for one in reversed(attempts[:place]) if _end(one) == _end(attempt)), None)
         before = by_number.get(linked.get(attempt["n"]), usual)
         between = [one for one in decided if _is_between(one, before, attempt)]
         if before is None:
@@ -79,6 +81,12 @@ def links(attempts: Sequence[Json], spans: Sequence[Json], decisions: Sequence[J
         else:
             found.append(Link("fail-over", before["n"], _said(between, FAIL_OVERS, attempt)))
     return found
+
+
+def _end(attempt: Json) -> str:
+    """What a call was made for: a search's calls are no fail-overs of each other, nor of a model's."""
+    target = str(attempt["target"])
+    return target if target in SEARCHERS else ""
 
 
 def linked_traces(spans: Sequence[Json]) -> list[str]:

@@ -15,6 +15,7 @@ from ..story import words
 
 STAGES = ("cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead", "call")
 """The order in which the service is shipped."""
+SEARCH = "retrieval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class Row:
 def rows_of(path: Sequence[Mapping[str, Any]]) -> list[Row]:
     """The rows of a path as `?explain=1` gives it: stage, decision, inputs, `t_ms`, `duration_ms`. One row at least."""
     rows = [Row("")]
+    path = _without_search(path)
     for at, event in enumerate(path):
         stage, decision, inputs = event["stage"], event["decision"], event["inputs"]
         tile = _tile(rows, stage, decision, inputs)
@@ -142,6 +144,17 @@ def rows_of(path: Sequence[Mapping[str, Any]]) -> list[Row]:
             state = _STATES.get(pair, State.FAILED if stage == "call" else State.PASSED)
         tile.lines.append(Line(decision, words.sentence(stage, decision, inputs), event["t_ms"], took_ms, state))
     return rows
+
+
+def _without_search(path: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The path without what a search did before a model was asked: it goes through stages of its own."""
+    until = max((at for at, event in enumerate(path) if event["stage"] == SEARCH), default=-1)
+    inner = STAGES[STAGES.index("retry") :]
+    return [
+        event
+        for at, event in enumerate(path)
+        if event["stage"] != SEARCH and (at > until or event["stage"] not in inner)
+    ]
 
 
 def _waits(event: Mapping[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """The simulated model: it answers by extraction from what the prompt brings (DESIGN section 5).
 
 Order of preference: sentences of the system prompt, of the context in the last message and of earlier turns that share
-words with the question; else the notes of `notes.py`; else it says what it was asked and that nothing was given. So an
+words with the question, those of numbered sources with their number behind them, as such prompts ask; else the notes
+of `notes.py`; else it says what it was asked and that nothing was given. So an
 answer shows whether retrieval and memory reached the prompt. Deterministic in the prompt; with a temperature above 0
 also in the seed. A prompt that asks for one JSON object gets that (`forms.py`). Read `generation.py` next: it holds the
 prompt and the answer.
@@ -9,8 +10,10 @@ prompt and the answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
+from html import unescape
 
 from .chance import unit
 from .forms import filled
@@ -28,6 +31,9 @@ _ASKED = "You asked: "
 _WROTE = "You wrote: "
 _NO_CONTEXT = "No context about this was given to me, so I cannot answer it from what I know."
 
+_RETRIEVED = re.compile(r"<retrieved>.*?</retrieved>", re.DOTALL)
+_SOURCE = re.compile(r'<source n="(\d+)"[^>]*>\n(.*?)\n</source>', re.DOTALL)
+_MARK = re.compile(r" ?\[\d+\]")
 _LEADS = ("", "In short: ", "Put briefly: ", "Here is what matters: ")
 
 
@@ -38,14 +44,24 @@ def answer(system: str, turns: Sequence[tuple[str, str]], temperature: float = 0
         return form
     question, aside = _question(last)
     asked = frozenset(word for _, found in sentences(question) for word in found)
-    pool = [(sentence, found, "") for sentence, found in (*sentences(system), *aside)]
+    pool = [*_given(system), *((sentence, found, "") for sentence, found in aside)]
     for role, text in turns[:-1]:
         source = "user" if role == "user" else ""
-        pool += [(said, found, source) for said, found in sentences(text) if _is_statement(said)]
+        plain = _MARK.sub("", text)  # the numbers of earlier turns mean other sources
+        pool += [(said, found, source) for said, found in sentences(plain) if _is_statement(said)]
     text = _extract(asked, tuple(pool)) or _from_notes(asked) or _nothing(question)
     if temperature > 0:
         text = _LEADS[int(unit(seed, question) * len(_LEADS))] + text
     return text
+
+
+def _given(system: str) -> list[tuple[str, frozenset[str], str]]:
+    """Sentences of the system prompt; of what was retrieved only the numbered sources, with their numbers."""
+    pool = [(sentence, found, "") for sentence, found in sentences(_RETRIEVED.sub("", system))]
+    for block in _RETRIEVED.findall(system):
+        for number, text in _SOURCE.findall(block):
+            pool += [(sentence, found, f"[{number}]") for sentence, found in sentences(unescape(text))]
+    return pool
 
 
 def _question(text: str) -> tuple[str, tuple[tuple[str, frozenset[str]], ...]]:
@@ -74,7 +90,8 @@ def _extract(asked: frozenset[str], pool: tuple[tuple[str, frozenset[str], str],
     top = sorted((entry for entry in scored if entry[0] >= 0.6 * best), key=lambda e: (-e[0], -e[1]))[:MAX_SENTENCES]
     chosen: dict[str, str] = {}
     for _, _, sentence, source in sorted(top, key=lambda e: e[1]):
-        chosen.setdefault(sentence, f"{_SAID}{sentence}" if source == "user" else sentence)
+        cites = f" {source}" if source.startswith("[") else ""
+        chosen.setdefault(sentence, f"{_SAID}{sentence}" if source == "user" else f"{sentence}{cites}")
     return " ".join(chosen.values())
 
 

@@ -19,8 +19,8 @@ from .errors import Headers, RefusalError, openai_shape
 from .models import Document
 from .prices import Models
 from .quota import Quota, openai_headers
-from .vectors import embed, similarity
-from .wording import rarity, words
+from .relevance import relevance
+from .vectors import embed
 
 DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 FAKE_DIMENSIONS = 256
@@ -116,16 +116,6 @@ class Rerank(RetrievalProvider):
             "meta": {"billed_units": {"search_units": 1}},
         }
         return Document(document, {"results": []})
-
-
-def relevance(query: str, documents: list[str]) -> list[float]:
-    """Return how well each document fits `query`, 0 to 1: the share of the query's rare words, and the cosine."""
-    found = [set(words(text)) for text in documents]
-    asked = set(words(query))
-    weight = rarity(found)
-    total = sum(weight.get(word, 1.0) for word in asked) or 1.0
-    covered = [sum(weight[word] for word in asked & have) / total for have in found]
-    return [0.7 * share + 0.3 * similarity(query, text) for share, text in zip(covered, documents, strict=True)]
 
 
 def _texts(given: Any, name: str, most: int) -> list[str]:

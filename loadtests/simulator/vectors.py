@@ -1,7 +1,7 @@
-"""Embeddings without a model: hashed words and letter groups, normalised (DESIGN section 5).
+"""Embeddings without a model: hashed words, letter groups and concepts, normalised (DESIGN section 5).
 
-Texts that share words, or parts of words, get vectors that point the same way, which is what a retrieval layer needs
-to be exercised. Read `retrieval.py` next: it serves them.
+Texts that share words, parts of words or what words mean get vectors that point the same way, which is what a
+retrieval layer needs to be exercised. Read `relevance.py` next: what compares two texts more closely.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import math
 from functools import lru_cache
 from zlib import crc32
 
+from .concepts import concepts
 from .wording import words
 
 _WORD_WEIGHT = 1.0
 _GROUP_WEIGHT = 0.4
+_CONCEPT_WEIGHT = 0.6
 _GROUP = 3
 
 
 @lru_cache(maxsize=8192)
 def features(text: str) -> tuple[tuple[int, float], ...]:
-    """Return the hashed features of `text` as (hash, weight): its words, and groups of three letters in them."""
+    """Return the hashed features of `text` as (hash, weight): words, groups of three letters, concepts."""
     found: dict[int, float] = {}
     for word in words(text):
         key = crc32(word.encode())
@@ -27,6 +29,9 @@ def features(text: str) -> tuple[tuple[int, float], ...]:
         for i in range(len(word) - _GROUP + 1):
             key = crc32(b"~" + word[i : i + _GROUP].encode())
             found[key] = found.get(key, 0.0) + _GROUP_WEIGHT
+        for concept in concepts(word):
+            key = crc32(b"@%d" % concept)
+            found[key] = found.get(key, 0.0) + _CONCEPT_WEIGHT
     return tuple(found.items())
 
 
@@ -40,11 +45,3 @@ def embed(text: str, dimensions: int) -> list[float]:
     if length == 0.0:
         return [1.0] + [0.0] * (dimensions - 1)
     return [value / length for value in vector]
-
-
-def similarity(left: str, right: str) -> float:
-    """Return the cosine of the features of two texts, 0 to 1."""
-    a, b = dict(features(left)), dict(features(right))
-    dot = sum(weight * b.get(key, 0.0) for key, weight in a.items())
-    norm = math.sqrt(sum(w * w for w in a.values()) * sum(w * w for w in b.values()))
-    return dot / norm if norm else 0.0

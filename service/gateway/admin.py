@@ -7,7 +7,7 @@ from pydantic import create_model
 from starlette.responses import Response
 
 from ..errors import NotFound
-from ..settings import STAGES
+from ..settings import SWITCHES
 from ..stages.breaker import Breaker
 from ..stages.switches import Switches
 from .auth import require_admin
@@ -18,7 +18,7 @@ from .document import json_response, takes
 if TYPE_CHECKING:
     from ..observability.telemetry import Telemetry
 
-StagesBody: type[Strict] = create_model("StagesBody", __base__=Strict, **dict.fromkeys(STAGES, (bool | None, None)))  # type: ignore[call-overload]
+StagesBody: type[Strict] = create_model("StagesBody", __base__=Strict, **dict.fromkeys(SWITCHES, (bool | None, None)))  # type: ignore[call-overload]
 """Stages to switch: name to on (true) or off (false); those left out stay as they are."""
 
 

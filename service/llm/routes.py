@@ -26,6 +26,7 @@ class Route:
     broken_stream: BrokenStream
     deadline_s: float
     max_tokens: int
+    retrieval: bool = False
 
 
 def routes_of(settings: Settings) -> Mapping[str, Route]:
@@ -37,6 +38,7 @@ def routes_of(settings: Settings) -> Mapping[str, Route]:
             broken_stream=given.broken_stream,
             deadline_s=given.deadline_s,
             max_tokens=given.max_tokens,
+            retrieval=given.retrieval,
         )
         for alias, given in settings.routes.items()
     }

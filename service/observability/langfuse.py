@@ -13,7 +13,7 @@ from opentelemetry.context import Context as TraceContext
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
-from ..settings import PAYMENTS, Settings
+from ..settings import PAYMENTS, SEARCHERS, Settings
 from ..stages.ask import Attempt
 from . import names
 from .traces import Content, GivenIds, Kept, as_json, ns
@@ -41,7 +41,7 @@ class LangfuseSink:
 
     def tell(self, kept: Kept) -> None:
         """One trace; nothing for a request that asked no model."""
-        attempts = [attempt for attempt in kept.attempts if attempt.provider != PAYMENTS]
+        attempts = [attempt for attempt in kept.attempts if attempt.provider not in SEARCHERS | {PAYMENTS}]
         if not attempts:
             return
         record = kept.record

@@ -7,10 +7,11 @@ Everything is counted, whatever the sampling keeps; an exemplar is given only wh
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..settings import PAYMENTS
+from ..settings import SEARCHERS
 from . import names
 from .meter import Meter, Reading
 from .record import Record
+from .traces import operation_of
 
 if TYPE_CHECKING:
     from ..app import Service
@@ -43,6 +44,8 @@ class Metrics:
         self._job_runs = meter.distribution(names.JOB_RUN)
         self._traces = meter.counter(names.TRACES)
         self._agent_runs = meter.counter(names.AGENT_RUNS)
+        self._retrievals = meter.distribution(names.RETRIEVAL_DURATION)
+        self._vectors = meter.counter(names.EMBEDDINGS_READ)
         self._tenants: set[str] = set()
 
     def count(self, record: Record, reason: str, span: tuple[int, int] | None) -> None:
@@ -58,7 +61,12 @@ class Metrics:
             return
         for stage, decision, _ in record["path"]:
             self._decisions.add(1, (stage, decision))
-        self._per_request.record(len(record["attempts"]), (endpoint, route))
+        asked = sum(attempt["target"] not in SEARCHERS for attempt in record["attempts"])
+        self._per_request.record(asked, (endpoint, route))
+        if (found := record["retrieval"]) is not None:
+            self._retrievals.record(found["duration_ms"] / 1000, (route, found["mode"]), span)
+            if found["cached"] is not None:
+                self._vectors.add(1, ("hit" if found["cached"] else "miss",))
         if record["first_token_ms"] is not None:
             self._first_tokens.record(record["first_token_ms"] / 1000, (endpoint, route, source), span)
         if record["saved_nano_usd"]:
@@ -78,7 +86,7 @@ class Metrics:
     def _count_attempt(self, record: Record, attempt: Record, tenant: str | None, span: tuple[int, int] | None) -> None:
         target, model, status = attempt["target"], attempt["model"], attempt["status"]
         endpoint, route = record["endpoint"], record["route"]
-        operation = names.PAYMENT_OPERATION if target == PAYMENTS else names.CHAT_OPERATION
+        operation = operation_of(target)
         self._attempts.add(1, (target, model, status))
         error = None if status == "ok" else status
         self._calls.record((attempt["duration_ms"] or 0) / 1000, (operation, target, model, error), span)

@@ -62,6 +62,8 @@ STATE = "gauntlet.state"
 SIGNAL = "gauntlet.signal"
 KIND = "gauntlet.job.kind"
 LANE = "gauntlet.queue.lane"
+MODE = "gauntlet.retrieval.mode"
+VECTOR = "gauntlet.retrieval.vector"
 
 SPAN_ATTRIBUTES = frozenset(
     {
@@ -93,6 +95,8 @@ LANGFUSE_METADATA = "langfuse.observation.metadata."
 CHAT_OPERATION = "chat"
 PAYMENT_OPERATION = "refund"
 WEBHOOK_OPERATION = "webhook"
+EMBEDDINGS_OPERATION = "embeddings"
+RERANK_OPERATION = "rerank"
 
 # Log records.
 REQUEST_EVENT = "gauntlet.request"
@@ -199,6 +203,17 @@ SAVED = Metric(
 )
 UNPRICED_ATTEMPTS = Metric(
     "gauntlet.cost.unpriced", "counter", "{call}", (PROVIDER, MODEL), "Attempts of models without a known price"
+)
+RETRIEVAL_DURATION = Metric(
+    "gauntlet.retrieval.duration",
+    "histogram",
+    "s",
+    (ROUTE, MODE),
+    "From a question to its passages, whatever was lacking",
+    _SECONDS,
+)
+EMBEDDINGS_READ = Metric(
+    "gauntlet.retrieval.embeddings", "counter", "{text}", (VECTOR,), "Questions whose vector was known, or was not"
 )
 BUDGET_SPENT = Metric("gauntlet.budget.spent", "gauge", "n{USD}", (TENANT, STATE), "Of a tenant's budget of today")
 BUDGET_LIMIT = Metric("gauntlet.budget.limit", "gauge", "n{USD}", (TENANT,), "A tenant's budget for a day")

@@ -7,6 +7,7 @@ decision are made from. Next: ``sampling.py``.
 from typing import Any
 
 from ..gateway.context import Context
+from ..settings import SEARCHERS
 from ..stages.ask import Attempt
 from .cost import purpose
 
@@ -65,10 +66,16 @@ def record_of(context: Context, *, instance: str, user: str | None) -> Record:
     record["saved_nano_usd"] = (reply.cost_nano_usd or 0) if reply and elsewhere else 0
     record["max_tokens"] = ask.max_tokens
     record["off"] = sorted(ask.off)
+    found = ask.retrieved
+    record["retrieval"] = found and {
+        "passages": found.passages,
+        "mode": found.mode,
+        "cached": found.cached,
+        "duration_ms": _ms(found.duration_s),
+    }
     record["path"] = [(stage, decision, _ms(at_s)) for stage, decision, at_s, _ in ask.path]
     record["attempts"] = [
-        _attempt(attempt, ask.started_s, purpose(attempt.status, outcome=outcome, source=record["source"]))
-        for attempt in ask.attempts
+        _attempt(attempt, ask.started_s, _purpose(attempt, outcome, record["source"])) for attempt in ask.attempts
     ]
     return record
 
@@ -90,6 +97,7 @@ _NOTHING_ASKED: Record = {
     "saved_nano_usd": 0,
     "max_tokens": None,
     "off": [],
+    "retrieval": None,
     "path": [],
     "attempts": [],
 }
@@ -110,6 +118,11 @@ def _outcome(context: Context) -> tuple[str, str | None]:
     if status == 503:
         return "unavailable", error or "message"
     return ("failed" if status >= 500 else "refused"), error
+
+
+def _purpose(attempt: Attempt, outcome: str, source: str | None) -> str:
+    """What a search costs is for the answer, whichever rung then gives it."""
+    return purpose(attempt.status, outcome=outcome, source=None if attempt.provider in SEARCHERS else source)
 
 
 def _attempt(attempt: Attempt, started_s: float, spent_on: str) -> Record:

@@ -26,7 +26,7 @@ from opentelemetry.trace import (
 )
 
 from ..gateway.context import Context
-from ..settings import PAYMENTS
+from ..settings import EMBEDDINGS, PAYMENTS, RERANK, SEARCHERS
 from ..stages.ask import Attempt, Decision, Entered
 from . import names
 from .record import Record
@@ -169,17 +169,18 @@ class Assembler:
     def _attempt(
         self, kept: Kept, number: int, attempt: Attempt, parent: Span, offset_s: float, common: dict[str, Any]
     ) -> None:
-        operation = names.PAYMENT_OPERATION if attempt.provider == PAYMENTS else names.CHAT_OPERATION
+        operation = operation_of(attempt.provider)
+        before = _before(kept.attempts, number)
         self._ids.span_id = int(attempt.span_id, 16)
         span = self._tracer.start_span(
             operation if operation == attempt.model else f"{operation} {attempt.model}",
             context=set_span_in_context(parent),
             kind=SpanKind.CLIENT,
             attributes={**common, names.OPERATION: operation, **_attempt_attributes(kept, attempt)},
-            links=[_link(kept.attempts[number - 1], parent)] if number else None,
+            links=[_link(before, parent)] if before is not None else None,
             start_time=ns(attempt.started_s + offset_s),
         )
-        if kept.content is not None:
+        if kept.content is not None and operation == names.CHAT_OPERATION:
             answer = kept.content.answers[number]
             span.set_attributes(content_attributes(kept.content, answer, attempt.finish_reason))
         if attempt.first_token_s is not None:
@@ -188,6 +189,25 @@ class Assembler:
             span.set_attribute(names.ERROR, attempt.status)
             span.set_status(Status(StatusCode.ERROR, attempt.status))
         span.end(ns(attempt.started_s + (attempt.duration_s or 0) + offset_s))
+
+
+def operation_of(provider: str) -> str:
+    """What a call to this provider is, in the conventions' words where they have one."""
+    others = {
+        PAYMENTS: names.PAYMENT_OPERATION,
+        EMBEDDINGS: names.EMBEDDINGS_OPERATION,
+        RERANK: names.RERANK_OPERATION,
+    }
+    return others.get(provider, names.CHAT_OPERATION)
+
+
+def _before(attempts: Sequence[Attempt], number: int) -> Attempt | None:
+    """The attempt before this one that was made for the same end: an answer, a vector, an order."""
+    end = attempts[number].provider if attempts[number].provider in SEARCHERS else ""
+    for attempt in reversed(attempts[:number]):
+        if (attempt.provider if attempt.provider in SEARCHERS else "") == end:
+            return attempt
+    return None
 
 
 def _link(before: Attempt, parent: Span) -> Link:
@@ -237,15 +257,18 @@ def _attempt_attributes(kept: Kept, attempt: Attempt) -> dict[str, Any]:
             names.RESPONSE_ID: attempt.response_id,
             names.FINISH_REASONS: [attempt.finish_reason] if attempt.finish_reason else None,
             names.INPUT_TOKENS: usage.input_tokens,
-            names.OUTPUT_TOKENS: usage.output_tokens,
             names.CACHED_TOKENS: usage.cached_tokens or None,
             names.CACHE_WRITE_TOKENS: usage.cache_write_tokens or None,
-            names.STREAMED: kept.record["stream"],
-            names.MAX_TOKENS: kept.record["max_tokens"],
             names.ATTEMPT_FIRST_TOKEN: None if attempt.first_token_s is None else round(attempt.first_token_s * 1e3, 3),
             names.COST_USD: None if cost is None else cost / 1e9,
             names.UNPRICED: True if cost is None else None,
         }
+        if attempt.provider not in SEARCHERS:
+            given |= {
+                names.OUTPUT_TOKENS: usage.output_tokens,
+                names.STREAMED: kept.record["stream"],
+                names.MAX_TOKENS: kept.record["max_tokens"],
+            }
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -15,6 +15,7 @@ import structlog
 from ..clock import Clock
 from ..llm.provider import Message, Usage
 from ..llm.routes import Route, Rung
+from .citations import Citation
 
 if TYPE_CHECKING:
     from .cache import CachedAnswer
@@ -82,6 +83,19 @@ class Attempt:
     text: str | None = None
 
 
+@dataclass(slots=True, frozen=True)
+class Retrieved:
+    """What retrieval did for a question. ``mode`` says by which means, ``none`` where nothing could be searched.
+
+    ``cached``: whether the question's vector was known; None where none was wanted.
+    """
+
+    passages: int
+    mode: str
+    cached: bool | None
+    duration_s: float
+
+
 Decision = tuple[str, str, float, dict[str, Any]]
 """Stage, decision, seconds since the request began, inputs."""
 
@@ -118,6 +132,7 @@ class Ask:
     allowed_s: float = field(init=False)
     last_rung: bool = True
     stale: "CachedAnswer | None" = None
+    retrieved: Retrieved | None = None
     earned_retries: bool = False
     limits: dict[str, str] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
@@ -212,6 +227,7 @@ class Reply:
     Iterate it for events (a whole reply yields one ``Delta``). It ends exactly once: ``whole`` when its events are
     through, ``error`` when they raise, ``cancelled`` by ``aclose`` before that; a whole reply by ``end`` or ``aclose``.
     ``inner`` is the reply that ``events`` will read: closed with this one, even if nobody ever asked for an event.
+    ``sources`` is what its ``[n]`` mean: None where nobody has said.
     ``cost_nano_usd`` is what the answer itself cost when it was made (None: not known); ``outcome`` and ``error`` (its
     code) say how the reply ended.
     """
@@ -221,6 +237,7 @@ class Reply:
         "_events",
         "_hooks",
         "_inner",
+        "_lacked",
         "_unread",
         "cost_nano_usd",
         "degraded",
@@ -232,6 +249,7 @@ class Reply:
         "provider",
         "retry_after_s",
         "source",
+        "sources",
         "text",
     )
 
@@ -254,6 +272,8 @@ class Reply:
         self.finish_reason = finish_reason
         self.ignored = ignored
         self.degraded: list[str] = []
+        self.sources: tuple[Citation, ...] | None = None
+        self._lacked: tuple[str, ...] = ()
         self.retry_after_s: float | None = None
         self.cost_nano_usd: int | None = None
         self.outcome: Outcome | None = None
@@ -267,9 +287,17 @@ class Reply:
     def resemble(self, other: "Reply") -> None:
         """Say of the answer what ``other`` says of it: where from, why, how it ended."""
         self.source, self.provider, self.model = other.source, other.provider, other.model
-        self.degraded, self.ignored = list(other.degraded), other.ignored
+        self.degraded = list(dict.fromkeys([*self._lacked, *other.degraded]))
+        self.ignored = other.ignored
+        self.sources = self.sources if other.sources is None else other.sources
         self.finish_reason, self.retry_after_s = other.finish_reason, other.retry_after_s
         self.cost_nano_usd = other.cost_nano_usd
+
+    def given(self, sources: tuple[Citation, ...], lacked: list[str]) -> None:
+        """Say what the model was given to answer from, and what was lacking for that, whatever rung answers."""
+        self._lacked = tuple(lacked)
+        self.degraded[:0] = lacked
+        self.sources = sources if self.sources is None else self.sources
 
     def on_end(self, hook: EndHook) -> None:
         """Run ``hook`` when the reply ends; inner stages' hooks run first. Synchronous: post work, do not do it."""

@@ -1,8 +1,9 @@
 """Cache: the same question is answered once.
 
-The key is the SHA-256 of canonical JSON of tenant, route, every parameter that changes the answer and all messages.
-Fresh for an hour, kept for a day for the stale rung. Temperature above 0 without a seed bypasses, and so does what
-may hold personal data; errors, answers of a rung above 0 and truncated or empty ones are never stored. Single-flight
+The key is the SHA-256 of canonical JSON of tenant, route, every parameter that changes the answer and all messages, on
+a route with retrieval of the corpus' version, too. Fresh for an hour, kept for a day for the stale rung. Temperature
+above 0 without a seed bypasses, and so does what may hold personal data; errors, degraded answers, those of a rung
+above 0 and truncated or empty ones are never stored. Single-flight
 over all workers: a hundred same questions at once are one provider call. Within a worker waiters share the leader's
 answer (``flight.py``), a stream as it comes (``broadcast.py``); across workers a lease names the leader and holds
 while its worker lives (``../store/liveness.py``), and a message wakes who waits. Chapter, sections 4 and 6. Next:
@@ -11,8 +12,10 @@ while its worker lives (``../store/liveness.py``), and a message wakes who waits
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from secrets import token_hex
+from typing import Any
 
 import orjson
 import structlog
@@ -28,6 +31,7 @@ from ..store.script import Script
 from ..store.settle import Settle
 from .ask import Ask, Next, Outcome, Reply, Source
 from .broadcast import Broadcast
+from .citations import Citation, cited
 from .flight import Flight, Flights
 
 log = structlog.get_logger(__name__)
@@ -62,6 +66,7 @@ class CachedAnswer:
     ignored: tuple[str, ...] = ()
     retry_after_s: float | None = None
     cost_nano_usd: int | None = None
+    citations: tuple[Citation, ...] = ()
     age_s: float = 0.0
 
     def reply(self, source: Source) -> Reply:
@@ -76,6 +81,7 @@ class CachedAnswer:
         )
         reply.degraded.extend(self.degraded)
         reply.retry_after_s, reply.cost_nano_usd = self.retry_after_s, self.cost_nano_usd
+        reply.sources = self.citations
         return reply
 
     def encode(self) -> bytes:
@@ -87,16 +93,19 @@ class CachedAnswer:
         """The inverse of ``encode``. Raises ValueError, KeyError or TypeError for what no version of ours wrote."""
         given = orjson.loads(data)
         given["degraded"], given["ignored"] = tuple(given["degraded"]), tuple(given["ignored"])
+        given["citations"] = tuple(Citation(**one) for one in given.get("citations", ()))
         return CachedAnswer(**{**given, "age_s": age_s})
 
 
+KNOWLEDGE = frozenset({"retrieval", "rerank"})
+"""Switches that change what a model is given to answer from."""
 Landed = CachedAnswer | Broadcast
 """What a flight brings to those who wait: the whole answer, or its stream."""
 
 
-def key_of(ask: Ask) -> str:
+def key_of(ask: Ask, corpus_version: int = 0) -> str:
     """Hex SHA-256 of everything that changes the answer, and of whose it is."""
-    parts = [
+    parts: list[Any] = [
         ask.tenant,
         ask.route.alias,
         ask.system,
@@ -106,6 +115,8 @@ def key_of(ask: Ask) -> str:
         [[rung.provider, rung.model] for rung in ask.route.rungs],
         ask.messages,
     ]
+    if ask.route.retrieval:
+        parts.append([corpus_version, *sorted(ask.off & KNOWLEDGE)])
     return hashlib.sha256(orjson.dumps(parts, default=tuple)).hexdigest()
 
 
@@ -123,7 +134,9 @@ class Cache:
         liveness: Liveness,
         settle: Settle,
         clock: Clock,
+        corpus_version: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._corpus_version = corpus_version
         self._settings = settings
         self._clock = clock
         self._store = store
@@ -145,7 +158,7 @@ class Cache:
         if any(suspected(message.content) for message in ask.messages) or suspected(ask.system or ""):
             ask.report(self.name, "bypass", why="it may hold personal data")
             return await go_on(ask)
-        key = key_of(ask)
+        key = key_of(ask, self._corpus_version())
         follows, patient = ask.route.broken_stream if ask.stream else "", True
         while True:
             flight, waiter = self._flights.join(key, token_hex(16), follows)
@@ -296,6 +309,7 @@ class Cache:
             ignored=reply.ignored,
             retry_after_s=reply.retry_after_s,
             cost_nano_usd=reply.cost_nano_usd,
+            citations=cited(text, reply.sources),
         )
         # In every order of the stages: to a cache inside the ladder each rung's answer is live.
         first = reply.source == "live" and not reply.degraded and ask.rung is ask.route.rungs[0]

@@ -9,7 +9,7 @@ import math
 
 from ..clock import Clock
 from ..errors import GauntletError, RateLimited, StoreUnavailable
-from ..settings import RateLimitSettings
+from ..settings import SEARCHERS, RateLimitSettings
 from ..store.guard import Store
 from ..store.script import Script
 from ..store.settle import Settle
@@ -119,7 +119,12 @@ class RateLimit:
     def _give_back(self, ask: Ask, already: int, estimate: int, standing: Standing | None, *, fleet: bool) -> None:
         """What was reserved and not used, and the bill of the attempts after the first ``already``."""
         attempts = ask.attempts[already:]
-        used = sum(attempt.usage.input_tokens + attempt.usage.output_tokens for attempt in attempts)
+        # The buckets bound what models read and write: what a search reads for a question is the layer's doing.
+        used = sum(
+            attempt.usage.input_tokens + attempt.usage.output_tokens
+            for attempt in attempts
+            if attempt.provider not in SEARCHERS
+        )
         cost, unpriced = spent_by(attempts)
         if standing is not None:
             ask.limits["Budget"] = self.budgets.with_cost(standing, cost, unpriced).header()

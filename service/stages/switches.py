@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..clock import Clock
-from ..settings import STAGES
+from ..settings import SWITCHES
 from ..store.guard import Store
 from ..store.replica import CHANNEL, Fields, Replica
 from ..store.script import Script
@@ -47,10 +47,10 @@ class Switches:
 
     def _adopt(self, fields: Fields) -> None:
         self._version = int(fields.get("version", 0))
-        off = frozenset(name for name in STAGES if fields.get(name) == "off")
+        off = frozenset(name for name in SWITCHES if fields.get(name) == "off")
         is_new, self.off = off != self.off, off
         if is_new:
-            self._changed(self._version, [name for name in STAGES if name in off])
+            self._changed(self._version, [name for name in SWITCHES if name in off])
         if "now" in fields:  # published: somebody waits for the acknowledgement
             self._acknowledging = asyncio.create_task(self._acknowledge())
 
@@ -88,7 +88,7 @@ class Switches:
 
     def snapshot(self) -> dict[str, bool]:
         """Each stage and whether it is on."""
-        return {name: name not in self.off for name in STAGES}
+        return {name: name not in self.off for name in SWITCHES}
 
     async def leave(self) -> None:
         """This worker ends: nobody need wait for it."""

@@ -3,6 +3,7 @@
 Next: ``chat.py``, ``completions.py``.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from ..clock import Clock
@@ -11,6 +12,7 @@ from ..llm.prices import NANO_USD
 from ..llm.provider import Message
 from ..llm.routes import Route
 from ..stages.ask import Ask, Reply
+from ..stages.citations import cited
 from ..stages.switches import Switches
 
 
@@ -45,8 +47,8 @@ def ask_of(
     )
 
 
-def facts(ask: Ask, reply: Reply) -> dict[str, Any]:
-    """Everything about an answer but its text: where from, why, how much."""
+def facts(ask: Ask, reply: Reply, answer: str) -> dict[str, Any]:
+    """Everything about an ``answer`` but its text: where from, why, how much, and what it cites."""
     usage, cost = ask.usage, ask.cost_nano_usd
     return {
         "source": reply.source,
@@ -61,6 +63,7 @@ def facts(ask: Ask, reply: Reply) -> dict[str, Any]:
         },
         "cost_usd": None if cost is None else cost / NANO_USD,
         "ignored": list(reply.ignored),
+        "citations": [asdict(source) for source in cited(answer, reply.sources)],
         "request_id": ask.request_id,
     }
 

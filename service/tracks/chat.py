@@ -180,7 +180,7 @@ class Chat:
         job_id = await self._promise(ask, turn, asked, reply)
         if job_id is not None:
             answer = PROMISE.format(where=location(job_id))
-        body = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply)}
+        body = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply, answer)}
         if _explains(request):
             body["path"] = path(ask)
         headers = dict(ask.limits)
@@ -232,7 +232,7 @@ class Chat:
             if explain:
                 for row in path(ask, told):
                     yield sse("stage", orjson.dumps(row))
-            done: dict[str, Any] = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply)}
+            done: dict[str, Any] = {"answer": answer, "thread_id": turn.known_id, **facts(ask, reply, answer)}
             yield sse("done", orjson.dumps(done))
         finally:
             try:

@@ -175,7 +175,7 @@ class Completions:
                 }
             ],
             "usage": _usage(ask),
-            "gauntlet": facts(ask, reply),
+            "gauntlet": facts(ask, reply, reply.text or ""),
         }
         return json_response(body, headers=ask.limits)
 
@@ -219,14 +219,17 @@ async def _events(
 
     try:
         yield chunk({"role": "assistant", "content": ""})
+        parts: list[str] = []
         async for event in reply:
             if isinstance(event, Delta):
+                parts.append(event.text)
                 context.first_token_s = context.first_token_s or ask.clock.monotonic()
                 yield chunk({"content": event.text})
         yield chunk({}, reply.finish_reason or "stop")
         if with_usage:
             reply.ignored = (*reply.ignored, *ignored)
-            yield sse(None, orjson.dumps({**head, "choices": [], "usage": _usage(ask), "gauntlet": facts(ask, reply)}))
+            told = facts(ask, reply, "".join(parts))
+            yield sse(None, orjson.dumps({**head, "choices": [], "usage": _usage(ask), "gauntlet": told}))
         yield b"data: [DONE]\n\n"
     except GauntletError as error:
         context.error = error.code

@@ -1,0 +1,102 @@
+"""The layer's composition: from the settings and the worker's parts to what ``app.py`` puts before the ladder.
+
+Next: ``retrieve.py``.
+"""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+
+from ..clock import Clock
+from ..gateway.context import Context
+from ..settings import EMBEDDINGS, RERANK, Settings, provider_key
+from ..stages.ask import Next
+from ..stages.switches import Switches
+from ..store.guard import Store
+from ..store.replica import Replica
+from ..store.settle import Settle
+from . import embeddings, rerank
+from .corpus import Corpus
+from .embedding_cache import EmbeddingCache
+from .embeddings import Embeddings
+from .endpoints import RetrievalEndpoints
+from .index import Index
+from .rerank import Rerank
+from .retrieve import Retrieval
+from .upstream import Upstream
+from .work import OwnWork
+
+COLLECTION = "gauntlet"
+"""The name of the collection in Qdrant."""
+
+
+class RetrievalLayer:
+    """One worker's. ``around`` puts retry, breaker and bulkhead around a call; ``ended`` is told of own work."""
+
+    def __init__(
+        self, settings: Settings, *, around: Callable[[Next], Next], store: Store, replica: Replica, settle: Settle,
+        pressure: Callable[[], float], ended: Callable[[Context], None], clock: Clock,
+    ) -> None:  # fmt: skip
+        self._settings = given = settings.retrieval
+        self._clock = clock
+        hint_max_s = settings.breaker.pause_max_s
+        embedder: Embeddings | None = None
+        if given.embeddings.base_url is not None:
+            call = Upstream(
+                EMBEDDINGS,
+                given.embeddings,
+                path=embeddings.PATH,
+                api_key=provider_key(settings, given.embeddings.api_key_env),
+                price=embeddings.price_of(given.embeddings.model),
+                hint_max_s=hint_max_s,
+                clock=clock,
+            )
+            embedder = Embeddings(given.embeddings, call, around(call))
+        reranker: Rerank | None = None
+        if given.rerank.base_url is not None:
+            call = Upstream(
+                RERANK,
+                given.rerank,
+                path=rerank.PATH,
+                api_key=provider_key(settings, given.rerank.api_key_env),
+                price=rerank.price_of(given.rerank.usd_per_mtok),
+                hint_max_s=hint_max_s,
+                clock=clock,
+            )
+            reranker = Rerank(given.rerank, call, around(call))
+        index = Index(settings.qdrant_url, settings.qdrant_api_key, COLLECTION)
+        self.corpus = Corpus(
+            index,
+            embedder,
+            handbook=given.handbook,
+            store=store,
+            replica=replica,
+            work=OwnWork(given.embeddings.model, ended=ended, clock=clock),
+            clock=clock,
+        )
+        space = embedder.model if embedder else ""
+        self._retrieval = Retrieval(
+            given,
+            corpus=self.corpus,
+            index=index,
+            embeddings=embedder,
+            cache=EmbeddingCache(space, keep_s=given.embeddings.cache_s, store=store, settle=settle),
+            rerank=reranker,
+            pressure=pressure,
+            clock=clock,
+        )
+        self.before = self._retrieval.before
+        self.get_ready = self._retrieval.get_ready
+        self.aclose = self._retrieval.aclose
+
+    def router(self, *, switches: Switches, body_max_bytes: int) -> APIRouter:
+        """The layer's endpoints."""
+        endpoints = RetrievalEndpoints(
+            self._retrieval,
+            self.corpus,
+            self._settings,
+            switches=switches,
+            clock=self._clock,
+            body_max_bytes=body_max_bytes,
+        )
+        return endpoints.router
