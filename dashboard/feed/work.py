@@ -33,7 +33,9 @@ NOT_THERE = 404
 """What a service without a queue answers."""
 
 LEVELS = (
-    "gauntlet.queue.depth",
+    "gauntlet.queue.waiting",
+    "gauntlet.queue.delayed",
+    "gauntlet.queue.running",
     "gauntlet.queue.oldest",
     "gauntlet.webhooks.pending",
     "gauntlet.webhooks.oldest",

@@ -16,7 +16,7 @@ fields AS (
     field ->> 'subject_id' AS subject_id,
     field ->> 'error' AS error,
     TRY_CAST(coalesce(field ->> 'created', field ->> 't') AS DOUBLE) AS created,
-    TRY_CAST(field ->> 'started' AS DOUBLE) AS started,
+    created + TRY_CAST(field ->> 'wait_ms' AS DOUBLE) / 1000 AS started,
     TRY_CAST(field ->> 'ended' AS DOUBLE) AS ended,
     TRY_CAST(coalesce(field ->> 'deliveries', field ->> 'tries') AS INTEGER) AS times,
     TRY_CAST(field ->> 'cost_nano_usd' AS BIGINT) AS cost_nano_usd,

@@ -48,23 +48,21 @@ def figures(frames: Mapping[str, pd.DataFrame], seen: Picture, recent_s: float) 
     recent = ended[(ended["t"] >= seen.end - recent_s) & (ended["event"] != "gauntlet.webhook")]
     levels = frames["levels"]
 
-    def last(name: str, state: str | None = None, *, most: bool = False) -> float | None:
-        rows = levels[levels["name"] == name]
-        rows = rows if state is None else rows[rows["state"] == state]
-        rows = rows[rows["second"] >= seen.end - SILENT_S - 1]
+    def last(name: str, *, most: bool = False) -> float | None:
+        rows = levels[(levels["name"] == name) & (levels["second"] >= seen.end - SILENT_S - 1)]
         if not len(rows):
             return None
-        newest = rows.sort_values("second").groupby(["lane", "state"])["value"].last()
+        newest = rows.sort_values("second").groupby("lane")["value"].last()
         return float(newest.max() if most else newest.sum())
 
-    def count(name: str, state: str | None = None) -> int | None:
-        value = last(name, state)
+    def count(name: str) -> int | None:
+        value = last(name)
         return None if value is None else int(value)
 
     return Figures(
-        waiting=count("gauntlet.queue.depth", "waiting"),
+        waiting=count("gauntlet.queue.waiting"),
         oldest_s=last("gauntlet.queue.oldest", most=True),
-        running=count("gauntlet.queue.depth", "running"),
+        running=count("gauntlet.queue.running"),
         ended=len(recent),
         failed=int((recent["outcome"].isin(FAILED)).sum()),
         undelivered=count("gauntlet.webhooks.pending"),
@@ -126,11 +124,10 @@ def counted(seen: Picture, t: np.ndarray, keys: pd.Series, n: np.ndarray | None 
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["t", "key", "value"])
 
 
-def level(frames: Mapping[str, pd.DataFrame], seen: Picture, name: str, state: str | None = None) -> pd.DataFrame:
+def level(frames: Mapping[str, pd.DataFrame], seen: Picture, name: str) -> pd.DataFrame:
     """`t`, `key` (the lane), `value`: the most of each step."""
     told = frames["levels"]
     told = told[told["name"] == name]
-    told = told if state is None else told[told["state"] == state]
     step, begin, count = _steps(seen)
     places = (told["second"] - begin) // step
     told = told.assign(place=places)[(places >= 0) & (places < count)]

@@ -1,6 +1,6 @@
 -- What waits, runs and is dead, second by second: of workers that tell the same the newest word counts.
 SELECT floor(epoch("time"))::BIGINT AS second, name,
-  coalesce(attributes ->> 'gauntlet.lane', '') AS lane, coalesce(attributes ->> 'gauntlet.state', '') AS state,
+  coalesce(attributes ->> 'gauntlet.queue.lane', '') AS lane,
   arg_max(value, "time") AS value
 FROM metric_points
 WHERE "time" >= make_timestamp({since_us}) AND name IN ({names})

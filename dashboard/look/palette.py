@@ -76,7 +76,7 @@ BREAKER: tuple[Meaning, ...] = (
 ENDINGS: tuple[Meaning, ...] = (
     Meaning("completed", "completed", BLUE, "work ended"),
     Meaning("answered", "without a refund", SKY, "work ended"),
-    Meaning("declined", "not approved or declined", YELLOW, "approval"),
+    Meaning("declined", "not paid", YELLOW, "approval"),
     Meaning("cancelled", "cancelled", GREY, "work ended"),
     Meaning("failed", "failed", VERMILLION, "work ended"),
 )

@@ -11,6 +11,8 @@ from .palette import BLUE, ENDINGS, LANES, OUTCOMES, PURPLE, SKY, TRIES, VERMILL
 from .panels import Panel
 
 HEIGHT_PX = 115
+LEAST_AXIS = 1.0
+"""An axis reaches so far at least: where all is zero there would be none."""
 
 _TIMES = (Meaning("wait_s", "waited", YELLOW, "job times"), Meaning("run_s", "ran", BLUE, "job times"))
 _MESSAGES = (
@@ -22,14 +24,15 @@ _STEPS = tuple(
     meaning for meaning in OUTCOMES if meaning.key in ("answered", "degraded", "unavailable", "refused", "failed")
 )
 
-_DEPTH_SPEC = charts.stacked(LANES, y="tasks", height=HEIGHT_PX, number=",.0f")
-_OLDEST_SPEC = charts.lines(LANES, y="s", height=HEIGHT_PX, number="~s", exactly=",.1f")
-_ENDINGS_SPEC = charts.stacked(ENDINGS, y="ended / s", height=HEIGHT_PX)
-_TIMES_SPEC = charts.lines(_TIMES, y="s", height=HEIGHT_PX, number="~s", exactly=",.1f")
-_STEPS_SPEC = charts.stacked(_STEPS, y="steps / s", height=HEIGHT_PX)
-_TRIES_SPEC = charts.stacked(TRIES, y="tries / s", height=HEIGHT_PX)
-_MESSAGES_SPEC = charts.lines(_MESSAGES, y="messages", height=HEIGHT_PX, number="~s", exactly=",.0f")
-_APPROVALS_SPEC = charts.lines(_APPROVALS, y="runs", height=HEIGHT_PX, number="~s", exactly=",.0f")
+_WAITING_SPEC = charts.stacked(LANES, y="tasks", height=charts.LABELLED_PX, number=",.0f")
+_RUNNING_SPEC = charts.stacked(LANES, y="tasks", height=HEIGHT_PX, roomy=True, number=",.0f")
+_OLDEST_SPEC = charts.lines(LANES, y="s", height=HEIGHT_PX, roomy=True, number="~s", exactly=",.1f")
+_ENDINGS_SPEC = charts.stacked(ENDINGS, y="ended / s", height=HEIGHT_PX, roomy=True)
+_TIMES_SPEC = charts.lines(_TIMES, y="s", height=HEIGHT_PX, roomy=True, number="~s", exactly=",.1f")
+_STEPS_SPEC = charts.stacked(_STEPS, y="steps / s", height=HEIGHT_PX, roomy=True)
+_TRIES_SPEC = charts.stacked(TRIES, y="tries / s", height=HEIGHT_PX, roomy=True)
+_MESSAGES_SPEC = charts.lines(_MESSAGES, y="messages", height=HEIGHT_PX, roomy=True, number="~s", exactly=",.0f")
+_APPROVALS_SPEC = charts.lines(_APPROVALS, y="runs", height=HEIGHT_PX, roomy=True, number="~s", exactly=",.0f")
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -37,23 +40,32 @@ Frames = Mapping[str, pd.DataFrame]
 def panels(frames: Frames, seen: Picture) -> list[Panel]:
     """All of them, in the order in which they stand: the queue, what ended, webhooks and approvals."""
 
-    def depth(state: str) -> pd.DataFrame:
-        return charts.named(figures.level(frames, seen, "gauntlet.queue.depth", state), LANES)
+    def lanes(name: str) -> pd.DataFrame:
+        return charts.named(figures.level(frames, seen, name), LANES)
 
     def panel(
         key: str, title: str, term: str, meanings: Sequence[Meaning], spec: charts.Spec, values: pd.DataFrame
     ) -> Panel:
-        return Panel(key, title, term, meanings if len(meanings) > 1 else (), spec, charts.frame(seen, values))
+        return Panel(
+            key, title, term, meanings if len(meanings) > 1 else (), spec, charts.frame(seen, values, LEAST_AXIS)
+        )
 
-    oldest = charts.named(figures.level(frames, seen, "gauntlet.queue.oldest"), LANES)
+    waiting = lanes("gauntlet.queue.waiting")
     ended = charts.named(figures.endings(frames, seen), ENDINGS)
     steps = charts.named(figures.steps(frames, seen), _STEPS)
     tries = charts.named(figures.tries(frames, seen), TRIES)
     waited = charts.melted(figures.times(frames, seen), {one.key: one.words for one in _TIMES})
     return [
-        panel("waiting", "Waiting for a worker", "queue", LANES, _DEPTH_SPEC, depth("waiting")),
-        panel("oldest", "Age of the oldest", "queue age", LANES, _OLDEST_SPEC, oldest),
-        panel("running", "Running", "work running", LANES, _DEPTH_SPEC, depth("running")),
+        Panel(
+            "waiting",
+            "Waiting for a worker",
+            "queue",
+            LANES,
+            _WAITING_SPEC,
+            charts.frame(seen, waiting, max(charts.room(waiting), LEAST_AXIS)),
+        ),
+        panel("oldest", "Age of the oldest", "queue age", LANES, _OLDEST_SPEC, lanes("gauntlet.queue.oldest")),
+        panel("running", "Running", "work running", LANES, _RUNNING_SPEC, lanes("gauntlet.queue.running")),
         panel("ended", "Jobs and runs that ended", "work ended", ENDINGS, _ENDINGS_SPEC, ended),
         panel("times", "How long jobs waited and ran", "job times", _TIMES, _TIMES_SPEC, waited),
         panel("steps", "Steps of own work", "own work", _STEPS, _STEPS_SPEC, steps),

@@ -51,7 +51,7 @@ def _run_parts(run: Row, now: float) -> Iterator[str]:
         yield f"{amount(proposal['amount'], proposal['currency'])} for {proposal['order']} ({proposal['item']})"
     if run["status"] == "waiting":
         since = run.get("waiting_since")
-        yield f"waits for an approval{f' since {age(now - since)}' if since else ''}"
+        yield f"has waited for an approval{f' for {age(now - since)}' if since else ''}"
     if run.get("decision") in ("approve", "reject") and run.get("approver"):
         word = "approved" if run["decision"] == "approve" else "rejected"
         yield f"{word} by {run['approver']['tenant']}/{run['approver']['user']}"
@@ -95,7 +95,7 @@ def _job_parts(job: Row, now: float) -> Iterator[str]:
         yield f"{done} of {total} steps done"
     created, started, ended = job["created_at"], job.get("started_at"), job.get("ended_at")
     if started is None:
-        yield f"waits for a worker since {age(now - created)}" if ended is None else "never begun"
+        yield f"has waited for a worker for {age(now - created)}" if ended is None else "never begun"
     else:
         yield f"waited {age(started - created)}"
         yield f"ran {age(ended - started)}" if ended else f"runs for {age(now - started)}"

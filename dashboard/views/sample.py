@@ -39,5 +39,5 @@ def document() -> str:
         for day in DAYS:
             parts.append(f"## {day} of week {week}")
             for team in TEAMS:
-                parts += [f"{day}, {team}. {event.format(team=team)}" for event in EVENTS]
+                parts += [f"{day}, {team}: {event.format(team=team)}" for event in EVENTS]
     return "\n\n".join(parts)

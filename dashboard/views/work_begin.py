@@ -14,6 +14,7 @@ from ..look.states import show_away, show_refused
 from ..settings import LIVE, current
 from ..story import work as story
 from .begun import Begun, begin
+from .citations import citations_html
 from .chip import STYLE as CHIP_STYLE
 from .chip import chip
 from .sample import document
@@ -130,7 +131,7 @@ def begun_html(begun: Begun, now: float) -> str:
     )
     return (
         f'<div style="font-size:.9rem">{title}{state} <small>{escape(told)}{link}</small>'
-        f"{shown}{citations_html(row)}</div>"
+        f"{shown}{citations_html(row['result'] if isinstance(row.get('result'), dict) else row)}</div>"
     )
 
 
@@ -140,18 +141,6 @@ def _result(row: Any) -> str:
     if isinstance(result, dict):
         return str(result.get("summary") or result.get("answer") or "")
     return str(row.get("answer") or result or "")
-
-
-def citations_html(row: Any) -> str:
-    """The passages that an answer cites, where it cites any."""
-    result = row.get("result")
-    cited = row.get("citations") or (result.get("citations") if isinstance(result, dict) else None) or ()
-    lines = [
-        f"<div><small>[{escape(str(one.get('n')))}] <b>{escape(str(one.get('title') or ''))}</b> "
-        f"{escape(' '.join(filter(None, (str(one.get('source') or ''), str(one.get('anchor') or '')))))}</small></div>"
-        for one in cited
-    ]
-    return "".join(lines)
 
 
 def _short(text: str) -> str:

@@ -30,6 +30,7 @@ border-bottom:1px solid rgba(128,128,128,.2);vertical-align:top}}
 margin:.35rem 0 .1rem}}
 .g-work .g-part div{{height:100%}}
 .g-work small{{opacity:.75}}
+.g-work td:nth-child(4){{white-space:nowrap}}
 {CHIP_STYLE}</style>"""
 
 
