@@ -1,7 +1,7 @@
 """What was done for a request after its answer, and for a step of it the way back. Read `request_told.py` next.
 
-A job or a run of the agent is begun by one request and done in steps, each with a record and a trace of its own that name
-the trace of that request. Records are never sampled, so the links hold also where a trace was not kept.
+A job or a run of the agent is begun by one request and done in steps, each with a record and a trace of its own that
+name the trace of that request. Records are never sampled, so the links hold also where a trace was not kept.
 """
 
 from collections.abc import Mapping
@@ -60,8 +60,8 @@ def show(request: Json) -> None:
     is_step = request["method"] == WORK
     if is_step:
         st.markdown(
-            f":material/link: A step of own work, {plain(named(request.get('step')))}: done for the request of the trace "
-            f"[`{cause}`](?request={cause})",
+            f":material/link: A step of own work, {plain(named(request.get('step')))}: done for the request of the "
+            f"trace [`{cause}`](?request={cause})",
             help=explained("own work"),
         )
     # A step's own time is no bound for its siblings: the request may have come a day before.

@@ -14,9 +14,9 @@ from ..look.states import show_away, show_refused
 from ..settings import LIVE, current
 from ..story import work as story
 from .begun import Begun, begin
-from .citations import citations_html
 from .chip import STYLE as CHIP_STYLE
 from .chip import chip
+from .citations import citations_html
 from .sample import document
 
 _BEGUN = "work_begun"
