@@ -13,6 +13,7 @@ from pathlib import Path
 COLLECTOR_URL = "GAUNTLET_COLLECTOR_URL"
 SERVICE_URL = "GAUNTLET_SERVICE_URL"
 SIMULATOR_URL = "GAUNTLET_SIMULATOR_URL"
+RECEIVER_URL = "GAUNTLET_RECEIVER_URL"
 PROFILE = "GAUNTLET_PROFILE"
 RUNS = "GAUNTLET_RUNS"
 SHIPPED_RUNS = "GAUNTLET_SHIPPED_RUNS"
@@ -27,12 +28,14 @@ WORKBENCH_ADMIN_KEY = "demo-admin"
 class Settings:
     """Base URLs without a slash at the end; `runs` is the folder of recorded runs, `shipped_runs` of the project's own.
 
-    `pseudonym_key` is the service's: with it a user's name becomes the pseudonym that telemetry knows.
+    `receiver` is where the service, as it sees the network, finds the workbench's receiver of webhooks. `pseudonym_key`
+    is the service's: with it a user's name becomes the pseudonym that telemetry knows.
     """
 
     collector: str = "http://127.0.0.1:4318"
     service: str = "http://127.0.0.1:8000"
     simulator: str = "http://127.0.0.1:8100"
+    receiver: str = "http://127.0.0.1:8105/webhooks"
     profile: str = WORKBENCH
     runs: Path = Path(".gauntlet/runs")
     shipped_runs: Path = Path("loadtests/recorded")
@@ -51,6 +54,7 @@ def of(environ: Mapping[str, str]) -> Settings:
         collector=(environ.get(COLLECTOR_URL) or usual.collector).rstrip("/"),
         service=(environ.get(SERVICE_URL) or usual.service).rstrip("/"),
         simulator=(environ.get(SIMULATOR_URL) or usual.simulator).rstrip("/"),
+        receiver=environ.get(RECEIVER_URL) or usual.receiver,
         profile=environ.get(PROFILE) or usual.profile,
         runs=Path(environ.get(RUNS) or usual.runs),
         shipped_runs=Path(environ.get(SHIPPED_RUNS) or usual.shipped_runs),

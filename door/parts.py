@@ -112,7 +112,7 @@ def dashboard_part(plan: Plan, environ: Mapping[str, str]) -> Part:
 def dashboard_environment(plan: Plan) -> dict[str, str]:
     """Where the dashboard finds the others, and which profile is watched."""
     urls = {f"GAUNTLET_{name.upper()}_URL": plan.url(name) for name in ("collector", "service", "simulator")}
-    return {**urls, "GAUNTLET_PROFILE": plan.profile}
+    return {**urls, "GAUNTLET_RECEIVER_URL": f"{plan.url('webhooks')}/webhooks", "GAUNTLET_PROFILE": plan.profile}
 
 
 def upstreams(url: Callable[[str], str]) -> dict[str, str]:

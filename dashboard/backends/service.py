@@ -1,8 +1,13 @@
-"""The service: readiness, switches, breakers, and chats like any other client's. Read `simulator.py` next."""
+"""The service: readiness, switches, breakers, chats like any other client's, and what is done after the answer.
+
+Rows of lists are given as the service tells them; what the pages need of each is looked at here, so that a lie counts
+as no answer. Read `simulator.py` next.
+"""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import urllib3
@@ -13,7 +18,10 @@ from .http import Away, Backend, Refused, understood
 SWITCHES_S = 1.0
 CHAT_S = 30.0
 """Longest silence of a chat; the service has deadlines of its own that are shorter."""
+BEGIN_S = 5.0
+"""A click that begins something may wait for this: the service looks up where a webhook goes before it answers."""
 
+Row = Mapping[str, Any]
 
 _CIRCUIT = ("provider", "state", "failures", "probe_in_s", "paused_for_s")
 
@@ -51,6 +59,53 @@ class Service(Backend):
     def reset_breakers(self, key: str) -> None:
         """Close every circuit and end the pauses."""
         self.ask("POST", "/admin/breakers/reset", {}, headers=bearer(key))
+
+    def jobs(self, key: str, *, limit: int) -> list[Row]:
+        """Jobs, newest first; with an admin's key everybody's."""
+        return self._listed(key, "/jobs", "jobs", ("job_id", "status", "created_at"), {"limit": str(limit)})
+
+    def runs(self, key: str, *, limit: int, status: str | None = None) -> list[Row]:
+        """Runs of the agent, newest first, of one status or of all; with an admin's key everybody's."""
+        query = {"limit": str(limit)} | ({"status": status} if status else {})
+        rows = self._listed(key, "/agent", "runs", ("run_id", "status", "created", "steps", "owner"), query)
+        return rows[:limit]
+
+    def messages(self, key: str, state: str, *, limit: int) -> list[Row]:
+        """Webhook messages of a state (`pending`, `delivered`, `dead`), newest first."""
+        needs = ("id", "event", "subject_id", "url", "tries", "created_at")
+        query = {"state": state, "limit": str(limit)}
+        return self._listed(key, "/admin/webhooks", "webhooks", needs, query)
+
+    @understood
+    def begin(self, key: str, path: str, body: Row, *, once: str) -> str:
+        """`POST /jobs` or `/agent`: the id of the job or run; the same for the same `once` (its Idempotency-Key)."""
+        headers = bearer(key) | {"Idempotency-Key": once}
+        told = self.ask("POST", path, dict(body), headers=headers, read_s=BEGIN_S)
+        return str(told["job_id"] if "job_id" in told else told["run_id"])
+
+    @understood
+    def seen(self, key: str, path: str) -> Row:
+        """One job or run as its own path tells it."""
+        told: Row = self.ask("GET", path, headers=bearer(key))
+        return {**told, "status": told["status"]}
+
+    def decide(self, key: str, run_id: str, decision: str, *, once: str) -> None:
+        """Approve or reject what a run waits with, once; Refused with 409 when that is decided."""
+        headers = bearer(key) | {"Idempotency-Key": once}
+        self.ask("POST", f"/agent/{quote(run_id, safe='')}/resume", {"decision": decision}, headers=headers)
+
+    def redrive(self, key: str, message_id: str) -> None:
+        """Send a dead message off again."""
+        self.ask("POST", f"/admin/webhooks/{quote(message_id, safe='')}/redrive", {}, headers=bearer(key))
+
+    def cancel(self, key: str, job_id: str) -> None:
+        """End a job."""
+        self.ask("DELETE", f"/jobs/{quote(job_id, safe='')}", headers=bearer(key), also=(204,))
+
+    @understood
+    def _listed(self, key: str, path: str, name: str, needs: Sequence[str], query: Mapping[str, str]) -> list[Row]:
+        told = self.ask("GET", path, query=query, headers=bearer(key))[name]
+        return [{**row, **{need: row[need] for need in needs}} for row in told]
 
     def chat_stream(
         self, key: str, body: Mapping[str, Any], *, request_id: uuid.UUID | None = None

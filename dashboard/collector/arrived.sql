@@ -12,6 +12,7 @@ WITH parsed AS (
       "first_token_ms": "DOUBLE", "input_tokens": "BIGINT", "output_tokens": "BIGINT", "cached_tokens": "BIGINT",
       "cost_nano_usd": "BIGINT", "unpriced": "INTEGER", "saved_nano_usd": "BIGINT", "max_tokens": "BIGINT",
       "charge_key": "VARCHAR", "replayed": "BOOLEAN", "off": ["VARCHAR"], "kept": "VARCHAR", "weight": "DOUBLE",
+      "cause": "VARCHAR", "step": "VARCHAR",
       "retrieval": {"passages": "INTEGER", "mode": "VARCHAR", "cached": "BOOLEAN", "duration_ms": "DOUBLE"},
       "path": [["JSON"]],
       "attempts": [{

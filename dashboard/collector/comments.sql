@@ -55,7 +55,7 @@ COMMENT ON COLUMN requests."instance" IS 'the worker process';
 COMMENT ON COLUMN requests."t" IS 'arrival, Unix seconds';
 COMMENT ON COLUMN requests."time" IS 'arrival, UTC';
 COMMENT ON COLUMN requests."duration_ms" IS 'ms until the last byte was sent or the client had left';
-COMMENT ON COLUMN requests."method" IS 'HTTP method';
+COMMENT ON COLUMN requests."method" IS 'HTTP method; WORK for a step of own work, after a request had ended';
 COMMENT ON COLUMN requests."endpoint" IS 'template of the path';
 COMMENT ON COLUMN requests."status" IS 'HTTP status; 499 when the client left before there was one';
 COMMENT ON COLUMN requests."outcome" IS 'answered, degraded, unavailable, refused, failed, broken or cancelled';
@@ -84,6 +84,8 @@ COMMENT ON COLUMN requests."replayed" IS 'whether the stored response of an earl
 COMMENT ON COLUMN requests."off" IS 'stages that were switched off';
 COMMENT ON COLUMN requests."kept" IS 'why the trace was kept; NULL when it was not';
 COMMENT ON COLUMN requests."weight" IS 'traces that the kept one stands for; 0 when it was not kept';
+COMMENT ON COLUMN requests."cause" IS 'trace id of the request that this step of own work is done for; NULL for a request';
+COMMENT ON COLUMN requests."step" IS 'which step of own work this is, of which job or run; NULL for a request';
 
 COMMENT ON VIEW attempts IS 'A row per call to a provider, never sampled.';
 COMMENT ON COLUMN attempts."request_id" IS 'UUID of the request';

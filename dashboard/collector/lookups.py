@@ -20,7 +20,11 @@ MOST_LIMIT = 10_000
 _BEGINNING = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
 """What may be the beginning of a request id; anything else is one as a whole."""
 
-_NO_POLLS = "NOT (endpoint IN ('/ready', '/health') OR starts_with(endpoint, '/admin/'))"
+_LISTS = "'/jobs', '/jobs/{job_id}', '/agent', '/agent/{run_id}'"
+_NO_POLLS = (
+    "NOT (endpoint IN ('/ready', '/health') OR starts_with(endpoint, '/admin/')"
+    f" OR (method = 'GET' AND endpoint IN ({_LISTS})))"
+)
 """Who watches the service asks these again and again, and would crowd out everybody else."""
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)

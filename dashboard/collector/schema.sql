@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS stored.requests (
   input_tokens BIGINT, output_tokens BIGINT, cached_tokens BIGINT, cost_nano_usd BIGINT, unpriced INTEGER,
   saved_nano_usd BIGINT, max_tokens BIGINT, charge_key VARCHAR, replayed BOOLEAN, "off" VARCHAR[],
   retrieval STRUCT(passages INTEGER, "mode" VARCHAR, cached BOOLEAN, duration_ms DOUBLE),
-  kept VARCHAR, weight DOUBLE
+  kept VARCHAR, weight DOUBLE, cause VARCHAR, step VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS stored.attempts (

@@ -20,7 +20,7 @@ from .settings import MIB, Settings
 
 log = logging.getLogger("dashboard.collector")
 
-FORM = 1
+FORM = 2
 """The form of the tables, which `schema.sql` writes down; a file of another form is moved aside."""
 
 FILE = "telemetry.duckdb"

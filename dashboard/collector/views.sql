@@ -9,7 +9,7 @@ CREATE OR REPLACE VIEW requests AS
 SELECT request_id, trace_id, instance, t, "time", duration_ms, method, endpoint, status, outcome, error, tenant, "user",
   route, stream, source, degraded, provider, model, finish_reason, first_token_ms, input_tokens, output_tokens,
   cached_tokens, cost_nano_usd, cost_nano_usd / 1e9 AS cost_usd, unpriced, saved_nano_usd, max_tokens, charge_key,
-  replayed, "off", retrieval, kept, weight
+  replayed, "off", retrieval, kept, weight, cause, step
 FROM stored.requests;
 
 CREATE OR REPLACE VIEW attempts AS FROM stored.attempts;

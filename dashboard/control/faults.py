@@ -16,7 +16,7 @@ from ..feed.feed import feed
 from ..look import states
 from ..look.glossary import explained
 
-TARGETS = ("anthropic", "openai", "payments", "embeddings", "rerank")
+TARGETS = ("anthropic", "openai", "payments", "embeddings", "rerank", "webhooks")
 DURATIONS_S: dict[str, float | None] = {
     "5 s": 5.0,
     "15 s": 15.0,
@@ -65,7 +65,7 @@ PAYMENTS = (
     Button("charge_then_drop", "Pay + drop", "The money moves, then the connection drops."),
 )
 SEARCHERS = PAYMENTS[:-1]
-BUTTONS = {"payments": PAYMENTS, "embeddings": SEARCHERS, "rerank": SEARCHERS}
+BUTTONS = {"payments": PAYMENTS, "embeddings": SEARCHERS, "rerank": SEARCHERS, "webhooks": SEARCHERS}
 """What breaks those that answer no chat."""
 _SENT_AS = {"stream_error": "kind", "bad_body": "kind"}
 

@@ -9,7 +9,7 @@ from ..backends.http import Away, Refused
 from ..feed.feed import feed
 from ..look import states
 from ..look.glossary import explained
-from . import who
+from . import shared, who
 
 REFRESH_S = 2.0
 _KEY = "stage_{}"
@@ -37,13 +37,9 @@ def _show_switches() -> None:
         return
     columns = st.columns(2, gap="xxsmall")
     for place, (name, is_on) in enumerate(on.items()):
-        widget = _KEY.format(name)
-        if st.session_state.get(widget) is not is_on:
-            # Only where somebody else has switched: a browser takes over what is set here, and a click that is on its
-            # way meanwhile is lost.
-            st.session_state[widget] = is_on
+        key_of_now, value = shared.widget(_KEY.format(name), is_on)
         columns[place % 2].toggle(
-            name.replace("_", " "), key=widget, on_change=_switch, args=(name,), help=explained(name)
+            name.replace("_", " "), value, key=key_of_now, on_change=_switch, args=(name,), help=explained(name)
         )
     if st.button("Close all circuits", icon=":material/restart_alt:", width="stretch", help=explained("breaker")):
         _reset(key)
@@ -51,7 +47,7 @@ def _show_switches() -> None:
 
 def _switch(name: str) -> None:
     """In a callback, before anything is drawn: a failure is kept for the next drawing."""
-    is_on = bool(st.session_state[_KEY.format(name)])
+    is_on = bool(shared.moved(_KEY.format(name)))
     try:
         missing = backends().service.switch(who.admin_key() or "", {name: is_on})
     except (Away, Refused) as error:

@@ -46,6 +46,11 @@ def asker_key() -> str | None:
     return given or None
 
 
+def needs_key_words(to_do: str) -> str:
+    """What a page says where something is closed to this session."""
+    return f"To {to_do}, show the admin key in the sidebar first."
+
+
 def show_admin_key() -> None:
     """Ask for the admin key, and say why."""
     st.caption(f"This is the **{current().profile}** profile: to inject faults or switch stages, show the admin key.")

@@ -2,14 +2,14 @@
 
 One per process, however many pages look at it. Each refresh asks the collector for the seconds that may still change
 and the others for what is new, all at once, and none of them can hold up the rest. With a million requests in the
-store that is a matter of the last ten seconds. Read `rollup.py` next: what a second is.
+store that is a matter of the last ten seconds. Read `questions.py` next: how nobody is waited for.
 """
 
 import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,11 +17,12 @@ from typing import Any
 import pandas as pd  # type: ignore[import-untyped]
 
 from ..backends.all import Backends, backends_of
-from ..backends.http import Away, Backend, Refused
+from ..backends.http import Away, Refused
 from ..settings import Settings, current
 from . import rollup, switches
 from .faults import Windows
 from .picture import Change, Mark, Picture
+from .questions import OVERDUE_S, WAIT_S, Questions
 
 KEPT_S = 15 * 60
 """How far back a page may look."""
@@ -32,10 +33,6 @@ SETTLES_S = 10
 LATE_S = 60
 LATE_EVERY_S = 10
 """Every so often the last minute is asked for again: telemetry may come late."""
-
-WAIT_S = 0.8
-OVERDUE_S = 3.0
-"""A refresh waits so long for an answer; who has not given one after the longer time is away, and not waited for."""
 
 FRESH_S = 0.5
 """Another page within this time gets what is there."""
@@ -72,16 +69,6 @@ class _Told:
     levels: pd.DataFrame
 
 
-@dataclass(slots=True)
-class _Question:
-    """A question that runs in a thread; `asked_s` on the monotonic clock."""
-
-    backend: Backend
-    take: Callable[[Any], None]
-    future: Future[Any]
-    asked_s: float
-
-
 class Feed:
     """Everything that Live shows; for any thread."""
 
@@ -97,10 +84,7 @@ class Feed:
         self._told_switches: set[switches.Switched] = set()
         self._changes: list[Change] = []
         self._switched: list[Mark] = []
-        self._open: dict[str, _Question] = {}
-        """Backend -> the question that it has not answered yet."""
-        self._amiss: dict[str, Away | Refused] = {}
-        """Backend -> why its last answer is none."""
+        self._questions = Questions(self._threads)
         self._ready: dict[str, Any] | None = None
         self._levels: pd.DataFrame | None = None
         self.now = Now(0.0)
@@ -159,34 +143,17 @@ class Feed:
             (service, service.ready, self._take_ready),
             (simulator, lambda: simulator.events(seq), lambda told: self._windows.take(told, at)),
         ):
-            if backend.name not in self._open:
-                future: Future[Any] = self._threads.submit(question)
-                self._open[backend.name] = _Question(backend, take, future, time.monotonic())
+            self._questions.ask(backend.name, backend, question, take)
 
     def _hear(self, at: float) -> None:
-        """Take what was answered in time; who is away or refused stays so until the next real answer."""
-        patient = [asked.future for asked in self._open.values() if not _is_overdue(asked)]
-        wait(patient, WAIT_S if self.has_heard else OVERDUE_S)
-        for name, asked in list(self._open.items()):
-            if not asked.future.done():
-                if _is_overdue(asked):
-                    self._amiss[name] = Away(name, asked.backend.url, "it takes too long")
-                continue
-            del self._open[name]
-            self._amiss.pop(name, None)
-            try:
-                asked.take(asked.future.result())
-            except (Away, Refused) as error:
-                self._amiss[name] = error
-            except Exception as error:  # noqa: BLE001 - whatever a lie led to: pages go on
-                self._amiss[name] = Away(name, asked.backend.url, f"its answer is not what was expected: {error!r}")
-        if "service" in self._amiss:
+        """Take what was answered in time."""
+        questions = self._questions
+        questions.hear(WAIT_S if self.has_heard else OVERDUE_S)
+        if "service" in questions.amiss:
             self._ready = None
-        if "collector" in self._amiss:
+        if "collector" in questions.amiss:
             self._levels = None
-        away = tuple(one for one in self._amiss.values() if isinstance(one, Away))
-        refused = tuple(one for one in self._amiss.values() if isinstance(one, Refused))
-        self.now = Now(at, self._ready, self._levels, away, refused)
+        self.now = Now(at, self._ready, self._levels, questions.away, questions.refused)
 
     def _ask_collector(self, at: float, told_until: int) -> _Told:
         """In a thread of its own; the smaller questions run beside the large one."""
@@ -255,10 +222,6 @@ SELECT attributes ->> 'gauntlet.tenant' AS tenant, attributes ->> 'gauntlet.buck
   arg_max(value, "time") AS level
 FROM metric_points WHERE name = 'gauntlet.bucket.level' AND "time" >= now()::TIMESTAMP - INTERVAL {LEVELS_S} SECOND
 GROUP BY 1, 2"""  # noqa: S608 - a number
-
-
-def _is_overdue(asked: _Question) -> bool:
-    return time.monotonic() - asked.asked_s > OVERDUE_S
 
 
 def _with_own(told: list[Mark], own: list[Mark]) -> list[Mark]:

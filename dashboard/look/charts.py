@@ -40,7 +40,7 @@ LABELLED_PX = 200
 def frame(picture: Picture, values: pd.DataFrame, most: float | None = None) -> pa.Table:
     """`values` (`t` in Unix s, `series`, `value`, perhaps `t2`, `order`, `label`) with what every chart carries.
 
-    `most` is a value that the y axis of a stacked chart reaches at least: room for the names of bands.
+    `most` is a value that the y axis of a stacked or a roomy chart reaches at least: room for the names of bands.
     """
     side = partial(_side, picture)
     carried: list[Row] = [("edge", picture.begin, None, "", ""), ("edge", picture.end, None, "", "")]
@@ -94,8 +94,11 @@ def room(values: pd.DataFrame) -> float:
     return 1.2 * float(values.groupby("t")["value"].sum().max()) if len(values) else 0.0
 
 
-def stacked(meanings: Sequence[Meaning], *, y: str, height: int, number: str = ",.1f") -> Spec:
-    """Areas on top of each other, one per meaning, in their order; `y` is the axis' title with its unit."""
+def stacked(meanings: Sequence[Meaning], *, y: str, height: int, number: str = ",.1f", roomy: bool = False) -> Spec:
+    """Areas on top of each other, one per meaning, in their order; `y` is the axis' title with its unit.
+
+    `roomy`: the axis reaches the `most` of `frame`, which a chart that is high enough for names always does.
+    """
     area = {
         "mark": {"type": "area", "interpolate": "step-after", "opacity": 0.9, "line": False},
         "transform": [{"filter": "datum.kind == 'value'"}],
@@ -106,7 +109,7 @@ def stacked(meanings: Sequence[Meaning], *, y: str, height: int, number: str = "
             "tooltip": [_moment(), {"field": "series", "title": "what"}, _number("value", y, number)],
         },
     }
-    return _over_time([area], height, has_room=height >= LABELLED_PX)
+    return _over_time([area], height, has_room=roomy or height >= LABELLED_PX)
 
 
 def lines(
@@ -119,6 +122,7 @@ def lines(
     log: bool = False,
     most: float | None = None,
     target: tuple[float, float] | None = None,
+    roomy: bool = False,
 ) -> Spec:
     """A line per meaning; `most` is the axis' upper end, `target` a span that is shaded as wished.
 
@@ -146,7 +150,7 @@ def lines(
         },
     }
     wished = [] if target is None else [_target(target)]
-    return _over_time([*wished, line], height)
+    return _over_time([*wished, line], height, has_room=roomy)
 
 
 def states(height: int) -> Spec:

@@ -120,6 +120,32 @@ TERMS: dict[str, str] = {
     "and traces carry both. Chapter, section 7 (operations checklist).",
     "personal data": "What shows by its form (e-mail, telephone, card, IBAN) is not cached, and masked where text is "
     "told at all. What no form betrays is not found. Chapter, section 7 (operations checklist).",
+    "queue": "What is to be done after the answer waits here for a worker process; it survives a worker that "
+    "is killed: its task is given to another within seconds. Chapter, section 3 (background "
+    "processing).",
+    "queue age": "How long the oldest task has waited for a worker. When it grows, workers are too few or hang; a "
+    "queue that is too deep refuses new jobs with 503 and Retry-After. Chapter, section 3 (background "
+    "processing).",
+    "lane": "Each track has a lane of its own in the queue, with its own slots: long documents hold up no webhook.",
+    "work running": "Tasks that a worker process has taken and not finished.",
+    "work ended": "Jobs and runs of the agent that ended. What failed is ours to mend: the story of each says why.",
+    "job": "Work that takes longer than a person waits for a page: the answer to the request is 202 and an "
+    "id; progress and result are fetched, or sent to a webhook. Chapter, section 3 (background "
+    "processing).",
+    "job times": "Of jobs that ended: how long they waited for a worker, and how long they ran (medians).",
+    "own work": "A step of a job or a run: asked through the same stages as a request, with a record and a trace "
+    "of its own (method WORK). No client waits for it, so it counts in no figure of the Live page. "
+    "Chapter, section 3.",
+    "webhook": "A signed call to the user's own server when something has ended. It is tried for hours with "
+    "back-off and jitter, under the same id each time, so that receivers can take it once. Chapter, "
+    "section 3 (webhooks).",
+    "dead letter": "A message that no try could deliver. It is kept for a week, and an operator can send it off "
+    "again. Chapter, section 3 (webhooks).",
+    "approval": "The agent may refund up to a limit by itself; above it, it stops at a checkpoint and waits for a "
+    "person (human in the loop). Decided once, whoever clicks first. Chapter, section 3 (agents).",
+    "checkpoint": "After each step the agent's state is kept, so that another worker goes on where one died, and "
+    "the money moves once. Chapter, section 3 (agents).",
+    "worker mark": "A dashed line: a worker process began (+), ended in order (−), or died without a word (✕).",
     "live evidence": "What happened while telemetry was kept. It shows that something works, not that it always does: "
     "an audit breaks each promise on purpose. Chapter, section 7 (operations checklist).",
 }

@@ -73,6 +73,40 @@ BREAKER: tuple[Meaning, ...] = (
 )
 """States of a circuit."""
 
+ENDINGS: tuple[Meaning, ...] = (
+    Meaning("completed", "completed", BLUE, "work ended"),
+    Meaning("answered", "without a refund", SKY, "work ended"),
+    Meaning("declined", "not paid", YELLOW, "approval"),
+    Meaning("cancelled", "cancelled", GREY, "work ended"),
+    Meaning("failed", "failed", VERMILLION, "work ended"),
+)
+"""How jobs and runs of the agent ended."""
+
+TRIES: tuple[Meaning, ...] = (
+    Meaning("ok", "delivered", BLUE, "webhook"),
+    Meaning("failed", "failed, tried again", VERMILLION, "webhook"),
+)
+"""What came of a try at a webhook's receiver."""
+
+LANES: tuple[Meaning, ...] = (
+    Meaning("jobs", "jobs", BLUE, "lane"),
+    Meaning("agent", "agent", GREEN, "lane"),
+    Meaning("webhooks", "webhooks", ORANGE, "lane"),
+)
+"""Lanes of the queue."""
+
+WORK: tuple[Meaning, ...] = (
+    Meaning("queued", "queued", GREY, "queue"),
+    Meaning("running", "running", SKY),
+    Meaning("resuming", "resuming", SKY),
+    Meaning("waiting", "waits for approval", YELLOW, "approval"),
+    Meaning("completed", "completed", BLUE),
+    Meaning("rejected", "rejected", ORANGE, "approval"),
+    Meaning("cancelled", "cancelled", DARK_GREY),
+    Meaning("failed", "failed", VERMILLION),
+)
+"""Where a job or a run stands."""
+
 STEPS: dict[str, str] = {
     "server": DARK_GREY,
     "stage": BLUE,

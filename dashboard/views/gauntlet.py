@@ -117,7 +117,7 @@ def _show_form(key: str | None, routes: list[str], *, live: bool) -> None:
     if not text.strip():
         st.info("Type a message first, or take one of the examples.", icon=":material/edit:")
     elif many and who.may() is not who.May.YES:
-        st.info("To load the service, show the admin key in the sidebar first.", icon=":material/lock:")
+        st.info(who.needs_key_words("load the service"), icon=":material/lock:")
     elif many:
         st.session_state[_RESULT] = ask_at_once(made_new(text) if new else text, body, key, int(number))
     else:

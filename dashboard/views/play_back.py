@@ -16,6 +16,7 @@ from ..look.glossary import explained
 from ..look.palette import ANSWERS, words
 from ..look.states import show_away, show_refused
 from .asking import LIMITED, Asked, Seen
+from .citations import citations_html
 from .passages import Row, limited_rows, rows_of
 from .stage_row import rows_html
 
@@ -103,6 +104,8 @@ def _show_end(asked: Asked, seen: Seen) -> None:
         st.error(f"The stream ended in an error: {seen.error['detail']}", icon=":material/error:")
     elif seen.done is None:
         st.error("The stream ended without saying how.", icon=":material/error:")
+    if seen.done is not None and (cited := citations_html(seen.done)):
+        st.html(cited)
     waterfall = f"[its waterfall](request?request={asked.request_id})"
     if seen.done is not None:
         st.markdown(

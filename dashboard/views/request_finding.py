@@ -92,7 +92,7 @@ def _more_filters(last: str) -> dict[str, str]:
     polls = st.toggle(
         "Also what watchers ask",
         key="request_polls",
-        help="`/ready`, `/health` and `/admin/…`: this dashboard asks them every second.",
+        help="`/ready`, `/health`, `/admin/…`, and how jobs and runs stand: this dashboard asks for them all the time.",
     )
     until_s = UNTIL_S[until]
     asked = {

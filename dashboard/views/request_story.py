@@ -19,7 +19,7 @@ from ..story import attempts as calls
 from ..story import facts
 from ..story.attempts import Link
 from ..story.steps import Step, usd
-from . import request_differences, waterfall
+from . import request_differences, request_work, waterfall
 from .clock import local
 from .request_told import Told
 
@@ -93,7 +93,11 @@ def _show_head(told: Told, side: str) -> None:
     if not told.spans or request is None:
         why = facts.why_no_trace(request) if not told.spans else "The record of this trace's request is not known."
         st.info(why, icon=":material/filter_list:")
+    if request:
+        request_work.show(request)
     for trace_id in calls.linked_traces(told.spans):
+        if request and trace_id == request.get("cause"):
+            continue  # said above, with the step's name
         st.markdown(f":material/link: Linked with the trace [`{trace_id}`](?request={trace_id})")
 
 

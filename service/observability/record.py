@@ -42,6 +42,9 @@ def record_of(context: Context, *, instance: str, user: str | None) -> Record:
         "charge_key": context.charge_key,
         "replayed": context.replayed,
     }
+    if context.step is not None:
+        record["step"] = context.step
+        record["cause"] = None if context.link is None else context.link[3:35]
     if ask is None:
         return record | _NOTHING_ASKED
     usage = ask.usage

@@ -102,6 +102,7 @@ class Job:
             "started_at": self.started_at,
             "next_try_at": self.next_at,
             "ended_at": self.ended_at,
+            "trace_id": None if self.traceparent is None else self.traceparent[3:35],
         }
 
 

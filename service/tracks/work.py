@@ -55,6 +55,7 @@ class Work:
             endpoint=endpoint,
             captures=self._captures,
             link=traceparent,
+            step=step_id,
         )
         token = current.set(context)
         try:

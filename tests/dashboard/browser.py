@@ -46,6 +46,7 @@ def dashboard_of(stack: Stack, runs: Path) -> Iterator[str]:
         "GAUNTLET_COLLECTOR_URL": stack.collector.url,
         "GAUNTLET_SERVICE_URL": stack.url,
         "GAUNTLET_SIMULATOR_URL": f"http://127.0.0.1:{stack.simulator_ports['control']}",
+        "GAUNTLET_RECEIVER_URL": f"http://127.0.0.1:{stack.simulator_ports['webhooks']}/webhooks",
         "GAUNTLET_RUNS": str(runs),
         "GAUNTLET_SHIPPED_RUNS": str(runs.with_name("shipped")),
         "GAUNTLET_PROFILE": "workbench",

@@ -31,7 +31,7 @@ from tests.dashboard.browser import (
 from tests.stack import AT_ONCE, ROOT, Stack
 
 FOLDER = ROOT / "docs" / "screenshots"
-TOML = "[breaker]\ncooldown_s = 12\n"
+TOML = "[breaker]\ncooldown_s = 12\n[jobs]\npart_tokens = 1000\n"
 TELLS_ALL = {**AT_ONCE, "GAUNTLET_TELEMETRY__ORDINARY_PER_S": "1000"}
 QUESTION = "What does a circuit breaker protect when a provider is out?"
 TALL_PX = 1300
@@ -50,7 +50,8 @@ def main(words: list[str]) -> int:
         home = Path(name)
         collector = Collector.start(home / "collector")
         try:
-            stack = Stack.start(home / "stack", toml=TOML, collector=collector, env=TELLS_ALL)
+            own = {**TELLS_ALL, "GAUNTLET_AGENT__CHECKPOINTS": f"sqlite:{home}/checkpoints.sqlite"}
+            stack = Stack.start(home / "stack", toml=TOML, collector=collector, env=own, worker=1)
             try:
                 with dashboard_of(stack, home / "runs") as url:
                     take_all(url, folder)
@@ -116,6 +117,21 @@ def gauntlet_page(page: Page) -> None:
     expect(page.get_by_text("USD").first).to_be_visible()
 
 
+def work_page(page: Page) -> None:
+    """Documents under way while receivers of webhooks are out, a refund that waits, and one that was made."""
+    page.set_viewport_size({"width": WIDTH_PX, "height": TALL_PX})
+    page.get_by_role("button", name="webhooks", exact=True).click()
+    page.get_by_role("button", name="Outage", exact=True).click()
+    for label in ("Refund below the limit", "Refund above the limit", "Start an analysis", "Refund above the limit"):
+        page.get_by_role("button", name=label).click()
+        wait_s(page, 3)
+    expect(page.get_by_role("button", name="Approve")).to_have_count(2)
+    page.get_by_role("button", name="Approve").last.click()
+    expect(page.locator(".g-work").get_by_text("approved by ops/admin; refunded")).to_be_visible()
+    page.get_by_role("button", name="Start an analysis").click()
+    expect(page.locator(".st-key-work_steps svg.marks").first).to_be_visible()
+
+
 def cost_page(page: Page) -> None:
     """The charts are there."""
     expect(page.locator("svg.marks").first).to_be_visible()
@@ -137,6 +153,7 @@ def checklist_page(page: Page) -> None:
 PAGES: dict[str, Callable[[Page], None]] = {
     "Request": request_page,
     "Gauntlet": gauntlet_page,
+    "Work": work_page,
     "Cost": cost_page,
     "Experiments": experiments_page,
     "Checklist": checklist_page,

@@ -25,6 +25,7 @@ PAGES = {
     "Live": "Where answers came from",
     "Request": "Request or trace id",
     "Gauntlet": "Ask many at once",
+    "Work": "Refund above the limit",
     "Cost": "Spent, by purpose",
     "Experiments": "Name of the run",
     "Checklist": "This is live evidence, not an audit",

@@ -87,29 +87,42 @@ async def test_a_click_breaks_the_chosen_provider_as_the_form_says_and_another_e
     assert (await stack.request("GET", f"{stack.sim.url}/sim/state")).json()["active"] == []
 
 
+def switch(page: AppTest, name: str) -> Any:
+    (found,) = [toggle for toggle in page.toggle if toggle.label == name]
+    return found
+
+
 async def test_a_stage_is_switched_for_the_fleet_and_the_switch_shows_what_is(app: App, stack: Stack) -> None:
     page = sidebar(app, stack).run()
-    toggle = page.toggle(key="stage_retry")
-    assert toggle.value is True
-    toggle.set_value(False).run()
+    assert switch(page, "retry").value is True
+    switch(page, "retry").set_value(False).run()
     assert not page.exception
     assert (await stack.admin.request("GET", "/admin/stages")).json()["stages"]["retry"] is False
     await stack.switch(retry=True)
     page.run()
-    assert page.toggle(key="stage_retry").value is True
+    assert switch(page, "retry").value is True
 
 
-async def test_a_switch_that_is_as_the_fleet_has_it_is_left_alone_so_that_no_click_on_its_way_is_lost(
+async def test_a_switch_is_made_anew_only_when_somebody_else_moved_it_so_that_no_click_on_its_way_is_lost(
     app: App, stack: Stack
 ) -> None:
     page = sidebar(app, stack).run()
+    key = switch(page, "retry").key
+    switch(page, "retry").set_value(False).run()
     page.run()
-    assert not page.toggle(key="stage_retry").proto.set_value
-    page.toggle(key="stage_retry").set_value(False).run()
-    assert not page.toggle(key="stage_retry").proto.set_value
+    assert (switch(page, "retry").key, switch(page, "retry").value) == (key, False)
     await stack.switch(retry=True)
     page.run()
-    assert page.toggle(key="stage_retry").proto.set_value
+    assert switch(page, "retry").key != key
+
+
+async def test_a_switch_has_its_value_as_its_default_which_no_browser_can_miss(app: App, stack: Stack) -> None:
+    page = sidebar(app, stack).run()
+    for toggle in page.toggle:
+        assert toggle.proto.default is True
+        assert not toggle.proto.set_value, (
+            "told once by the session's state, it is lost when two runs come close together"
+        )
 
 
 async def test_a_switch_that_the_service_refuses_goes_back_and_says_so_for_longer_than_a_refresh(
@@ -118,15 +131,15 @@ async def test_a_switch_that_the_service_refuses_goes_back_and_says_so_for_longe
     async with start_stack() as stack:
         page = sidebar(app, stack).run()
         stack.valkey.stop()
-        page.toggle(key="stage_retry").set_value(False).run()
+        switch(page, "retry").set_value(False).run()
         stack.valkey.go_on()
         for _ in range(2):
             assert "Redis" in " ".join(error.value for error in (*page.error, *page.warning))
-            assert page.toggle(key="stage_retry").value is True
+            assert switch(page, "retry").value is True
             page.run()
         await stack.switch(retry=False)
         page.run()
-        page.toggle(key="stage_retry").set_value(True).run()
+        switch(page, "retry").set_value(True).run()
         assert not [*page.error, *page.warning]
 
 
@@ -161,5 +174,5 @@ async def test_outside_the_workbench_the_admin_key_opens_the_controls(app: App, 
     page.text_input(key="admin_key_given").set_value("demo-admin")
     click(page, "Unlock the controls")
     page.run()
-    assert page.toggle(key="stage_cache").value is True
+    assert switch(page, "cache").value is True
     assert [button for button in page.button if button.label == "Outage"]

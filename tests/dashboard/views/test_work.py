@@ -1,0 +1,316 @@
+"""The Work page against a real service with a worker process, and with each backend away, hung or lying."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import settings
+from dashboard.backends.all import backends_of
+from dashboard.control import who
+from dashboard.feed import work as work_feed
+from dashboard.views import approvals
+from tests.collector import Collector
+from tests.dashboard.conftest import NOWHERE
+from tests.dashboard.feed.test_feed import Silent, lying
+from tests.stack import QUICK, Stack, eventually
+from tests.telling import Teller
+
+App = Callable[..., AppTest]
+BELOW, ABOVE, ANALYSE = "Refund below the limit", "Refund above the limit", "Start an analysis"
+WITHIN_S = 60.0
+ONE_TRY = "\n[webhooks]\ntries = 1\n"
+
+
+@pytest.fixture(scope="module")
+def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("work")
+    collector = Collector.start(folder / "collector")
+    checkpoints = {"GAUNTLET_AGENT__CHECKPOINTS": f"sqlite:{folder}/checkpoints.sqlite"}
+    stack = Stack.start(folder, toml=QUICK + ONE_TRY, env=checkpoints, worker=1, collector=collector)
+    yield stack
+    stack.end()
+    collector.end()
+
+
+@pytest.fixture
+async def stack(_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
+    monkeypatch.setenv(settings.RECEIVER_URL, hook(_stack))
+    async with _stack:
+        await _stack.reset()
+        yield _stack
+
+
+@pytest.fixture(autouse=True)
+def _own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller of its own for each test, and lists as fresh as can be."""
+    monkeypatch.setattr(who, "DEMO_ASKER", f"demo-t{uuid.uuid4().hex[:12]}-alice")
+    monkeypatch.setattr(work_feed, "LISTS_S", 0.0)
+    monkeypatch.setattr(work_feed, "FRESH_S", 0.0)
+
+
+def page_of(app: App, stack: Stack, **more: Any) -> AppTest:
+    assert stack.collector is not None
+    urls = {"collector": stack.collector.url, "service": stack.url, "simulator": stack.sim.url}
+    return app("work", **{**urls, **more})
+
+
+async def run(at: AppTest) -> AppTest:
+    """Draw the page beside the test's loop."""
+    await asyncio.to_thread(at.run)
+    assert not at.exception
+    return at
+
+
+async def press(at: AppTest, label: str, place: int = 0) -> AppTest:
+    [button for button in at.button if button.label == label][place].click()
+    return await run(at)
+
+
+def shown(at: AppTest) -> str:
+    """All that is written on the page."""
+    kinds = (at.html, at.markdown, at.caption, at.info, at.warning, at.error)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+async def until(at: AppTest, words: str) -> None:
+    async def there() -> bool:
+        return words in shown(await run(at))
+
+    await eventually(there, f"{words!r} on the page", within_s=WITHIN_S)
+
+
+def keys(at: AppTest, prefix: str) -> list[str]:
+    return [str(button.key) for button in at.button if str(button.key).startswith(prefix)]
+
+
+def hook(stack: Stack) -> str:
+    return f"http://127.0.0.1:{stack.simulator_ports['webhooks']}/webhooks"
+
+
+async def begin_run(stack: Stack, reason: str = "it broke") -> str:
+    user = f"u{uuid.uuid4().hex[:8]}"
+    asker = stack.caller(f"t{uuid.uuid4().hex[:8]}", user)
+    body = {"text": f"Please refund order {user}-1003 because {reason}"}
+    answer = await asker.request("POST", "/agent", body, headers={"Idempotency-Key": uuid.uuid4().hex})
+    assert answer.status == 202, answer.body
+    return str(answer.json()["run_id"])
+
+
+async def status_of(stack: Stack, run_id: str) -> dict[str, Any]:
+    told: dict[str, Any] = (await stack.admin.request("GET", f"/agent/{run_id}")).json()
+    return told
+
+
+async def test_a_refund_above_the_limit_is_begun_approved_and_made_with_one_charge(app: App, stack: Stack) -> None:
+    at = await press(await run(page_of(app, stack)), ABOVE)
+    await until(at, "has waited for an approval")
+    (approve,) = keys(at, "approve_")
+    at.button(key=approve).click()
+    await run(at)
+    assert "Approved" in shown(at)
+    await until(at, "approved by ops/admin; refunded")
+    assert "The refund of 129.00 USD" in shown(at) or "129.00" in shown(at)
+    assert [charge["amount"] for charge in await stack.sim.charges()] == [12_900]
+    await until(at, "Nothing waits for a person")
+
+
+async def test_below_the_limit_nobody_is_asked(app: App, stack: Stack) -> None:
+    at = await press(await run(page_of(app, stack)), BELOW)
+    await until(at, "paid → told; 49.99 USD")
+    assert [charge["amount"] for charge in await stack.sim.charges()] == [4_999]
+    assert not keys(at, "approve_")
+
+
+async def test_a_double_click_is_one_decision_and_no_error(
+    app: App, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await begin_run(stack)
+    at = page_of(app, stack)
+    await until(at, "has waited for an approval")
+    twice = approvals._decide
+
+    def double(run_id: str, decision: str) -> None:
+        twice(run_id, decision)
+        twice(run_id, decision)
+
+    monkeypatch.setattr(approvals, "_decide", double)
+    await run(at)
+    at.button(key=f"approve_{run_id}").click()
+    await run(at)
+    assert not at.error
+    assert "Approved: the refund is made." in shown(at)
+
+    async def made() -> bool:
+        return (await status_of(stack, run_id))["status"] == "completed"
+
+    await eventually(made, "the refund", within_s=WITHIN_S)
+    assert len(await stack.sim.charges()) == 1
+
+
+async def test_who_is_too_late_is_told_who_was_quicker_and_that_is_no_error(app: App, stack: Stack) -> None:
+    run_id = await begin_run(stack)
+    at = page_of(app, stack)
+    await until(at, "has waited for an approval")
+    body, once = {"decision": "reject"}, {"Idempotency-Key": uuid.uuid4().hex}
+    other = await stack.admin.request("POST", f"/agent/{run_id}/resume", body, headers=once)
+    assert other.status == 202, other.body
+    at.button(key=f"approve_{run_id}").click()
+    await run(at)
+    assert not at.error
+    assert "Somebody was quicker: it was rejected by ops/admin" in shown(at)
+    assert await stack.sim.charges() == []
+
+
+async def test_what_a_customer_says_is_text_and_no_markup(app: App, stack: Stack) -> None:
+    await begin_run(stack, 'of <img src=x onerror="alert(1)"> and ![p](http://evil.example/p.png) :red[x]')
+    at = page_of(app, stack)
+    await until(at, "has waited for an approval")
+    said = shown(at)
+    assert "&lt;img src=x onerror=" in said
+    assert "<img" not in said
+    assert all("evil.example" not in element.value for element in at.markdown)
+
+
+async def test_a_document_is_analysed_with_its_progress_and_its_webhook(app: App, stack: Stack) -> None:
+    at = await press(await run(page_of(app, stack)), ANALYSE)
+    await until(at, "of a sample document")
+    await until(at, "steps done; waited")
+    await until(at, "completed")
+    (begun,) = at.session_state["work_begun"]
+    done = begun.row["progress"]
+    assert done["done"] == done["total"] > 20
+    assert begun.row["result"]["summary"] in shown(at).replace("&#x27;", "'")
+    assert f"request?request={begun.row['trace_id']}" in shown(at)
+
+
+async def test_dead_letters_are_listed_and_sent_off_again(app: App, stack: Stack) -> None:
+    await stack.sim.fault("webhooks", "status", status=500)
+    asker = stack.caller()
+    body = {"text": "A short document. It has two sentences.", "webhook_url": hook(stack)}
+    answer = await asker.request("POST", "/jobs", body, headers={"Idempotency-Key": uuid.uuid4().hex})
+    assert answer.status == 202, answer.body
+    at = page_of(app, stack)
+    await until(at, "1 try in vain; status 500")
+    assert answer.json()["job_id"] in shown(at)
+    await stack.sim.heal()
+    (again,) = keys(at, "redrive_")
+    at.button(key=again).click()
+    await run(at)
+    await until(at, "None: every message was delivered")
+
+
+async def test_charts_tiles_and_stories_of_what_happened(app: App, stack: Stack) -> None:
+    await begin_run(stack)
+    at = page_of(app, stack)
+    await until(at, "has waited for an approval")
+
+    async def drawn() -> bool:
+        await run(at)
+        return len(at.get("vega_lite_chart")) == 9 and '<div class="value">1 <small>' in shown(at)
+
+    await eventually(drawn, "nine charts and a worker that is alive", within_s=WITHIN_S)
+    assert "Chapter, section 3" in shown(at)
+    assert not at.warning
+
+
+async def test_in_other_profiles_it_asks_for_the_admin_key(app: App, stack: Stack) -> None:
+    await begin_run(stack)
+    at = await run(page_of(app, stack, profile="bench"))
+    assert "show the admin key in the sidebar first" in shown(at)
+    assert not keys(at, "approve_")
+    at.session_state["admin_key"] = "demo-admin"
+    await until(at, "has waited for an approval")
+    assert keys(at, "approve_")
+
+
+async def test_a_service_without_a_queue_says_so(app: App, start_stack: Callable[..., Stack]) -> None:
+    async with start_stack() as stack:
+        at = page_of(app, stack)
+        await until(at, "This service has no queue")
+
+
+@pytest.fixture
+def told(own: Collector) -> Collector:
+    """A collector that knows of a job and of a run that ended."""
+    now = time.time()
+    with Teller(own) as teller:
+        facts = {"kind": "analysis", "outcome": "completed", "created": now - 9, "ended": now - 5, "tenant": "acme"}
+        teller.event("gauntlet.job", json.dumps({"job_id": "job_1", "wait_ms": 1000.0, **facts}), t=now - 5)
+        run_facts = {"run_id": "run_1", "outcome": "refunded", "created": now - 9, "ended": now - 4, "deliveries": 3}
+        teller.event("gauntlet.agent", json.dumps(run_facts), t=now - 4)
+        teller.told()
+    return own
+
+
+async def test_without_the_service_the_collector_tells_what_ended(app: App, told: Collector) -> None:
+    at = await run(app("work", collector=told.url))
+    assert "service is away" in shown(at)
+    assert "From the collector" in shown(at)
+    assert "refunded; taken up 3 times" in shown(at)
+    assert "waited 1.0 s; ran 3.0 s" in shown(at)
+    assert len(at.get("vega_lite_chart")) == 9
+    assert "Nothing waits" not in shown(at), "what waits is not known"
+
+
+async def test_without_the_collector_the_service_tells_what_it_has(app: App, stack: Stack) -> None:
+    run_id = await begin_run(stack)
+    at = page_of(app, stack, collector=NOWHERE)
+    await until(at, "has waited for an approval")
+    assert "collector is away" in shown(at)
+    assert f"approve_{run_id}" in keys(at, "approve_")
+    assert not at.get("vega_lite_chart")
+
+
+async def test_empty_it_says_what_it_will_show(app: App, own: Collector) -> None:
+    with lying(b'{"jobs": [], "runs": [], "webhooks": []}') as url:
+        at = await run(app("work", collector=own.url, service=url))
+    assert "Nothing has happened yet" in shown(at)
+    assert {ANALYSE, BELOW, ABOVE} <= {button.label for button in at.button}
+
+
+async def test_with_nobody_there_it_says_so(app: App) -> None:
+    at = await run(app("work"))
+    assert {"collector is away", "service is away", "simulator is away"} <= {
+        f"{name} is away" for name in ("collector", "service", "simulator") if f"{name} is away" in shown(at)
+    }
+    assert "Neither the service nor the collector" in shown(at)
+
+
+async def test_who_hangs_or_lies_takes_only_its_own_part(app: App, told: Collector) -> None:
+    with Silent() as silent:
+        at = app("work", collector=told.url, service=silent.url)
+        began_s = time.monotonic()
+        await run(at)
+        assert time.monotonic() - began_s < 30  # AppTest's own time and a busy machine's; a hang would be for ever
+        await until(at, "service is away")
+        assert "refunded; taken up 3 times" in shown(at)
+    with lying(b'{"jobs": [{"job_id": 7}]}') as url:
+        at = app("work", collector=told.url, service=url)
+        await until(at, "its answer is not what was expected")
+        assert "refunded; taken up 3 times" in shown(at)
+
+
+async def test_a_click_that_the_service_refuses_or_does_not_hear_says_so(
+    app: App, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await begin_run(stack)
+    at = page_of(app, stack)
+    await until(at, "has waited for an approval")
+    monkeypatch.setattr(approvals, "backends", gone)
+    at.button(key=f"approve_{run_id}").click()
+    await run(at)
+    assert "service is away" in shown(at)
+    assert (await status_of(stack, run_id))["status"] == "waiting"
+
+
+def gone() -> Any:
+    """Backends whose service is away."""
+    return backends_of(settings.Settings(service=NOWHERE))
