@@ -1,6 +1,5 @@
 """What the agent needs dies, hangs or lies: no run is lost, and no refund is made twice or without approval."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -75,7 +74,7 @@ async def test_providers_that_are_down_are_waited_for_but_never_after_the_money_
     run_id = await begin(alice, f"alice-{ABOVE}")
 
     async def waits() -> bool:
-        return (await seen(alice, run_id))["trouble"] == "no_provider"
+        return bool((await seen(alice, run_id))["trouble"] == "no_provider")
 
     await eventually(waits, "a run that waits for a provider", within_s=30)
     await stack.sim.heal()
@@ -133,10 +132,12 @@ async def test_a_worker_that_was_stopped_changes_nothing_when_it_wakes_up_late(s
     finally:
         owner.go_on()
     assert run["deliveries"] >= 2
-    await eventually(
-        lambda: asyncio.to_thread(lambda: bool(owner.lines(event="agent_run_taken_over", run_id=run_id))),
-        "the late worker's insight",
-    )
+
+    async def knows() -> bool:
+        by_us = owner.lines(event="agent_run_taken_over", run_id=run_id)
+        return bool(by_us or owner.lines(event="task_taken_over", task_id=run_id))
+
+    await eventually(knows, "the late worker's insight")
     assert await seen(alice, run_id) == run
     assert await charged(stack, run_id) == [4_999]
     assert newest_checkpoint(stack, run_id) == last
