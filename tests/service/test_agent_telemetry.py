@@ -1,5 +1,7 @@
-"""What is told of the agent: its calls, its runs, what waits; and that the books hold its refunds against the charges."""
+"""What is told of the agent: its calls, its runs, what waits; and that the books know its refunds and their charges."""
 
+import asyncio
+import time
 from collections.abc import Callable
 
 from loadtests.books.gather import Asked, judge
@@ -12,9 +14,6 @@ from .agent import ABOVE, BELOW, begin, decide, until
 
 
 async def test_a_run_is_told_counted_linked_and_in_the_books(start_stack: Callable[..., Stack]) -> None:
-    import asyncio
-    import time
-
     began = time.time()
     async with start_stack(toml=agent.settings(), worker=1, env={}) as stack:
         alice = stack.caller()

@@ -20,7 +20,7 @@ EMPTY = {"v": 1, "id": "1", "ts": "", "channel_values": {}, "channel_versions": 
 CONFIG = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}
 
 
-@pytest.mark.parametrize("given", ["postgres://x", "sqlite:", "sqlite", "", "/tmp/x.sqlite", "pickle:x"])
+@pytest.mark.parametrize("given", ["postgres://x", "sqlite:", "sqlite", "", "runs.sqlite", "pickle:x"])
 def test_an_unknown_saver_is_refused_at_the_start(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAUNTLET_AGENT__CHECKPOINTS", given or " ")
     with pytest.raises(ConfigurationError, match=r"agent\.checkpoints.*sqlite:…"):
@@ -102,7 +102,7 @@ async def test_a_late_workers_checkpoint_is_not_kept(tmp_path: Path) -> None:
 
     fenced = Fenced(saver, lost)
     with pytest.raises(LookupError):
-        await fenced.aput(CONFIG, EMPTY, {}, {})  # type: ignore[arg-type, typeddict-item]
+        await fenced.aput(CONFIG, EMPTY, {}, {})  # type: ignore[arg-type]
     with pytest.raises(LookupError):
         await fenced.aput_writes({"configurable": {**CONFIG["configurable"], "checkpoint_id": "1"}}, [("a", 1)], "t")
     assert await fenced.aget_tuple(CONFIG) is None  # type: ignore[arg-type]
