@@ -1,4 +1,4 @@
-"""What the tests of the agent share: asking, deciding, waiting for a run, and a stack whose workers keep its checkpoints."""
+"""What the tests of the agent share: asking, deciding, waiting for a run, and workers that die where they are told."""
 
 import hashlib
 import sys

@@ -6,7 +6,7 @@ All runs are under way at once, so each death also takes others along that are s
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -46,7 +46,7 @@ def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Pr
 
 
 @pytest.fixture
-async def ended(_stack: tuple[Stack, Process]) -> AsyncIterator[Runs]:
+async def ended(_stack: tuple[Stack, Process]) -> Runs:
     """All runs once they have ended, with what was charged for each; made by the first who asks."""
     stack, dying = _stack
     if not _ended:
