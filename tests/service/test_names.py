@@ -55,8 +55,7 @@ async def exercise_search(stack: Stack) -> None:
 
 
 async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack]) -> None:
-    settings = "admission_lag_s = 60
-" + QUICK + ROUTES + SETTINGS
+    settings = "admission_lag_s = 60\n" + QUICK + ROUTES + SETTINGS
     async with start_stack(toml=settings, env={"CAPTURE_CONTENT": "true"}, worker=1) as stack:
         await exercise(stack)
         working = [process.pid for process in stack.work]
