@@ -112,9 +112,9 @@ class Process:
         """SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def end(self) -> None:
-        """End the process and whatever it started."""
-        for sent in (signal.SIGCONT, signal.SIGTERM, signal.SIGKILL):
+    def end(self, first: signal.Signals = signal.SIGTERM) -> None:
+        """End the process and whatever it started; at once by SIGKILL."""
+        for sent in (signal.SIGCONT, first, signal.SIGKILL):
             try:
                 os.killpg(self.popen.pid, sent)
             except ProcessLookupError:
@@ -341,7 +341,7 @@ class Stack:
     url: str
     simulator_ports: dict[str, int]
     environment: dict[str, str] = field(default_factory=dict)
-    work: list[Worker] = field(default_factory=list)
+    work: list[Process] = field(default_factory=list)
     collector: Collector | None = None
     session: aiohttp.ClientSession | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.tracks.analysis import steps_of
 
-from ..stack import QUICK, ROUTES, Answer, Caller, Stack, Worker, eventually
+from ..stack import QUICK, ROUTES, Answer, Caller, Process, Stack, eventually
 
 REDELIVER_S = 2.0
 DRAIN_S = 2.0
@@ -64,7 +64,7 @@ async def at_rest(shared: Stack) -> AsyncIterator[Stack]:
         yield stack
 
 
-def the_worker(stack: Stack) -> Worker:
+def the_worker(stack: Stack) -> Process:
     """The one that lives."""
     (process,) = [process for process in stack.work if process.popen.poll() is None]
     return process

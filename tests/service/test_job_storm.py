@@ -16,8 +16,8 @@ from loadtests.books import ClientBook, Entry, Places, Run, balance
 from service.tracks.analysis import steps_of
 from service.tracks.work import request_id
 
-from ..stack import Answer, Caller, Stack, eventually
-from .test_jobs import TOML, document
+from ..stack import QUICK, ROUTES, Answer, Caller, Stack, eventually
+from .jobs import document
 
 JOBS = 500
 CALLERS = 50
@@ -30,6 +30,24 @@ WRITTEN_WITHIN_S = 1.5
 """A step that was answered this long before its worker's death has been written down, on a busy machine too."""
 SEED = 7
 WITHIN_S = 150.0
+REDELIVER_S = 2.0
+TOML = f"""{QUICK}
+[queue]
+redeliver_s = {REDELIVER_S}
+[jobs]
+part_tokens = 60
+base_s = 0.2
+cap_s = 0.5
+sweep_s = 1
+[rate_limit.user]
+requests_per_min = 100000
+burst = 10000
+tokens_per_min = 100000000
+[rate_limit.tenant]
+requests_per_min = 1000000
+burst = 100000
+tokens_per_min = 1000000000
+{ROUTES}"""
 PAUSE_S = 0.25
 
 
@@ -88,12 +106,11 @@ class Storm:
         return answer
 
     async def _kill(self) -> None:
+        """Its keeper forks the next one at once."""
         while True:
             await asyncio.sleep(self._random.uniform(*KILL_EVERY_S))
-            alive = [process for process in self.stack.work if process.popen.poll() is None]
-            self._random.choice(alive).kill()
+            self._random.choice(self.stack.work).kill()
             self.kills.append(time.time())
-            await asyncio.to_thread(self.stack.start_worker)
 
 
 @pytest.mark.alone

@@ -12,7 +12,7 @@ from door.parts import VALKEY_REST_S
 from service.tracks.work import request_id
 
 from ..collector import Collector
-from ..stack import Caller, Stack, Worker, eventually
+from ..stack import Caller, Process, Stack, eventually
 from .jobs import DRAIN_S, REDELIVER_S, STEPS, TOML, accepted, at_rest, document, has_ended, job, post, the_worker
 
 SLOW_MS = 400
@@ -49,7 +49,7 @@ async def paid(stack: Stack, job_id: str, deliveries: int) -> Counter[str]:
     return Counter(names[row["request_id"]] for row in calls if row["completed"] and row["request_id"] in names)
 
 
-async def under_way(stack: Stack, alice: Caller, first_token_ms: float = SLOW_MS) -> tuple[str, Worker]:
+async def under_way(stack: Stack, alice: Caller, first_token_ms: float = SLOW_MS) -> tuple[str, Process]:
     """A slow job of which some steps are done, and the worker that has it."""
     await stack.sim.latency("anthropic", first_token_ms=first_token_ms)
     job_id = await accepted(alice)

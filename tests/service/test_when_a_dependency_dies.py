@@ -6,6 +6,7 @@ in what people got. The finer points are tested where each part has its own file
 
 import asyncio
 import socket
+import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +16,7 @@ import pytest
 
 from ..collector import Collector
 from ..stack import COOLDOWN_S, QUICK, ROUTES, Answer, Stack, at_once, eventually
-from .test_jobs import accepted, document, has_ended, job
+from .jobs import accepted, document, has_ended, job
 
 CROWD = 20
 DEADLINE_S = 5.0
@@ -183,9 +184,9 @@ async def test_a_worker_process(stack: Stack) -> None:
     await stack.sim.latency("anthropic", first_token_ms=600)
     job_id = await accepted(alice, webhook_url=stack.sim.receiver)
     await job(alice, job_id, lambda told: told["progress"]["done"] >= 4)
-    (worker,) = [process for process in stack.work if process.popen.poll() is None]
-    successor = await asyncio.to_thread(stack.start_worker)
-    worker.kill()
+    (worker,) = stack.work
+    await asyncio.to_thread(stack.start_worker)
+    worker.end(signal.SIGKILL)
     killed = time.time()
     finished = (await job(alice, job_id, lambda _: True))["progress"]["done"]
     await stack.sim.latency("anthropic")
@@ -193,7 +194,6 @@ async def test_a_worker_process(stack: Stack) -> None:
     assert time.time() - killed < REDELIVER_S + 1
     done = await job(alice, job_id, has_ended)
     assert done["status"] == "completed"
-    assert successor.popen.poll() is None
     calls = [row for row in await stack.sim.calls() if row["completed"] and row["status"] == 200]
     again = [row for row in calls if row["t"] > killed]
     assert len(again) == taken_over["progress"]["total"] - finished

@@ -149,7 +149,7 @@ async def test_a_double_click_is_one_decision_and_no_error(
     assert "Approved: the refund is made." in shown(at)
 
     async def made() -> bool:
-        return (await status_of(stack, run_id))["status"] == "completed"
+        return bool((await status_of(stack, run_id))["status"] == "completed")
 
     await eventually(made, "the refund", within_s=WITHIN_S)
     assert len(await stack.sim.charges()) == 1
