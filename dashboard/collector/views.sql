@@ -45,6 +45,24 @@ SELECT "time", instance, trace_id, record.message_id, record.type AS event, reco
 FROM told
 QUALIFY row_number() OVER (PARTITION BY record.message_id, record.outcome, record.tries ORDER BY "time") = 1;
 
+-- So does one that died before it had told of a job's end.
+CREATE OR REPLACE VIEW jobs AS
+WITH told AS (
+  SELECT "time", instance, trace_id, json_transform(TRY_CAST(body AS JSON), '{
+    "job_id": "VARCHAR", "kind": "VARCHAR", "outcome": "VARCHAR", "error": "VARCHAR", "tenant": "VARCHAR",
+    "user": "VARCHAR", "route": "VARCHAR", "created": "DOUBLE", "ended": "DOUBLE", "wait_ms": "DOUBLE",
+    "run_ms": "DOUBLE", "steps": "INTEGER", "steps_planned": "INTEGER", "deliveries": "INTEGER",
+    "input_tokens": "BIGINT", "output_tokens": "BIGINT", "cost_nano_usd": "BIGINT", "webhook": "BOOLEAN"
+  }') AS record
+  FROM stored.log_records WHERE event = 'gauntlet.job'
+)
+SELECT "time", instance, trace_id, record.job_id, record.kind, record.outcome, record.error, record.tenant,
+  record."user", record.route, record.created, record.ended, record.wait_ms, record.run_ms, record.steps,
+  record.steps_planned, record.deliveries, record.input_tokens, record.output_tokens, record.cost_nano_usd,
+  record.cost_nano_usd / 1e9 AS cost_usd, record.webhook
+FROM told
+QUALIFY row_number() OVER (PARTITION BY record.job_id ORDER BY "time") = 1;
+
 CREATE OR REPLACE VIEW costs AS
 SELECT "time", request_id, tenant, endpoint, route, target AS provider, model, cost_nano_usd,
   cost_nano_usd / 1e9 AS cost_usd, purpose, cost_nano_usd IS NULL AS unpriced

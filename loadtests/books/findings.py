@@ -35,6 +35,7 @@ RULES = (
     "elsewhere",
     "refused",
     "unreached",
+    "work",  # what a worker did by itself
     "strangers",
     "foreign",
     "under_way",
