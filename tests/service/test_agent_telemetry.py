@@ -20,7 +20,7 @@ async def test_a_run_is_told_counted_linked_and_in_the_books(start_stack: Callab
         cheap, dear = await begin(alice, f"alice-{BELOW}"), await begin(alice, f"alice-{ABOVE}")
         await until(alice, cheap, "completed")
         await until(alice, dear, "waiting")
-        worker = f"instance like '{stack.work[0].popen.pid}-%'"
+        worker = f"instance like '{stack.work[0].pid}-%'"
 
         async def waits() -> bool:
             rows = await stack.told(
