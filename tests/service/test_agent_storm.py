@@ -21,7 +21,7 @@ from .agent import ENDED, begin, decide, seen
 
 RUNS = int(os.environ.get("GAUNTLET_AGENT_STORM", "40"))
 WORKERS = 3
-KILL_EVERY_S = 3.0
+KILL_EVERY_S = 1.0
 WITHIN_S = 60 + 3 * RUNS
 DECIDERS = 3
 """At once, for each run that waits."""
