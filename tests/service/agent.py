@@ -84,11 +84,14 @@ async def charged(stack: Stack, run_id: str) -> list[int]:
 
 
 def dying_workers(stack: Stack, count: int) -> Process:
-    """So many workers that die where they are told to, and come back."""
+    """So many workers that die where they are told to, and come back; whoever asks for them ends them."""
     command = [sys.executable, "-m", "tests.service.dying_workers", str(count)]
     process = Process("dying", command, stack.environment, stack.folder)
-    stack.work.append(process)
-    process.ready()
+    try:
+        process.ready()
+    except BaseException:
+        process.end()
+        raise
     return process
 
 

@@ -40,7 +40,11 @@ def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Pr
     env = {**agent.checkpoints(folder), "GAUNTLET_QUEUE__ENABLED": "true"}
     stack = Stack.start(folder, toml=agent.settings(), env=env)
     try:
-        yield stack, agent.dying_workers(stack, 2)
+        dying = agent.dying_workers(stack, 2)
+        try:
+            yield stack, dying
+        finally:
+            dying.end()
     finally:
         stack.end()
 
