@@ -9,7 +9,6 @@ Read `retrieval.py` next: it serves this.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
@@ -45,7 +44,7 @@ def relevance(query: str, documents: Sequence[str]) -> list[float]:
 
 
 def _covered(row: Sequence[float], weights: Sequence[float]) -> float:
-    return sum(map(operator.mul, row, weights))
+    return sum(found * weight for found, weight in zip(row, weights, strict=True))
 
 
 @lru_cache(maxsize=65_536)
