@@ -44,7 +44,7 @@ def relevance(query: str, documents: Sequence[str]) -> list[float]:
 
 
 def _covered(row: Sequence[float], weights: Sequence[float]) -> float:
-    return sum(said * weight for said, weight in zip(row, weights, strict=True))
+    return sum(found * weight for found, weight in zip(row, weights, strict=True))
 
 
 @lru_cache(maxsize=65_536)
