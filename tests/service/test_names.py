@@ -51,7 +51,7 @@ async def exercise_search(stack: Stack) -> None:
 async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack]) -> None:
     async with start_stack(toml=QUICK + ROUTES + SETTINGS, env={"CAPTURE_CONTENT": "true"}, worker=1) as stack:
         await exercise(stack)
-        working = [process.popen.pid for process in stack.work]
+        working = [process.pid for process in stack.work]
         mine = " or ".join(f"instance like '{pid}-%'" for pid in [*stack.workers(), *working])
         missing = {metric.name for metric in names.METRICS} - ELSEWHERE
 
@@ -93,4 +93,5 @@ async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack
         assert others == {names.PAYMENT_OPERATION, names.WEBHOOK_OPERATION}
         await stack.told(f"select * from log_records where event = '{names.WEBHOOK_ENDED_EVENT}' and ({mine})")
         events = {row["event"] for row in await stack.told(f"select distinct event from log_records where {mine}")}
-        assert {names.REQUEST_EVENT, names.STARTED_EVENT, names.WEBHOOK_ENDED_EVENT} <= events
+        told = {names.REQUEST_EVENT, names.STARTED_EVENT, names.WEBHOOK_ENDED_EVENT, names.JOB_ENDED_EVENT}
+        assert told <= events
