@@ -37,7 +37,8 @@ def main() -> None:
         sys.exit(2)
     logs.set_up()
     forkserver = multiprocessing.get_context("forkserver")
-    forkserver.set_forkserver_preload(["service.working", "service.tracks.agent_track"])
+    agent = ["service.tracks.agent_track"] if settings.has_agent else []
+    forkserver.set_forkserver_preload(["service.working", *agent])
     sys.exit(Keeper(forkserver).run())
 
 

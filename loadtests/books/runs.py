@@ -1,7 +1,7 @@
-"""The agent's refunds: each run that refunded moved the money once, as much as it says, and approved where it had to be.
+"""The agent's refunds: a run that refunded moved the money once, as much as it says, approved where it had to be.
 
-A run's payment has a key made from the run, so that it joins the runs that ended with the ledger's charges, however many
-workers took the run up. Read `gather.py` next: how the books are fetched.
+A run's payment has a key made from the run, so that it joins the runs that ended with the ledger's charges, however
+many workers took the run up. Read `gather.py` next: how the books are fetched.
 """
 
 from collections import defaultdict
