@@ -30,14 +30,15 @@ _GROUP = 3
 def relevance(query: str, documents: Sequence[str]) -> list[float]:
     """Return how well each document fits `query`, 0 to 1."""
     asked = list(dict.fromkeys(words(query)))
-    found = [[_best(word, document) for word in asked] for document in documents]
-    weights = [math.log(1 + len(documents) / (0.5 + sum(row[i] for row in found))) for i in range(len(asked))]
+    # By document, sentence and word of the query.
+    found = [list(zip(*(_in_sentences(word, text) for word in asked), strict=True)) for text in documents]
+    whole = [[max(column) for column in zip(*rows, strict=True)] for rows in found]
+    weights = [math.log(1 + len(documents) / (0.5 + sum(row[i] for row in whole if row))) for i in range(len(asked))]
     total = sum(weights) or 1.0
     scores = []
-    for document, row in zip(documents, found, strict=True):
-        whole = _covered(row, weights)
-        in_one = max((_covered(said, weights) for said in _by_sentence(asked, document)), default=0.0)
-        covered = ((1 - _SENTENCE_SHARE) * whole + _SENTENCE_SHARE * in_one) / total
+    for document, rows, best in zip(documents, found, whole, strict=True):
+        in_one = max((_covered(said, weights) for said in rows), default=0.0)
+        covered = ((1 - _SENTENCE_SHARE) * _covered(best, weights) + _SENTENCE_SHARE * in_one) / total
         scores.append((1 - _TOPIC_SHARE) * covered + _TOPIC_SHARE * similarity(query, document))
     return scores
 
@@ -46,23 +47,17 @@ def _covered(row: Sequence[float], weights: Sequence[float]) -> float:
     return sum(found * weight for found, weight in zip(row, weights, strict=True))
 
 
-def _by_sentence(asked: Sequence[str], document: str) -> list[list[float]]:
-    return [[_nearest(word, have) for word in asked] for _, have in sentences(document)]
-
-
 @lru_cache(maxsize=65_536)
-def _best(word: str, document: str) -> float:
-    return _nearest(word, _words_of(document))
-
-
-@lru_cache(maxsize=4096)
-def _words_of(document: str) -> frozenset[str]:
-    return frozenset(words(document))
+def _in_sentences(word: str, document: str) -> tuple[float, ...]:
+    """How near each sentence of a document comes to a word: 1 for the word itself."""
+    return tuple(_nearest(word, have) for _, have in sentences(document)) or (0.0,)
 
 
 def _nearest(word: str, have: Collection[str]) -> float:
-    """How near the nearest word of a text comes to `word`: 1 for the word itself."""
-    return 1.0 if word in have else max((_nearness(word, other) for other in have), default=0.0)
+    """Of numbers and names with digits only the same one will do."""
+    if word in have or not word.isalpha():
+        return float(word in have)
+    return max((_nearness(word, other) for other in have), default=0.0)
 
 
 @lru_cache(maxsize=262_144)

@@ -7,6 +7,12 @@ from service.observability import names
 from tests.stack import QUICK, ROUTES, Stack, eventually
 
 SETTINGS = """
+[retrieval]
+deadline_s = 4
+[retrieval.embeddings]
+timeout_s = 1
+[retrieval.rerank]
+timeout_s = 1
 [budget]
 usd_per_day = 100
 [[routes.unknown.rungs]]
@@ -49,7 +55,9 @@ async def exercise_search(stack: Stack) -> None:
 
 
 async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack]) -> None:
-    async with start_stack(toml=QUICK + ROUTES + SETTINGS, env={"CAPTURE_CONTENT": "true"}, worker=1) as stack:
+    async with start_stack(
+        toml="admission_lag_s = 60\n" + QUICK + ROUTES + SETTINGS, env={"CAPTURE_CONTENT": "true"}, worker=1
+    ) as stack:
         await exercise(stack)
         working = [process.pid for process in stack.work]
         mine = " or ".join(f"instance like '{pid}-%'" for pid in [*stack.workers(), *working])

@@ -22,6 +22,7 @@ PROVIDER_KEYS = {
     "ANTHROPIC_API_KEY": "sk-ant-any-text",
     "OPENAI_API_KEY": "sk-any-text",
     "PAYMENTS_API_KEY": "sk-pay-any-text",
+    "RERANK_API_KEY": "sk-rerank-any-text",
 }
 LIVE = {
     "GAUNTLET_PROFILE": "live",

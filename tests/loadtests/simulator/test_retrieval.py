@@ -42,6 +42,13 @@ def test_relevance_ranks_the_document_that_answers_first() -> None:
     assert all(0 <= score <= 1 for score in scores)
 
 
+def test_relevance_knows_spellings_and_meanings_but_no_other_number() -> None:
+    assert relevance("circiut braker", DOCUMENTS)[0] == max(relevance("circiut braker", DOCUMENTS)) > 0
+    assert relevance("why try again", DOCUMENTS)[2] > relevance("why try again", DOCUMENTS)[1]
+    assert relevance("error 503", ["Error 503 is known.", "Error 504 is known."])[0] > 0.9
+    assert relevance("503", ["Of 504 it is said."]) == [0.0]
+
+
 async def test_rerank_sorts_and_limits(lab: Lab) -> None:
     body: dict[str, Any] = {
         "model": "fake-rerank",
