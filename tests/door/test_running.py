@@ -19,8 +19,11 @@ def test_the_running_up_is_seen_with_its_addresses_its_store_and_its_workers(wor
     assert lab is not None
     assert lab.urls == workbench.urls
     assert lab.store_pid() == workbench.parts["valkey"]
+    later = lab.queue_worker_pid()
+    assert later in workbench.pids - {workbench.parts["worker"]}
     workers = lab.worker_pids()
     assert len(workers) == 2
+    assert later not in workers
     assert set(workers) < workbench.pids
     assert lab.failure is None
 
@@ -49,7 +52,7 @@ def test_a_lab_whose_up_has_ended_says_so_and_has_no_processes(start: Start) -> 
     eventually(lambda: lab.store_pid() not in (None, old), "it is back")
     up.end()
     assert isinstance(lab.failure, DoorError)
-    assert (lab.store_pid(), lab.worker_pids()) == (None, [])
+    assert (lab.store_pid(), lab.worker_pids(), lab.queue_worker_pid()) == (None, [], None)
 
 
 def test_down_does_not_end_the_process_that_runs_a_workbench_of_its_own(

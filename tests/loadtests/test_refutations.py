@@ -23,8 +23,9 @@ TIGHT_TENANTS = tuple(
 NO_TIME_TO_PAY = (("GAUNTLET_PAYMENTS__DEADLINE_S", "0.02"),)
 NO_PATIENCE = (("GAUNTLET_AGENT__RETRY_S", "0.2"), ("GAUNTLET_AGENT__RETRY_WITHIN_S", "1"))
 NO_APPROVALS = (("GAUNTLET_AGENT__APPROVAL_ABOVE", "100000000"),)
-TOLD_ONCE = (("GAUNTLET_WEBHOOKS__TRIES", "1"), ("GAUNTLET_JOBS__DEADLINE_S", "1"))
-LEFT_ALONE = (("GAUNTLET_QUEUE__REDELIVER_S", "40"), ("GAUNTLET_JOBS__DEPTH_MAX", "1"))
+ONE_AT_A_TIME = (("GAUNTLET_ADMISSION", "1"),)
+TOLD_ONCE = (("GAUNTLET_WEBHOOKS__TRIES", "1"), ("GAUNTLET_JOBS__DEADLINE_S", "0.2"))
+LEFT_ALONE = (("GAUNTLET_QUEUE__REDELIVER_S", "40"),)
 
 REFUTED: dict[Case, set[tuple[str, str]]] = {
     Case("outage", off=("breaker",), phases=("before", "outage")): {("calls", "at_most"), ("amplification", "at_most")},
@@ -59,17 +60,19 @@ REFUTED: dict[Case, set[tuple[str, str]]] = {
         *(("cited_share", "at_least"), ("retrieval_degraded_share", "at_least")),
     },
     Case("embedding-429", quotas=(("embeddings", 1),)): {("retrieval_degraded_share", "at_most")},
-    Case("jobs-worker-kill", settings=LEFT_ALONE, phases=("well", "killing")): {
-        *(("redelivered_within_s", "at_most"), ("failed_share", "at_most")),
+    Case("jobs-worker-kill", settings=LEFT_ALONE, phases=("well", "killing")): {("redelivered_within_s", "at_most")},
+    Case("jobs-worker-kill", off=("cache",), meddler=a_store_forgets_finished_steps): {
+        ("job_steps_paid_twice", "at_most")
     },
-    Case("jobs-worker-kill", meddler=a_store_forgets_finished_steps): {("job_steps_paid_twice", "at_most")},
     Case("webhook-receiver-down", settings=TOLD_ONCE, phases=("well", "refused")): {
         *(("webhooks_delivered_share", "at_least"), ("jobs_done_share", "at_least")),
     },
     Case("webhook-receiver-down", meddler=a_sender_makes_messages_anew, phases=("well",)): {
         ("webhook_ids_per_job", "at_most")
     },
-    Case("agent-kill", settings=NO_APPROVALS, phases=("well",)): {("charges_per_approval", "at_most")},
+    Case("agent-kill", settings=(*NO_APPROVALS, *ONE_AT_A_TIME), phases=("well",)): {
+        *(("charges_per_approval", "at_most"), ("failed_share", "at_most")),
+    },
     Case("agent-kill", settings=(*NO_TIME_TO_PAY, *NO_PATIENCE), phases=("well",)): {
         *(("charges_per_approval", "at_least"), ("runs_done_share", "at_least")),
     },

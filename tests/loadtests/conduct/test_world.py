@@ -20,6 +20,10 @@ from tests.loadtests.small import phase, scenario
 
 SERVICE, SIMULATOR = "http://service", "http://simulator"
 STAGES = {"cache": True, "retry": True, "breaker": False}
+SEARCHED, BLIND, EMPTY = (
+    {"passages": passages, "degraded": degraded}
+    for passages, degraded in (([{"n": 1}], []), ([{"n": 1}], ["embeddings:circuit_open"]), ([], []))
+)
 OPEN, CLOSED = ([{"state": state, "paused_for_s": None}] for state in ("open", "closed"))
 
 
@@ -33,6 +37,8 @@ class Fake:
         self.away: str | None = None
         self.not_acknowledged: list[list[int]] = []
         self.breakers = [OPEN, CLOSED, OPEN]
+        self.found: list[dict[str, Any]] = []
+        self.ports: dict[str, int] = {}
 
     def ask(self, whose: str, url: str, method: str, path: str, body: Any = None, headers: Any = None) -> Any:
         if url == self.away:
@@ -46,6 +52,10 @@ class Fake:
             return {"stages": dict(self.stages)}
         if path == "/admin/breakers":
             return {"breakers": self.breakers.pop(0) if self.breakers else CLOSED}
+        if path == "/retrieve":
+            return self.found.pop(0) if self.found else SEARCHED
+        if path == "/sim/state":
+            return {"ports": self.ports}
         return {}
 
     def paths(self, method: str) -> list[str]:
@@ -80,6 +90,34 @@ def test_a_run_begins_without_faults_with_its_stages_and_closed_circuits(
     assert fake.paths("GET").count("/admin/breakers") == 3 + SEEN_CLOSED, "so often in a row after one that is open"
 
 
+HANDBOOK = {"mix": {"faq": 0, "unique": 0, "handbook": 1}}
+
+
+def test_a_run_that_asks_the_handbook_begins_when_every_worker_can_search_it(
+    fake: Fake, make: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.found = [EMPTY, SEARCHED, BLIND]
+    tight = {"embeddings": {"requests_per_min": 1}}
+    make().prepare(scenario(**HANDBOOK, providers=tight), ["retry"])
+    asked = [path for _, path, _ in fake.asked]
+    searches = [place for place, path in enumerate(asked) if path == "/retrieve"]
+    assert len(searches) == 3 + SEEN_CLOSED
+    told = [body for _, path, body in fake.asked[: searches[-1]] if path == "/sim/quota"]
+    assert all("requests_per_min" not in body for body in told), "the scenario's quota is for its own questions"
+    assert {"target": "embeddings", "requests_per_min": 1, "tokens_per_min": None} in [body for *_, body in fake.asked]
+    assert searches[-1] < fake.asked.index(("PUT", "/admin/stages", {"cache": True, "retry": False, "breaker": True}))
+    monkeypatch.setattr("loadtests.conduct.world.SEARCHED_WITHIN_S", -1.0)
+    fake.found = [EMPTY] * 3
+    with pytest.raises(CannotJudge, match="the handbook is not searched"):
+        make().prepare(scenario(**HANDBOOK), [])
+
+
+def test_webhooks_go_to_the_simulators_receiver(fake: Fake, make: Callable[..., World]) -> None:
+    assert make().webhooks() is None
+    fake.ports = {"webhooks": 8105}
+    assert make().webhooks() == "http://simulator:8105/webhooks"
+
+
 def test_afterwards_all_is_as_it_was_found(fake: Fake, make: Callable[..., World]) -> None:
     world = make()
     world.prepare(named("spike"), ["cache"])
@@ -89,7 +127,8 @@ def test_afterwards_all_is_as_it_was_found(fake: Fake, make: Callable[..., World
     assert fake.stages == STAGES
     assert ("DELETE", "/sim/faults", None) in fake.asked
     usual = {body["target"]: body["first_token_ms"] for _, path, body in fake.asked if path == "/sim/latency"}
-    assert usual == {"anthropic": 120, "openai": 120, "payments": 50}
+    chat, others = {"anthropic": 120, "openai": 120}, {"payments": 50, "embeddings": 20, "rerank": 30, "webhooks": 10}
+    assert usual == chat | others
 
 
 def test_what_was_never_prepared_is_left_alone(fake: Fake, make: Callable[..., World]) -> None:
@@ -198,10 +237,11 @@ def test_a_service_that_is_none_of_ours_has_no_stages(fake: Fake, make: Callable
     assert not any(path.startswith("/admin") for _, path, _ in fake.asked)
 
 
-def test_faults_begin_with_the_load_and_those_of_the_store_are_not_the_simulators(
+def test_faults_begin_with_the_load_and_those_of_processes_are_not_the_simulators(
     fake: Fake, make: Callable[..., World]
 ) -> None:
-    faults = [{"target": "anthropic", "fault": "status", "at_s": 1}, {"target": "store", "fault": "pause"}]
+    killed = {"target": "worker", "fault": "kill", "every_s": 2}
+    faults = [{"target": "anthropic", "fault": "status", "at_s": 1}, {"target": "store", "fault": "pause"}, killed]
     whole = scenario(phase("a", 10), phase("b", 10, fault=faults))
     make().break_by(whole, 7, time.time() + 5)
     plan = fake.last("/sim/timeline")
@@ -209,7 +249,7 @@ def test_faults_begin_with_the_load_and_those_of_the_store_are_not_the_simulator
     assert plan["seed"] == 7
     assert fault["at_s"] == pytest.approx(5 + 10 + 1, abs=0.5)
     assert fault["for_s"] == 9
-    assert len(planned(whole)) == 2
+    assert len(planned(whole)) == 3
 
 
 def test_a_fault_in_a_few_words() -> None:

@@ -110,6 +110,12 @@ SCRIPT: dict[str, list[Step]] = {
     "v1 stream with an error": streamed(token(""), token("Be"), data({"error": {"message": "it broke"}})),
     "v1 stream without its end": streamed(token(""), token("Be")),
     "v1 stream that is cut": [*streamed(token(""), token("Be"), ends=False), "reset"],
+    "cited": json_of(200, {**TOLD, "citations": [{"n": 1}, {"n": 3}]}),
+    "taken": json_of(202, {"job_id": "job_1", "status": "queued"}),
+    "full": json_of(503, {"title": "Too many jobs", "status": 503}),
+    "/jobs/job_1": json_of(200, {"job_id": "job_1", "status": "running", "cost_usd": 0.1}),
+    "approve": json_of(202, {"run_id": "run_1", "status": "resuming"}),
+    "reject": json_of(409, {"title": "Conflict", "status": 409}),
     "hang": ["hang"],
     "stream that hangs": streamed(DELTA, "hang"),
 }
@@ -159,11 +165,13 @@ class Handler(socketserver.StreamRequestHandler):
             if not line:
                 return None
             head += line.decode()
+        self.server.heads.append(head)
+        if head.startswith("GET"):
+            return head.split()[1]
         length = next(int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:"))
         body = orjson.loads(self.rfile.read(length))
-        self.server.heads.append(head)
         self.server.bodies.append(body)
-        return str(body.get("text") or body.get("charge") or body["messages"][0]["content"])
+        return str(body.get("text") or body.get("decision") or body.get("charge") or body["messages"][0]["content"])
 
 
 def _keeps_open(steps: Sequence[Step]) -> bool:
@@ -285,6 +293,65 @@ def test_a_refund_has_its_key_and_whether_it_was_replayed(job: Job, server: Serv
     key = arrival_of("paid").key
     assert (entry.key, entry.replayed, document) == (key, True, ORDER)
     assert f"Idempotency-Key: {key}" in server.heads[-1]
+
+
+def test_an_answer_that_cites_says_how_many_passages(job: Job) -> None:
+    assert sent(job, "cited")[0].cited == 2
+
+
+JOB = Arrival(9, 0.0, CALLER, "job", "/jobs", {"text": "taken"}, 7)
+RUN = replace(JOB, kind="agent", path="/agent")
+LOOK = module.Step(10_000, "GET", "/jobs/job_1", "/jobs/{job_id}", "job_1")
+
+
+def stepped(job: Job, arrival: Arrival, step: module.Step | str) -> tuple[Entry, Mapping[str, Any]]:
+    """The line in the book of one request about what is done later, and its document."""
+    with ClientBook(job.folder) as book:
+        sender = Sender(job, book)
+        if isinstance(step, str):
+            answer = green(lambda: sender.send(arrival, {"text": step}, time.time()))
+        else:
+            answer = green(lambda: sender.step(arrival, step))
+    return lines(job.folder)[-1], answer.document
+
+
+def test_what_is_taken_is_known_by_its_id_and_how_it_stands(job: Job, server: Server) -> None:
+    entry, document = stepped(job, JOB, "taken")
+    assert (entry.outcome, entry.status, entry.subject_id, entry.state) == ("answered", 202, "job_1", "queued")
+    assert (entry.key, entry.endpoint, entry.kind) == (JOB.key, "/jobs", "job")
+    assert f"Idempotency-Key: {JOB.key}" in server.heads[-1]
+    assert document["job_id"] == "job_1"
+    entry, _ = stepped(job, JOB, "full")
+    assert (entry.outcome, entry.subject_id, entry.state) == ("failed", None, None)
+
+
+def test_who_asks_how_it_stands_has_an_id_of_its_own_and_no_key(job: Job, server: Server) -> None:
+    entry, _ = stepped(job, JOB, LOOK)
+    assert (entry.status, entry.subject_id, entry.state) == (200, "job_1", "running")
+    assert (entry.request_id, entry.endpoint, entry.key) == (JOB.request_id(10_000), "/jobs/{job_id}", None)
+    assert entry.cost_nano_usd is None, "what a job costs is not what it costs to look at it"
+    assert server.heads[-1].startswith("GET /jobs/job_1 ")
+    assert f"Bearer {CALLER.key('mark')}" in server.heads[-1]
+    assert "Idempotency-Key" not in server.heads[-1]
+
+
+@pytest.mark.parametrize(("decision", "status", "state"), [("approve", 202, "resuming"), ("reject", 409, None)])
+def test_an_approver_decides_and_not_the_customer(
+    job: Job, server: Server, decision: str, status: int, state: str | None
+) -> None:
+    path, endpoint = "/agent/run_1/resume", "/agent/{run_id}/resume"
+    step = module.Step(1000, "POST", path, endpoint, "run_1", {"decision": decision}, "key-1", decision)
+    entry, _ = stepped(replace(job, approver="demo-admin"), RUN, step)
+    assert (entry.status, entry.subject_id, entry.state, entry.decision) == (status, "run_1", state, decision)
+    assert entry.key == "key-1"
+    assert "Bearer demo-admin" in server.heads[-1]
+
+
+def test_the_keys_of_others_are_not_written_down(job: Job) -> None:
+    path = replace(job, key="sk-1", approver="sk-2", webhooks="http://127.0.0.1:1/webhooks").write()
+    assert "sk-" not in path.read_text()
+    read = Job.read(path, "sk-1", "sk-2")
+    assert (read.key, read.approver, read.webhooks) == ("sk-1", "sk-2", "http://127.0.0.1:1/webhooks")
 
 
 @pytest.mark.parametrize("question", ["stream", "v1 stream"])

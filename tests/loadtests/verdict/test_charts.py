@@ -41,6 +41,21 @@ def test_the_legend_counts_what_came_in_the_order_in_which_it_is_stacked(told: T
     assert sum(int(words.rpartition(" ")[2].replace(",", "")) for words in found) == len(told.evidence.entries)
 
 
+def test_what_is_done_later_has_a_chart_where_there_is_any(told: Told) -> None:
+    words = "Jobs and runs of the agent"
+    assert not any(words in chart.title for chart in charts.of_run(told))
+    began = told.evidence.began
+    asked = [
+        replace(told.evidence.entries[0], t=began + at_s, kind="job", subject_id="job_1", state=state)
+        for at_s, state in ((5.0, "queued"), (12.0, "running"), (40.0, "completed"))
+    ]
+    kill = Band("worker", "worker: killed with -9", began + 20, began + 20.1)
+    evidence = replace(told.evidence, entries=[*told.evidence.entries, *asked], bands=[kill])
+    drawn = charts.of_run(replace(told, evidence=evidence))
+    assert legend(titled(drawn, words)) == ["queued: at most 1", "running: at most 1"]
+    assert "worker: killed with -9, from 20 s to 20 s" in drawn[0].svg
+
+
 def test_every_chart_has_the_same_margins_and_the_bands_at_the_same_place(told: Told) -> None:
     drawn = charts.of_run(told)
     widths = {re.findall(r'viewBox="0 0 (\d+)', chart.svg)[0] for chart in drawn}

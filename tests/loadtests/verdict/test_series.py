@@ -47,6 +47,9 @@ def test_a_rest_at_the_end_belongs_to_the_last_step() -> None:
         ({"outcome": "lost", "status": None}, "failed"),
         ({"outcome": "left"}, "left"),
         ({"endpoint": "/refund", "source": None}, "other"),
+        ({"endpoint": "/jobs", "kind": "job", "source": None}, "later"),
+        ({"endpoint": "/agent/{run_id}", "kind": "agent", "source": None}, "later"),
+        ({"kind": "handbook"}, "live"),
         ({"source": "later"}, "other"),
     ],
 )
@@ -94,3 +97,26 @@ def test_a_circuit_is_closed_before_its_first_change_and_keeps_its_last_state_to
     seen = evidence(changes=changes)
     assert series.states(seen, "anthropic") == [(0.0, 1.0, "closed"), (1.0, 3.0, "open"), (3.0, 4.0, "half_open")]
     assert series.states(evidence(changes=(Change(-9.0, "openai", "open"),)), "openai") == [(0.0, 4.0, "open")]
+
+
+def seen(t: float, state: str | None, subject: str = "job_1") -> Entry:
+    """Somebody asked how it stands, and was told half a second later."""
+    return replace(ENTRY, t=t - 0.5, endpoint="/jobs/{job_id}", kind="job", subject_id=subject, state=state)
+
+
+def test_what_is_done_later_stands_as_it_was_last_told_until_it_has_ended() -> None:
+    told = [seen(0.9, "queued"), seen(2.2, "running"), seen(3.0, None), seen(4.9, "completed")]
+    run = evidence(*told, seen(3.4, "waiting", "run_1"), lasts_s=7.0)
+    steps = Steps.of(7.0)
+    assert series.standing(steps, run) == {
+        "queued": [0, 1, 0, 0, 0, 0, 0],
+        "running": [0, 0, 1, 1, 1, 0, 0],
+        "waiting": [0, 0, 0, 1, 1, 1, 1],
+    }
+    assert series.standing(steps, evidence(ENTRY)) == {}
+
+
+def test_who_asks_how_a_job_stands_is_no_answer_and_no_success() -> None:
+    run = evidence(ENTRY, seen(1.0, "running"), replace(seen(1.0, None), outcome="failed", status=500))
+    assert series.whole_answers(run) == [ENTRY]
+    assert series.success(Steps.of(4.0), run) == [1.0, None, None, None]
