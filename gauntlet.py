@@ -22,6 +22,7 @@ VERBS = {
     "ablate": ("door.ablate", "what each stage is worth: the same incident with and without it"),
     "scenarios": ("door.scenarios", "all scenarios on the service as built, and a table of verdicts"),
     "trace": ("door.trace", "what happened to a request, stage by stage; or a list of requests"),
+    "jobs": ("door.jobs", "background jobs, and webhooks that could not be delivered; send them off again"),
     "books": ("door.books", "whether client, service and providers say the same of a run"),
     "sql": ("door.sql", "select from what the service told; or list what there is"),
     "doctor": ("door.doctor", "say what is missing, who holds which port, and what to do"),

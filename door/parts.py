@@ -24,6 +24,7 @@ VALKEY_REST_S = 3.0
 OTLP_ENDPOINT = re.compile(r"OTEL_EXPORTER_OTLP_(TRACES_|METRICS_|LOGS_)?ENDPOINT")
 """The standard variables that say where telemetry goes: whoever sets one has another place for it."""
 
+WEBHOOK_SECRET = "GAUNTLET_WEBHOOKS__SECRET"  # noqa: S105 - a name
 VALKEY_READY = re.compile(rb"Ready to accept connections")
 
 
@@ -33,7 +34,7 @@ def all_parts(plan: Plan, environ: Mapping[str, str] = os.environ) -> tuple[Part
     needs = tuple(part.name for part in state)
     pages = [dashboard_part(plan, environ)] if "dashboard" in plan.ports else []
     service = (service_part(plan, needs), worker_part(plan, needs))
-    return (collector_part(plan), *state, simulator_part(plan), *service, *pages)
+    return (collector_part(plan), *state, simulator_part(plan, environ), *service, *pages)
 
 
 def collector_part(plan: Plan) -> Part:
@@ -56,8 +57,8 @@ def valkey_part(plan: Plan) -> Part:
     )
 
 
-def simulator_part(plan: Plan) -> Part:
-    """The providers, on a listener each."""
+def simulator_part(plan: Plan, environ: Mapping[str, str]) -> Part:
+    """The providers, on a listener each, and the receiver of webhooks, which verifies with the service's secret."""
     flags = [
         word
         for port in ports.TABLE
@@ -67,7 +68,9 @@ def simulator_part(plan: Plan) -> Part:
             str(plan.ports[port.name]),
         )
     ]
-    return Part("simulator", (sys.executable, "-m", "loadtests.simulator", *flags))
+    secret = configuration.effective(environ).get(WEBHOOK_SECRET)  # also where gauntlet.toml has it
+    environment = {WEBHOOK_SECRET: secret} if secret else {}
+    return Part("simulator", (sys.executable, "-m", "loadtests.simulator", *flags), environment)
 
 
 def service_part(plan: Plan, needs: tuple[str, ...]) -> Part:

@@ -183,7 +183,7 @@ class Service:
         )
         self.runs: Runs | None = None
         """The agent's; None where there is no queue, no order desk, or nobody who pays."""
-        if settings.queue.enabled and settings.agent.orders is not None and has_payments:
+        if settings.has_agent:
             self.runs = Runs(settings.agent, store=self.store, clock=clock)
         self.work = Work(self.telemetry.ended, captures=settings.capture_content, clock=clock)
         self.background = Background(self, clock)

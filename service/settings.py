@@ -558,6 +558,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def has_agent(self) -> bool:
+        """Whether there is an agent: a queue, an order desk, and somebody who pays."""
+        return self.queue.enabled and self.agent.orders is not None and self.payments.base_url is not None
+
+    @property
     def accepts_demo_keys(self) -> bool:
         """Whether ``demo-…`` keys open the door."""
         return self.profile != "live" if self.demo_keys is None else self.demo_keys
@@ -623,5 +628,6 @@ def _explain(error: ValidationError) -> str:
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message = "unknown key; check its spelling against the settings table of the README"
-        lines.append(f"{key}: {message}, given {item['input']!r}" if item["loc"] else message)
+        given = "another value" if key.endswith("secret") else repr(item["input"])
+        lines.append(f"{key}: {message}, given {given}" if item["loc"] else message)
     return "\n".join(lines)

@@ -95,18 +95,22 @@ class Process:
         rows = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
 
+    @property
+    def pid(self) -> int:
+        """Of the process that does the work."""
+        return self.popen.pid
+
     def kill(self) -> None:
         """kill -9."""
-        self.popen.kill()
-        self.popen.wait()
+        os.kill(self.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """SIGSTOP: it hangs."""
-        self.popen.send_signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
         """SIGCONT."""
-        self.popen.send_signal(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def end(self) -> None:
         """End the process and whatever it started."""
@@ -124,6 +128,21 @@ class Process:
         self.popen.wait()
         if self.popen.stdout is not None:
             self.popen.stdout.close()
+
+
+class Worker(Process):
+    """``python -m service.worker``: what is killed or stopped is the process that it keeps at work."""
+
+    @property
+    def pid(self) -> int:
+        (pid,) = forked_by(self.popen.pid)
+        return pid
+
+
+def forked_by(parent: int) -> list[int]:
+    """The processes that were forked from a server that has the application imported (service/__main__.py)."""
+    servers = [c for c in psutil.Process(parent).children() if "forkserver" in " ".join(c.cmdline())]
+    return [child.pid for server in servers for child in server.children()]
 
 
 class Valkey:
@@ -322,7 +341,7 @@ class Stack:
     url: str
     simulator_ports: dict[str, int]
     environment: dict[str, str] = field(default_factory=dict)
-    work: list[Process] = field(default_factory=list)
+    work: list[Worker] = field(default_factory=list)
     collector: Collector | None = None
     session: aiohttp.ClientSession | None = None
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -390,10 +409,10 @@ class Stack:
         url = service.ready()["url"]
         return cls(folder, valkey, simulator, service, url, sim_ports, service_env)
 
-    def start_worker(self) -> Process:
+    def start_worker(self) -> Worker:
         """One more process that works through the queue; with what ``Process`` can do it is killed or stopped."""
         name = f"worker{len(self.work)}"
-        process = Process(name, [sys.executable, "-m", "service.worker"], self.environment, self.folder)
+        process = Worker(name, [sys.executable, "-m", "service.worker"], self.environment, self.folder)
         self.work.append(process)
         process.ready()
         return process
@@ -478,13 +497,7 @@ class Stack:
 
     def workers(self) -> list[int]:
         """The worker processes' ids."""
-        # The workers are forked from a server that has the application imported (service/__main__.py).
-        (forkserver,) = (
-            child
-            for child in psutil.Process(self.service.popen.pid).children()
-            if "forkserver" in " ".join(child.cmdline())
-        )
-        return [child.pid for child in forkserver.children()]
+        return forked_by(self.service.popen.pid)
 
     async def breakers(self) -> dict[str, str]:
         """Each provider's state, as one worker knows it."""

@@ -35,16 +35,47 @@ CREATE OR REPLACE VIEW webhooks AS
 WITH told AS (
   SELECT "time", instance, trace_id, json_transform(TRY_CAST(body AS JSON), '{
     "message_id": "VARCHAR", "type": "VARCHAR", "subject_id": "VARCHAR", "tenant": "VARCHAR", "outcome": "VARCHAR",
-    "tries": "INTEGER", "status": "INTEGER", "error": "VARCHAR", "t": "DOUBLE", "duration_ms": "DOUBLE"
+    "tries": "INTEGER", "status": "INTEGER", "error": "VARCHAR", "receiver": "VARCHAR", "t": "DOUBLE",
+    "duration_ms": "DOUBLE"
   }') AS record
   FROM stored.log_records WHERE event = 'gauntlet.webhook'
 )
 SELECT "time", instance, trace_id, record.message_id, record.type AS event, record.subject_id, record.tenant,
-  record.outcome, record.tries, record.status, record.error, record.t, record.duration_ms
+  record.outcome, record.tries, record.status, record.error, record.receiver, record.t, record.duration_ms
 FROM told
 QUALIFY row_number() OVER (PARTITION BY record.message_id, record.outcome, record.tries ORDER BY "time") = 1;
+
+-- So does one that died before it had told of a job's end.
+CREATE OR REPLACE VIEW jobs AS
+WITH told AS (
+  SELECT "time", instance, trace_id, json_transform(TRY_CAST(body AS JSON), '{
+    "job_id": "VARCHAR", "kind": "VARCHAR", "outcome": "VARCHAR", "error": "VARCHAR", "tenant": "VARCHAR",
+    "user": "VARCHAR", "route": "VARCHAR", "created": "DOUBLE", "ended": "DOUBLE", "wait_ms": "DOUBLE",
+    "run_ms": "DOUBLE", "steps": "INTEGER", "steps_planned": "INTEGER", "deliveries": "INTEGER",
+    "input_tokens": "BIGINT", "output_tokens": "BIGINT", "cost_nano_usd": "BIGINT", "webhook": "BOOLEAN"
+  }') AS record
+  FROM stored.log_records WHERE event = 'gauntlet.job'
+)
+SELECT "time", instance, trace_id, record.job_id, record.kind, record.outcome, record.error, record.tenant,
+  record."user", record.route, record.created, record.ended, record.wait_ms, record.run_ms, record.steps,
+  record.steps_planned, record.deliveries, record.input_tokens, record.output_tokens, record.cost_nano_usd,
+  record.cost_nano_usd / 1e9 AS cost_usd, record.webhook
+FROM told
+QUALIFY row_number() OVER (PARTITION BY record.job_id ORDER BY "time") = 1;
 
 CREATE OR REPLACE VIEW costs AS
 SELECT "time", request_id, tenant, endpoint, route, target AS provider, model, cost_nano_usd,
   cost_nano_usd / 1e9 AS cost_usd, purpose, cost_nano_usd IS NULL AS unpriced
 FROM stored.attempts;
+
+-- A worker that died when it had told of a run's end may be followed by one that tells it again.
+CREATE OR REPLACE VIEW agent_runs AS
+SELECT "time", instance, trace_id, attributes ->> 'run_id' AS run_id, attributes ->> 'tenant' AS tenant,
+  attributes ->> 'user' AS "user", attributes ->> 'status' AS status, attributes ->> 'outcome' AS outcome,
+  TRY_CAST(attributes ->> 'needed_approval' AS BOOLEAN) AS needed_approval, attributes ->> 'approved_by' AS approved_by,
+  TRY_CAST(attributes ->> 'amount' AS BIGINT) AS amount, attributes ->> 'currency' AS currency,
+  attributes ->> 'charge_key' AS charge_key, TRY_CAST(attributes ->> 'deliveries' AS INTEGER) AS deliveries,
+  TRY_CAST(attributes ->> 'cost_nano_usd' AS BIGINT) AS cost_nano_usd,
+  TRY_CAST(attributes ->> 'created' AS DOUBLE) AS created, TRY_CAST(attributes ->> 'ended' AS DOUBLE) AS ended
+FROM stored.log_records WHERE event = 'gauntlet.agent'
+QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY "time" DESC) = 1;

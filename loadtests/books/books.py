@@ -19,6 +19,9 @@ from loadtests.books.service import Record, ServiceBook
 SEEDED = 5
 """Load scenarios make their request ids as UUIDv5 of seed, user and number (DESIGN section 5)."""
 
+OWN_WORK = 8
+"""What a worker does for a job has ids that no client makes (docs/telemetry.md)."""
+
 RECENT_S = 30.0
 """What ended this lately may not have reached the collector yet."""
 

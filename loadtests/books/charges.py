@@ -1,13 +1,13 @@
 """Money that moved: each refund that was answered 200 is one charge, whatever was repeated on the way.
 
 The key that goes to the payments provider is a hash of caller and Idempotency-Key, so that it joins the records with
-the ledger's charges. Read `gather.py` next: how the books are fetched.
+the ledger's charges. The agent's refunds are in `runs.py`: read that next.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from loadtests.books import losses
+from loadtests.books import losses, runs
 from loadtests.books.attempts import PAYMENTS
 from loadtests.books.books import Books
 from loadtests.books.findings import Difference, Line, Reconciliation, Said
@@ -33,6 +33,8 @@ def compare(books: Books, into: Reconciliation) -> None:
             if record.charge_key is not None:
                 asked[record.charge_key].append(record)
     for key, records_of_key in asked.items():
+        if records_of_key[0].endpoint == runs.ENDPOINT:
+            continue  # in `runs.py`
         _once(books, records_of_key, len(charged.get(key, ())), into)
     _one_key_downstream(books, into)
     for charge in unasked(books):
@@ -41,9 +43,9 @@ def compare(books: Books, into: Reconciliation) -> None:
 
 def unasked(books: Books) -> list[Charge]:
     """Charges of the time whose key no record names."""
-    known = {record.charge_key for records in books.known.values() for record in records} - {None}
+    known = {record.charge_key for records in books.known.values() for record in records} | runs.keys(books)
     of_the_time = (charge for charge in books.ledger.charges if books.since <= charge.t <= books.until)
-    return [charge for charge in of_the_time if charge.idempotency_key not in known]
+    return [charge for charge in of_the_time if charge.idempotency_key not in known - {None}]
 
 
 def _refunds(books: Books, into: Reconciliation) -> Line:

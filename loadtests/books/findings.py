@@ -22,14 +22,20 @@ RULES = (
     "usage",  # tokens and money that the provider stated
     "interval",  # what was ended early, between bounds
     "charges",  # a refund moves the money once
+    "runs",  # a run of the agent that refunded moved the money once, approved where it had to be
+    "webhooks",  # what was delivered was received, and the other way round
     "lost",  # what a kill -9 took along
     "unread",  # ended by us before the provider had read it
     "ambiguous",  # charged by a refund that failed all the same
     "unclosed",  # under way when the client died
     "redelivered",  # OTLP delivers at least once
     "unpriced",
+    "dead",
+    "repeated",
+    "elsewhere",
     "refused",
     "unreached",
+    "work",  # what a worker did by itself
     "strangers",
     "foreign",
     "under_way",

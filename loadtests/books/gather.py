@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from loadtests.books import charges
+from loadtests.books import charges, runs, webhooks
 from loadtests.books.books import Books
 from loadtests.books.client import Entry
 from loadtests.books.errors import CannotJudge
@@ -65,9 +65,14 @@ def _fetched(asked: Asked, service: ServiceReader, ledger: LedgerReader) -> Book
     begun = asked.since - WAY_BEFORE_S
     found = [record for record in service.by_request([*missing, *books.orphans]) if record.ended >= begun]
     books = replace(books, service=_own(book.and_also(found), asked.client))
-    keys = {charge.idempotency_key for charge in charges.unasked(books)}
-    more = service.by_charge_key(key for key in keys if key is not None)
+    keys = [charge.idempotency_key for charge in charges.unasked(books) if charge.idempotency_key is not None]
+    more = service.by_charge_key(keys)
     books = replace(books, service=books.service.and_also(more))
+    unknown = runs.asked(books).keys() - runs.keys(books)
+    ended = service.by_run_key([*unknown, *keys])
+    books = replace(books, service=replace(books.service, runs=[*books.service.runs, *ended]))
+    told = service.by_message(webhooks.unknown(books))
+    books = replace(books, service=replace(books.service, messages=[*books.service.messages, *told]))
     if not book.records and not book.instances and (books.sent or books.orphans):
         raise CannotJudge(
             f"no service has told the collector at {service.url} anything; OTEL_EXPORTER_OTLP_ENDPOINT says where it "

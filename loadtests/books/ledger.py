@@ -1,4 +1,4 @@
-"""The provider's ledger: every call that reached the simulator, and every movement of money.
+"""The provider's ledger: every call that reached the simulator, every movement of money, every webhook that came.
 
 Read live over HTTP, or from the snapshot that a run took when it ended. Read `findings.py` next: what a comparison
 says.
@@ -54,14 +54,41 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """One message as it reached the receiver; `status` is what its sender was answered, null while it is not.
+
+    `verified`: its signature was right; `duplicate`: a message of this id was taken before.
+    """
+
+    seq: int
+    t: float
+    message_id: str | None
+    event: str | None
+    subject_id: str | None
+    verified: bool
+    duplicate: bool
+    status: int | None
+    fault: str | None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the receiver has it: what is told 2xx is right."""
+        return self.verified and self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderLedger:
-    """The calls in order of start and all charges, from `complete_from` to `taken` (Unix seconds) without a gap."""
+    """The calls in order of start, all charges, and webhooks, from `complete_from` to `taken` (Unix seconds) without a
+    gap. `receiver` is the port of the simulator's receiver of webhooks.
+    """
 
     calls: Sequence[Call] = ()
     charges: Sequence[Charge] = ()
     last_seq: int = 0
     complete_from: float = 0.0
     taken: float = math.inf
+    webhooks: Sequence[Webhook] = ()
+    receiver: int | None = None
 
 
 _LEDGER = TypeAdapter(ProviderLedger)
@@ -77,7 +104,9 @@ class LedgerReader:
     url: str
     since: int = 0
     _final: dict[int, Call] = field(default_factory=dict, init=False)
+    _webhooks: dict[int, Webhook] = field(default_factory=dict, init=False)
     _asked_from: int = field(init=False)
+    _receiver: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._asked_from = self.since
@@ -85,6 +114,8 @@ class LedgerReader:
     def read(self) -> ProviderLedger:
         """The ledger now. Raises CannotJudge."""
         taken = time.time()
+        if self._receiver is None:
+            self._receiver = wire.get(WHOSE, self.url, "/sim/state")["ports"].get("webhooks")
         fresh = fetch(self.url, self._asked_from)
         if fresh.last_seq < self._asked_from:
             raise CannotJudge(f"the simulator at {self.url} is not the one of that time: its ledger began anew")
@@ -93,7 +124,11 @@ class LedgerReader:
         self._asked_from = min(still_open, default=fresh.last_seq + 1) - 1
         both = self._final | {call.seq: call for call in fresh.calls}
         calls = [both[seq] for seq in sorted(both)]
-        return ProviderLedger(calls, fresh.charges, fresh.last_seq, fresh.complete_from, taken)
+        self._webhooks |= {one.seq: one for one in fresh.webhooks}
+        webhooks = [self._webhooks[seq] for seq in sorted(self._webhooks)]
+        return ProviderLedger(
+            calls, fresh.charges, fresh.last_seq, fresh.complete_from, taken, webhooks, self._receiver
+        )
 
 
 def fetch(url: str, since: int) -> ProviderLedger:

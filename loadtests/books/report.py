@@ -20,7 +20,18 @@ MOST_REQUESTS = 10
 MOST_OF_ONE = 4
 GOOD = {"exact": "balanced", "interval": "within"}
 INDENTED = ("outcomes",)
-SECTIONS = {"requests": 0, "outcomes": 0, "told": 0, "totals": 0, "calls": 1, "usage": 2, "interval": 2, "charges": 3}
+SECTIONS = {
+    "requests": 0,
+    "outcomes": 0,
+    "told": 0,
+    "totals": 0,
+    "calls": 1,
+    "usage": 2,
+    "interval": 2,
+    "charges": 3,
+    "runs": 3,
+    "webhooks": 3,
+}
 FIELDS = {
     "cost_nano_usd": "cost",
     "billed_nano_usd": "bill",

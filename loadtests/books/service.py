@@ -71,6 +71,41 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """The end of a message to a user's server, `delivered` or `dead`, sent off at `t`; times in Unix seconds.
+
+    `receiver` is host and port of its URL.
+    """
+
+    message_id: str
+    outcome: str
+    tries: int
+    t: float
+    ended: float
+    receiver: str
+
+    @property
+    def port(self) -> int | None:
+        """The receiver's."""
+        port = self.receiver.rpartition(":")[2]
+        return int(port) if port.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRun:
+    """A run of the agent that ended; `amount` in minor units, null with `charge_key` where nothing was refunded."""
+
+    run_id: str
+    outcome: str
+    needed_approval: bool
+    approved_by: str | None
+    amount: int | None
+    charge_key: str | None
+    created: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One worker process, times in Unix seconds: `stopped` is its orderly end, null when it told of none.
 
@@ -95,6 +130,8 @@ class ServiceBook:
     instances: Sequence[Instance] = ()
     redelivered: Sequence[str] = ()
     dropped: int = 0
+    messages: Sequence[Message] = ()
+    runs: Sequence[AgentRun] = ()
 
     def and_also(self, more: Iterable[Record]) -> "ServiceBook":
         """With these records too, those that are there already left out."""
@@ -118,7 +155,9 @@ class ServiceReader:
         first, last = int(since * MICROSECONDS), int((until + LONGEST_S) * MICROSECONDS)
         written = f"time between make_timestamp({first}) and make_timestamp({last})"
         records = [record for record in self._records(written) if since <= record.t <= until]
-        return ServiceBook(records, list(self._instances()), self._redelivered, self._dropped(first))
+        messages = self._messages(f"t between {since!r} and {until!r}")
+        runs = self._runs(f"ended between {since!r} and {until + LONGEST_S!r}")
+        return ServiceBook(records, list(self._instances()), self._redelivered, self._dropped(first), messages, runs)
 
     def by_request(self, request_ids: Iterable[str]) -> list[Record]:
         """The records of these requests, whenever they arrived."""
@@ -127,6 +166,58 @@ class ServiceReader:
     def by_charge_key(self, keys: Iterable[str]) -> list[Record]:
         """The records of the requests that sent these keys to the payments provider."""
         return self._by("charge_key", keys)
+
+    def by_message(self, message_ids: Iterable[str]) -> list[Message]:
+        """The ends of these messages, whenever they were."""
+        wanted = sorted(set(message_ids))
+        found: list[Message] = []
+        for begin in range(0, len(wanted), IDS_AT_ONCE):
+            listed = ", ".join(map(_quoted, wanted[begin : begin + IDS_AT_ONCE]))
+            found += self._messages(f"message_id in ({listed})")
+        return found
+
+    def by_run_key(self, keys: Iterable[str]) -> list[AgentRun]:
+        """The runs that sent these keys to the payments provider, whenever they ended."""
+        wanted = sorted(set(keys))
+        found: list[AgentRun] = []
+        for begin in range(0, len(wanted), IDS_AT_ONCE):
+            listed = ", ".join(map(_quoted, wanted[begin : begin + IDS_AT_ONCE]))
+            found += self._runs(f"charge_key in ({listed})")
+        return found
+
+    def _runs(self, condition: str) -> list[AgentRun]:
+        """Page by page, by id."""
+        found: list[AgentRun] = []
+        after, more = "", True
+        while more:
+            answer = self._asked(
+                "select run_id, outcome, coalesce(needed_approval, false), approved_by, amount, charge_key, "  # noqa: S608
+                f"created, ended from agent_runs where run_id > {_quoted(after)} and {condition} "
+                f"order by run_id limit {self.page_rows}"
+            )
+            rows = answer["rows"]
+            found += (AgentRun(*row) for row in rows)
+            more = answer["truncated"] or len(rows) == self.page_rows
+            if rows:
+                after = rows[-1][0]
+        return found
+
+    def _messages(self, condition: str) -> list[Message]:
+        """Page by page, by time and id."""
+        found: list[Message] = []
+        after, more = (-1.0, ""), True
+        while more:
+            answer = self._asked(
+                "select message_id, outcome, tries, t, epoch(time) as ended, coalesce(receiver, '') from webhooks "  # noqa: S608
+                f"where message_id is not null and {condition} and (epoch(time), message_id) > ({after[0]!r}, "
+                f"{_quoted(after[1])}) order by ended, message_id limit {self.page_rows}"
+            )
+            rows = answer["rows"]
+            found += (Message(*row) for row in rows)
+            more = answer["truncated"] or len(rows) == self.page_rows
+            if rows:
+                after = (rows[-1][4], rows[-1][0])
+        return found
 
     def _by(self, name: str, values: Iterable[str]) -> list[Record]:
         wanted = sorted(set(values))

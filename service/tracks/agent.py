@@ -22,7 +22,7 @@ from ..gateway.document import json_response, takes
 from ..llm.routes import Route, route_named
 from ..sessions.idempotency import Idempotency, Outcome
 from ..settings import AgentSettings
-from .agent_runs import RUN_ID, STEP, Run, Runs, Status
+from .agent_runs import MOST_LISTED, RUN_ID, STEP, Run, Runs, Status
 from .queue import Queue
 from .webhook import Webhooks
 
@@ -105,11 +105,14 @@ class Agent:
         return _response(outcome, {"Location": location})
 
     async def listed(self, request: Request) -> Response:
-        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting`` those that wait."""
+        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting``, ``?limit=20``."""
         status = request.query_params.get("status")
         if status is not None and status not in STATUSES:
             raise BadRequest(f"status: must be one of {', '.join(STATUSES)}, given {status[:40]!r}")
-        runs = await self._runs.listed(context_of(request.scope).caller, status=status)
+        limit = request.query_params.get("limit", str(MOST_LISTED))
+        if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_LISTED:
+            raise BadRequest(f"limit: must be a whole number from 1 to {MOST_LISTED}, given {limit[:40]!r}")
+        runs = await self._runs.listed(context_of(request.scope).caller, status=status, most=int(limit))
         return json_response({"runs": [self._shown(run) for run in runs]})
 
     async def seen(self, request: Request, run_id: str) -> Response:

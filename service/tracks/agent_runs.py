@@ -155,14 +155,14 @@ class Runs:
         fields = _fields(await self._store.execute("HGETALL", _key(run_id)))
         return Run.of(run_id, fields) if "status" in fields else None
 
-    async def listed(self, caller: Caller, *, status: str | None = None) -> list[Run]:
-        """The caller's runs, an admin's everybody's, newest first; at most ``MOST_LISTED``."""
+    async def listed(self, caller: Caller, *, status: str | None = None, most: int = MOST_LISTED) -> list[Run]:
+        """The caller's runs, an admin's everybody's, newest first; at most ``most``."""
         name = ALL if caller.admin else _own(caller)
         if status == "waiting" and caller.admin:
             name = WAITING
         found: list[Run] = []
         begin = 0
-        while len(found) < MOST_LISTED:
+        while len(found) < most:
             ids = await self._store.execute("ZREVRANGE", name, begin, begin + MANY - 1)
             begin += MANY
             for run_id in (raw.decode() for raw in ids):
@@ -171,7 +171,7 @@ class Runs:
                     found.append(run)
             if len(ids) < MANY:
                 break
-        return found[:MOST_LISTED]
+        return found[:most]
 
     async def take(self, run_id: str) -> Taken | Run | float | None:
         """Ours now; or the run when it has ended; or the seconds for which another holds it; None when it is gone."""

@@ -188,25 +188,25 @@ class AgentTrack(Track):
         proposal = run.proposal or {}
         paid = run.outcome == "refunded"
         approver = run.approver["user"] if run.approver is not None and run.decision == "approve" else None
-        log.info(
-            names.AGENT_EVENT,
-            run_id=run.run_id,
-            tenant=run.tenant,
-            user=pseudonym_of(self._pseudonym_key, run.user),
-            status=run.status,
-            outcome=run.outcome,
-            needed_approval=bool(proposal.get("needs_approval", False)),
-            approved_by=pseudonym_of(self._pseudonym_key, approver) if approver else None,
-            amount=proposal.get("amount") if paid else None,
-            currency=proposal.get("currency") if paid else None,
-            charge_key=charge_key(run.run_id) if paid else None,
-            deliveries=run.deliveries,
-            cost_nano_usd=run.cost_nano_usd,
-            trace_id=run.trace_id,
-            span_id=run.traceparent[36:52] if run.traceparent else None,
-            created=run.created,
-            ended=run.ended,
-        )
+        told = {
+            "run_id": run.run_id,
+            "tenant": run.tenant,
+            "user": pseudonym_of(self._pseudonym_key, run.user),
+            "status": run.status,
+            "outcome": run.outcome,
+            "needed_approval": bool(proposal.get("needs_approval", False)),
+            "approved_by": pseudonym_of(self._pseudonym_key, approver) if approver else None,
+            "amount": proposal.get("amount") if paid else None,
+            "currency": proposal.get("currency") if paid else None,
+            "charge_key": charge_key(run.run_id) if paid else None,
+            "deliveries": run.deliveries,
+            "cost_nano_usd": run.cost_nano_usd,
+            "trace_id": run.trace_id,
+            "span_id": run.traceparent[36:52] if run.traceparent else None,
+            "created": run.created,
+            "ended": run.ended,
+        }
+        log.info(names.AGENT_EVENT, **{name: value for name, value in told.items() if value is not None})
         await self._say(run, "agent.completed", {"status": run.status, "outcome": run.outcome, "answer": run.answer})
 
     async def _say(self, run: Run, event: str, data: dict[str, Any]) -> None:

@@ -39,20 +39,18 @@ class Ends:
 
     async def _finish(self, job: Job, status: str, **fields: str) -> None:
         event = event_of(job.kind, status)
-        if await self._records.finish(job, status, self._clock.time(), event, **fields):
-            await self._book(job.id)
-        else:
+        if not await self._records.finish(job, status, self._clock.time(), event, **fields):
             log.info("job_end_refused", job_id=job.id, status=status, delivery=job.delivery)
 
     async def cancel(self, job: Job) -> bool:
         """Whoever is at work on it; False when it has ended already."""
-        if not await self._records.cancel(job.id, self._clock.time(), event_of(job.kind, "cancelled")):
-            return False
-        await self._book(job.id)
-        return True
+        return await self._records.cancel(job.id, self._clock.time(), event_of(job.kind, "cancelled"))
 
     async def tell(self, job_id: str) -> None:
-        """Of a job that has ended: send what is owed, then take it off the unfinished ones."""
+        """Of a job that has ended: send what is owed, book it, take it off the unfinished ones.
+
+        Who dies in between leaves all of that to the next.
+        """
         job = await self._records.read(job_id)
         if job is None or not job.ended:
             return
@@ -66,12 +64,9 @@ class Ends:
                 traceparent=job.traceparent,
             )
             await self._records.told(job.id, message_id)
-        await self._records.close(job, self._clock.time())
-
-    async def _book(self, job_id: str) -> None:
-        job = await self._records.read(job_id)
-        if job is not None:
+        if await self._records.is_open(job):
             self._telemetry.job_ended(job_record(job), job.traceparent, user=job.user)
+        await self._records.close(job, self._clock.time())
 
 
 def job_record(job: Job) -> dict[str, object]:

@@ -205,6 +205,10 @@ class Records:
         """The webhook has its message."""
         await self._do(job_id, "told", message_id)
 
+    async def is_open(self, job: Job) -> bool:
+        """Whether it is still listed as unfinished: then nobody has told of its end."""
+        return await self._store.execute("ZSCORE", _open("all"), job.name) is not None
+
     async def close(self, job: Job, now_s: float) -> None:
         """It is no longer one of the unfinished; counts the end, once."""
         await self._store.execute("ZREM", _open(f"{job.tenant}:{job.user}"), job.name)

@@ -6,6 +6,7 @@ to work some off (back-pressure; chapter, section 3). A job belongs to its user,
 there. Next: ``job_record.py``, ``job_runs.py``.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -149,9 +150,10 @@ class Jobs:
         caller = context_of(request.scope).caller
         limit, cursor = _page(request)
         ids, following = await self._records.page(whose(caller), cursor, limit)
-        found = [job for job in [await self._records.read(job_id) for job_id in ids] if job is not None]
         rows = []
-        for job in found:
+        for job in await asyncio.gather(*(self._records.read(job_id) for job_id in ids)):
+            if job is None:
+                continue
             row = job.shown()
             del row["result"]
             rows.append(row | ({"tenant": job.tenant, "user": job.user} if caller.admin else {}))

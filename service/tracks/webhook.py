@@ -25,15 +25,14 @@ from ..observability.webhooks import Try
 from ..settings import WebhookSettings
 from ..store.guard import Store
 from .queue import Later, Queue, TaskFn, Track
-from .webhook_post import Hosts, Poster, Tried
+from .webhook_hosts import Hosts
+from .webhook_post import Poster, Tried
 from .webhook_record import Claim, Levels, Message, Records, State, message_id_of
 from .webhook_sign import Signer
 from .webhook_target import Targets
 
 log = structlog.get_logger(__name__)
 TASK = "webhooks.deliver"
-FULL_S = 1.0
-"""All slots of a receiver are taken: look again within this, at any moment."""
 DEFECT_S = 60.0
 """After an error of our own, which no receiver can help."""
 LEVELS_S = 1.0
@@ -159,9 +158,10 @@ class Webhooks(Track):
         if message.state != "pending":
             await self._ended(message)  # a worker died between its record and this
             return
-        host = message.url.split("/")[2] if message.url.count("/") > 1 else message.url
-        if not self._hosts.take(host):
-            raise Later(random.uniform(0, FULL_S))  # noqa: S311 - no secret
+        full_for_s = self._hosts.take(message.receiver, message_id)
+        if full_for_s is not None:
+            raise Later(full_for_s)
+        began_s = self._clock.monotonic()
         try:
             claim = await self._records.claim(message_id)
             if claim.verdict in ("busy", "early"):
@@ -169,7 +169,7 @@ class Webhooks(Track):
             if claim.verdict == "mine":
                 await self._try(message, claim)
         finally:
-            self._hosts.give_back(host)
+            self._hosts.give_back(message.receiver, self._clock.monotonic() - began_s)
 
     async def _try(self, message: Message, claim: Claim) -> None:
         began_s, t = self._clock.monotonic(), self._clock.time()
@@ -233,6 +233,7 @@ class Webhooks(Track):
             "tries": message.tries,
             "status": message.last_status,
             "error": message.last_error,
+            "receiver": message.receiver,
             "t": message.created_at,
             "ended": ended_at,
             "duration_ms": round((ended_at - message.created_at) * 1000, 3),

@@ -2,11 +2,10 @@
 
 Each try has a connection of its own, to the addresses that were just checked: no redirects, no proxies from the
 environment, no cookies, no compressed answers, and of the answer's body no more than a little. What went wrong is told
-in a few words of ours, never in the receiver's. Next: ``webhook_record.py``.
+in a few words of ours, never in the receiver's. Next: ``webhook_hosts.py``.
 """
 
 import ssl
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -39,27 +38,6 @@ class Tried:
     error: Error | None
     wait_s: float | None = None
     """What the receiver asked for, bounded."""
-
-
-class Hosts:
-    """Tries under way per receiver, in this worker."""
-
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._held: Counter[str] = Counter()
-
-    def take(self, host: str) -> bool:
-        """Take a slot of this receiver, if there is one."""
-        if self._held[host] >= self._at_once:
-            return False
-        self._held[host] += 1
-        return True
-
-    def give_back(self, host: str) -> None:
-        """End of a try."""
-        self._held[host] -= 1
-        if not self._held[host]:
-            del self._held[host]
 
 
 class Poster:

@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from ..settings import WebhookSettings
 from ..store.guard import Store
@@ -45,10 +46,17 @@ class Message:
     last_error: str | None
     traceparent: str | None
 
+    @property
+    def receiver(self) -> str:
+        """Host and port of the URL, as much of them as it has."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname}:{parts.port or {'http': 80}.get(parts.scheme, 443)}"
+
     def shown(self) -> dict[str, Any]:
-        """As an operator sees it: without the body."""
+        """As an operator sees it: without the body; ``trace_id`` is of what caused it."""
         names = ("id", "event", "subject_id", "tenant", "url", "state", "tries", "created_at", "next_at", "ended_at")
-        return {name: getattr(self, name) for name in (*names, "last_status", "last_error")}
+        shown = {name: getattr(self, name) for name in (*names, "last_status", "last_error")}
+        return {**shown, "trace_id": self.traceparent[3:35] if self.traceparent else None}
 
 
 @dataclass(frozen=True, slots=True)

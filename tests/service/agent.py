@@ -1,4 +1,4 @@
-"""What the tests of the agent share: asking, deciding, waiting for a run, and a stack whose workers keep its checkpoints."""
+"""What the tests of the agent share: asking, deciding, waiting for a run, and workers that die where they are told."""
 
 import hashlib
 import sys
@@ -84,11 +84,14 @@ async def charged(stack: Stack, run_id: str) -> list[int]:
 
 
 def dying_workers(stack: Stack, count: int) -> Process:
-    """So many workers that die where they are told to, and come back."""
+    """So many workers that die where they are told to, and come back; whoever asks for them ends them."""
     command = [sys.executable, "-m", "tests.service.dying_workers", str(count)]
     process = Process("dying", command, stack.environment, stack.folder)
-    stack.work.append(process)
-    process.ready()
+    try:
+        process.ready()
+    except BaseException:
+        process.end()
+        raise
     return process
 
 

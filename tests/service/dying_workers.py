@@ -8,6 +8,7 @@ after the run's status changes). SIGUSR1 kills one at random. Each death is a li
 """
 
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 from redis import Redis
 
-from service import worker
+from service import working
 from service.settings import load
 from service.tracks import agent_held, agent_runs, agent_steps, agent_track, checkpoints
 
@@ -70,8 +71,9 @@ def child(url: str) -> None:
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_DFL)
     patch(Redis.from_url(url))
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # its own ready line is for nobody
-    worker.main()
+    heard, ready = multiprocessing.Pipe(duplex=False)
+    working.work(ready)
+    heard.close()
 
 
 def main(count: int) -> None:

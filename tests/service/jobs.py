@@ -8,9 +8,10 @@ from typing import Any
 
 from service.tracks.analysis import steps_of
 
-from ..stack import QUICK, ROUTES, Answer, Caller, Process, Stack, eventually
+from ..stack import QUICK, ROUTES, Answer, Caller, Stack, Worker, eventually
 
 REDELIVER_S = 2.0
+DRAIN_S = 2.0
 DEPTH_MAX = 12
 PER_USER_MAX = 8
 PARTS = 12
@@ -18,7 +19,8 @@ STEPS = steps_of(PARTS)
 TEXT_MAX_BYTES = 100_000
 BURST = 20
 """Requests of one user at once: more than the steps of one job."""
-TOML = f"""{QUICK}
+TOML = f"""drain_s = {DRAIN_S}
+{QUICK}
 [queue]
 redeliver_s = {REDELIVER_S}
 [jobs]
@@ -53,6 +55,8 @@ async def at_rest(shared: Stack) -> AsyncIterator[Stack]:
     async with shared as stack:
         await stack.reset()
         alive = [process for process in stack.work if process.popen.poll() is None]
+        for process in alive:
+            process.go_on()
         if not alive:
             await asyncio.to_thread(stack.start_worker)
         for process in alive[1:]:
@@ -60,7 +64,7 @@ async def at_rest(shared: Stack) -> AsyncIterator[Stack]:
         yield stack
 
 
-def the_worker(stack: Stack) -> Process:
+def the_worker(stack: Stack) -> Worker:
     """The one that lives."""
     (process,) = [process for process in stack.work if process.popen.poll() is None]
     return process

@@ -1,11 +1,9 @@
 """What the agent needs dies, hangs or lies: no run is lost, and no refund is made twice or without approval."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from redis import Redis
 
@@ -13,7 +11,6 @@ from ..stack import Stack, eventually
 from . import agent
 from .agent import ABOVE, BELOW, begin, charged, charges, decide, seen, until
 from .refusals import problem
-
 
 TERSE = """
 [routes.terse]
@@ -76,7 +73,7 @@ async def test_providers_that_are_down_are_waited_for_but_never_after_the_money_
     run_id = await begin(alice, f"alice-{ABOVE}")
 
     async def waits() -> bool:
-        return (await seen(alice, run_id))["trouble"] == "no_provider"
+        return bool((await seen(alice, run_id))["trouble"] == "no_provider")
 
     await eventually(waits, "a run that waits for a provider", within_s=30)
     await stack.sim.heal()
@@ -119,32 +116,33 @@ async def test_redis_killed_while_a_run_waits_loses_neither_run_nor_decision(sta
 
 async def test_a_worker_that_was_stopped_changes_nothing_when_it_wakes_up_late(stack: Stack) -> None:
     alice = stack.caller()
+    owner, other = stack.work
+    other.stop()
     await stack.sim.fault("payments", "slow_first_token", times=1, delay_ms=1_500)
     run_id = await begin(alice, f"alice-{BELOW}")
 
     async def pays() -> bool:
         return any(row["target"] == "payments" for row in await stack.sim.calls())
 
-    await eventually(pays, "a call to payments")
-    owner = next(process for process in stack.work if _holds(process.popen.pid, stack.simulator_ports["payments"]))
-    owner.stop()
     try:
+        await eventually(pays, "a call to payments")
+        owner.stop()
+        other.go_on()
         run = await until(alice, run_id, "completed")
         last = newest_checkpoint(stack, run_id)
     finally:
+        other.go_on()
         owner.go_on()
     assert run["deliveries"] >= 2
-    await eventually(
-        lambda: asyncio.to_thread(lambda: bool(owner.lines(event="agent_run_taken_over", run_id=run_id))),
-        "the late worker's insight",
-    )
+
+    async def knows() -> bool:
+        by_us = owner.lines(event="agent_run_taken_over", run_id=run_id)
+        return bool(by_us or owner.lines(event="task_taken_over", task_id=run_id))
+
+    await eventually(knows, "the late worker's insight")
     assert await seen(alice, run_id) == run
     assert await charged(stack, run_id) == [4_999]
     assert newest_checkpoint(stack, run_id) == last
-
-
-def _holds(pid: int, port: int) -> bool:
-    return any(link.raddr and link.raddr.port == port for link in psutil.Process(pid).net_connections("tcp"))
 
 
 async def test_a_checkpoint_file_that_another_program_holds_is_waited_for_and_named(stack: Stack) -> None:

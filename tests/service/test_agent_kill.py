@@ -6,7 +6,7 @@ All runs are under way at once, so each death also takes others along that are s
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -40,13 +40,17 @@ def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Pr
     env = {**agent.checkpoints(folder), "GAUNTLET_QUEUE__ENABLED": "true"}
     stack = Stack.start(folder, toml=agent.settings(), env=env)
     try:
-        yield stack, agent.dying_workers(stack, 2)
+        dying = agent.dying_workers(stack, 2)
+        try:
+            yield stack, dying
+        finally:
+            dying.end()
     finally:
         stack.end()
 
 
 @pytest.fixture
-async def ended(_stack: tuple[Stack, Process]) -> AsyncIterator[Runs]:
+async def ended(_stack: tuple[Stack, Process]) -> Runs:
     """All runs once they have ended, with what was charged for each; made by the first who asks."""
     stack, dying = _stack
     if not _ended:

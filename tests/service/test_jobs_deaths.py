@@ -12,10 +12,12 @@ from door.parts import VALKEY_REST_S
 from service.tracks.work import request_id
 
 from ..collector import Collector
-from ..stack import Caller, Stack, eventually
-from .jobs import REDELIVER_S, STEPS, TOML, accepted, at_rest, document, has_ended, job, post, the_worker
+from ..stack import Caller, Stack, Worker, eventually
+from .jobs import DRAIN_S, REDELIVER_S, STEPS, TOML, accepted, at_rest, document, has_ended, job, post, the_worker
 
 SLOW_MS = 400
+RESTARTED_S = 5.0
+"""From a worker's death until the next one works, on a machine that is busy with other tests: forked, not started."""
 
 
 @pytest.fixture(scope="module")
@@ -47,76 +49,71 @@ async def paid(stack: Stack, job_id: str, deliveries: int) -> Counter[str]:
     return Counter(names[row["request_id"]] for row in calls if row["completed"] and row["request_id"] in names)
 
 
-async def under_way(stack: Stack, alice: Caller) -> str:
-    """A slow job of which some steps are done."""
-    await stack.sim.latency("anthropic", first_token_ms=SLOW_MS)
+async def under_way(stack: Stack, alice: Caller, first_token_ms: float = SLOW_MS) -> tuple[str, Worker]:
+    """A slow job of which some steps are done, and the worker that has it."""
+    await stack.sim.latency("anthropic", first_token_ms=first_token_ms)
     job_id = await accepted(alice)
     await job(alice, job_id, lambda seen: seen["progress"]["done"] >= 4)
-    return job_id
-
-
-async def test_a_killed_workers_job_is_another_s_in_time_and_no_finished_step_is_paid_twice(stack: Stack) -> None:
-    alice = stack.caller()
-    second = await asyncio.to_thread(stack.start_worker)
-    job_id = await under_way(stack, alice)
-    # Both look alike: the one that runs the job is the one that has called.
     tenant = alice.key.split("-")[1]
     rows = await stack.told(f"select distinct instance from requests where method = 'WORK' and tenant = '{tenant}'")
     pid = int(rows[0]["instance"].split("-")[0])
-    (victim,) = [process for process in stack.work if process.popen.pid == pid]
-    victim.kill()
+    (worker,) = [process for process in stack.work if process.popen.poll() is None and process.pid == pid]
+    return job_id, worker
+
+
+async def test_a_killed_workers_job_goes_on_in_time_and_no_finished_step_is_paid_twice(stack: Stack) -> None:
+    alice = stack.caller()
+    job_id, worker = await under_way(stack, alice, 1000)
+    worker.kill()
     killed_s = time.time()
-    seen = await job(alice, job_id, lambda _: True)
-    finished = seen["progress"]["done"]
-    again = await job(alice, job_id, lambda seen: seen["attempts"] == 2, within_s=10)
-    assert time.time() - killed_s < REDELIVER_S + 1, "taken over within seconds"
+    finished = (await job(alice, job_id, lambda _: True))["progress"]["done"]
+    again = await job(alice, job_id, lambda seen: seen["attempts"] == 2)
+    assert time.time() - killed_s < REDELIVER_S + RESTARTED_S, "taken over in time"
     assert again["status"] == "running"
+    await stack.sim.latency("anthropic")
     done = await job(alice, job_id, has_ended)
     assert (done["status"], done["attempts"]) == ("completed", 2)
     names = steps_by_request(job_id, 2)
     after = [names[row["request_id"]] for row in await stack.sim.calls() if row["t"] > killed_s]
-    assert len(after) == STEPS - finished, "what was finished is not asked again"
-    assert second.popen.poll() is None or victim is second
+    assert len(after) == len(set(after)) == STEPS - finished, "what was finished is not asked again"
 
 
 async def test_a_stopped_workers_job_is_another_s_and_its_late_effects_are_refused(stack: Stack) -> None:
     alice = stack.caller()
-    first = the_worker(stack)
-    job_id = await under_way(stack, alice)
-    second = await asyncio.to_thread(stack.start_worker)
+    await asyncio.to_thread(stack.start_worker)
+    job_id, first = await under_way(stack, alice, 1000)
     first.stop()
     await job(alice, job_id, lambda seen: seen["attempts"] == 2, within_s=15)
     first.go_on()
     done = await job(alice, job_id, has_ended)
-    assert (done["status"], done["progress"]["done"]) == ("completed", STEPS)
+    assert (done["status"], done["attempts"], done["progress"]["done"]) == ("completed", 2, STEPS)
 
     async def noticed() -> bool:
         return bool(first.lines(event="task_taken_over"))
 
     await eventually(noticed, "the first one to notice")
-    assert not second.lines(event="task_taken_over")
-    assert (
-        len(await stack.told(f"select 1 from log_records where event = 'gauntlet.job' and body like '%{job_id}%'")) == 1
-    )
+    ends = await stack.told(f"select 1 from log_records where event = 'gauntlet.job' and body like '%{job_id}%'")
+    assert len(ends) == 1
 
 
 async def test_at_sigterm_a_worker_leaves_its_job_to_the_next_one(stack: Stack) -> None:
     alice = stack.caller()
-    job_id = await under_way(stack, alice)
-    first = the_worker(stack)
+    job_id, first = await under_way(stack, alice, 1500)
     began_s = time.monotonic()
     await asyncio.to_thread(first.end)
     assert first.popen.returncode == 0
-    assert time.monotonic() - began_s < 14
+    assert time.monotonic() - began_s < DRAIN_S + 3
+    assert (await job(alice, job_id, lambda _: True))["status"] == "running"
+    await stack.sim.latency("anthropic")
     await asyncio.to_thread(stack.start_worker)
     done = await job(alice, job_id, has_ended)
-    assert done["status"] == "completed"
-    assert max((await paid(stack, job_id, done["attempts"])).values()) == 1, "it had time for what was under way"
+    assert (done["status"], done["attempts"]) == ("completed", 2)
+    assert set((await paid(stack, job_id, 2)).values()) == {1}, "what it had finished was not asked again"
 
 
 async def test_redis_is_killed_during_a_job_and_during_a_post(stack: Stack) -> None:
     alice = stack.caller()
-    job_id = await under_way(stack, alice)
+    job_id, _ = await under_way(stack, alice)
     stack.valkey.kill()
     began_s = time.monotonic()
     refused = await post(alice, document(1), key="while-redis-is-away")
@@ -133,12 +130,17 @@ async def test_redis_is_killed_during_a_job_and_during_a_post(stack: Stack) -> N
 
 async def test_redis_stands_still_during_a_job(stack: Stack) -> None:
     alice = stack.caller()
-    job_id = await under_way(stack, alice)
+    job_id, _ = await under_way(stack, alice)
     stack.valkey.stop()
     began_s = time.monotonic()
     refused = await post(alice, document(1))
     assert refused.status == 503
     assert time.monotonic() - began_s < 1
+    for target in ("anthropic", "openai"):
+        await stack.sim.fault(target, "status", status=503)
+    honest = await alice.request("POST", "/chat", {"text": "Now or later?", "later": True})
+    assert (honest.status, honest.json()["source"]) == (503, "message"), "nothing can be promised without a store"
+    await stack.sim.heal()
     await asyncio.sleep(5)
     stack.valkey.go_on()
     done = await job(alice, job_id, has_ended, within_s=60)

@@ -27,6 +27,8 @@ async def exercise(stack: Stack) -> None:
     await alice.stream("What is streamed?")
     await alice.chat("What has no price?", route="unknown", thread_id=first.json()["thread_id"])
     await alice.refund("order-1")
+    job = {"text": "Retries need jitter.", "webhook_url": stack.sim.receiver}
+    await alice.request("POST", "/jobs", job, headers={"Idempotency-Key": "job-1"})
     await alice.chat("x", route="nowhere")
     await stack.sim.fault("anthropic", "status", status=503, times=1)
     await alice.chat()
@@ -36,9 +38,10 @@ async def exercise(stack: Stack) -> None:
 
 
 async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack]) -> None:
-    async with start_stack(toml=QUICK + ROUTES + SETTINGS, env={"CAPTURE_CONTENT": "true"}) as stack:
+    async with start_stack(toml=QUICK + ROUTES + SETTINGS, env={"CAPTURE_CONTENT": "true"}, worker=1) as stack:
         await exercise(stack)
-        mine = " or ".join(f"instance like '{pid}-%'" for pid in stack.workers())
+        working = [process.pid for process in stack.work]
+        mine = " or ".join(f"instance like '{pid}-%'" for pid in [*stack.workers(), *working])
         missing = {metric.name for metric in names.METRICS} - ELSEWHERE
 
         async def all_metrics() -> bool:
@@ -70,8 +73,12 @@ async def test_what_is_emitted_is_what_is_named(start_stack: Callable[..., Stack
         spans = {row["name"] for row in await stack.told(f"select distinct name from spans where {mine}")}
         stages = {"cache", "rate_limit", "fallback", "retry", "breaker", "bulkhead"}
         others = {
-            n for n in spans - stages if not n.startswith(("POST /", "GET /", "PUT /", f"{names.CHAT_OPERATION} "))
+            n
+            for n in spans - stages
+            if not n.startswith(("POST /", "GET /", "PUT /", "WORK /", f"{names.CHAT_OPERATION} "))
         }
-        assert others == {names.PAYMENT_OPERATION}
+        assert others == {names.PAYMENT_OPERATION, names.WEBHOOK_OPERATION}
+        await stack.told(f"select * from log_records where event = '{names.WEBHOOK_ENDED_EVENT}' and ({mine})")
         events = {row["event"] for row in await stack.told(f"select distinct event from log_records where {mine}")}
-        assert {names.REQUEST_EVENT, names.STARTED_EVENT} <= events
+        told = {names.REQUEST_EVENT, names.STARTED_EVENT, names.WEBHOOK_ENDED_EVENT, names.JOB_ENDED_EVENT}
+        assert told <= events

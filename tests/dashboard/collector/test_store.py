@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_every_view_and_every_column_has_a_comment(written: Written) -> None:
     views = {"spans", "metric_points", "log_records", "requests", "attempts", "decisions"}
-    views |= {"stage_decisions", "breaker_events", "switch_events", "webhooks", "costs"}
+    views |= {"stage_decisions", "breaker_events", "switch_events", "webhooks", "jobs", "agent_runs", "costs"}
     found = written.sql("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal")
     assert {row["view_name"] for row in found if row["comment"]} == views
     silent = "SELECT * FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal AND comment IS NULL"
@@ -93,7 +93,7 @@ def test_the_columns_are_those_of_the_contract(written: Written) -> None:
     named = {"requests": {*record - {"path", "attempts"}, "time", "cost_usd"}}
     shared = {"request_id", "trace_id", "time", "tenant", "user", "endpoint", "route"}
     named["attempts"] = attempt | shared | {"retry"}
-    told = ("decisions", "stage_decisions", "breaker_events", "switch_events", "costs")
+    told = ("decisions", "stage_decisions", "breaker_events", "switch_events", "jobs", "costs")
     for table in ("spans", "metric_points", "log_records", *told):
         (text,) = re.findall(rf"^(?:- )?`{table}`:(.*?)(?:\n\n|\n- |\Z)", contract, re.MULTILINE | re.DOTALL)
         named[table] = set(re.findall(r"`(\w+)`", re.sub(r"\([^()]*\)", "", text)))

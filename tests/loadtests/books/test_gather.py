@@ -13,8 +13,8 @@ from loadtests.books import gather
 from loadtests.books.errors import CannotJudge
 from loadtests.books.findings import Reconciliation
 from loadtests.books.gather import Asked
-from loadtests.books.ledger import ProviderLedger
-from loadtests.books.service import Record, ServiceBook
+from loadtests.books.ledger import ProviderLedger, Webhook
+from loadtests.books.service import AgentRun, Message, Record, ServiceBook
 
 from .world import BEGAN, ENDED, World, balanced, rid
 
@@ -26,6 +26,7 @@ class FakeService:
     world: World
     late: dict[int, list[Record]] = field(default_factory=dict)
     outside: list[Record] = field(default_factory=list)
+    told: list[Message] = field(default_factory=list)
     readings: int = 0
     url: str = "http://collector"
 
@@ -41,6 +42,13 @@ class FakeService:
     def by_charge_key(self, keys: Iterable[str]) -> list[Record]:
         wanted = set(keys)
         return [record for record in self.outside if record.charge_key in wanted]
+
+    def by_message(self, message_ids: Iterable[str]) -> list[Message]:
+        wanted = set(message_ids)
+        return [message for message in self.told if message.message_id in wanted]
+
+    def by_run_key(self, keys: Iterable[str]) -> list[AgentRun]:
+        return []
 
 
 @dataclass
@@ -175,3 +183,12 @@ def test_a_ledger_that_was_kept_is_not_asked_for() -> None:
     asked = Asked(BEGAN + by - 1, ENDED + by, world.entries, kept=kept)
     no_ledger: Any = None
     assert gather.judge(asked, service, no_ledger)[1].balanced
+
+
+def test_a_message_whose_end_was_told_at_another_time_is_looked_up() -> None:
+    world = shifted(balanced())
+    t = time.time() - 60
+    world.received = [Webhook(1, t, "msg_1", "job.completed", "job_1", True, False, 200, None)]
+    told = Message("msg_1", "delivered", 1, t - 5000, t, "127.0.0.1:8105")
+    assert judge(world, FakeService(world, told=[told]))[0].balanced
+    assert not judge(world, FakeService(world), patience_s=0)[0].balanced

@@ -1,5 +1,6 @@
 """Each rule with books that agree, and with one of them altered on purpose: exactly that request is found."""
 
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -488,3 +489,35 @@ def test_an_honest_message_at_the_end_of_a_stream_is_no_answer() -> None:
     assert world.judged().balanced
     world.records[place] = replace(world.records[place], outcome="degraded")
     assert found(world, "plain", what="outcome")
+
+
+# ---- the service's own work
+
+
+def work(world: World, at: float, **given: Any) -> str:
+    """A step of a job, whose id no client can have made."""
+    request_id = str(uuid.UUID("0190b5c2-7d4e-8a3b-9c21-5f6e7d8c9b0a"))
+    calls = [call(1, OPUS, tokens=(100, 20), bill=1_000)]
+    world.add("a step", at, calls=calls, request_id=request_id, **given)
+    return request_id
+
+
+def test_own_work_is_held_against_the_ledger_and_expected_of_no_client() -> None:
+    world = balanced()
+    record = {"source": "live", "endpoint": "/jobs"}
+    request_id = work(world, 30, record=record, attempts=[attempt(1, OPUS, tokens=(100, 20), cost=1_000)])
+    assert world.judged().balanced
+    assert sums(world)["work", "steps of the service's own work, with no client"] == (None, 1, None)
+    world.calls = [row for row in world.calls if row.request_id != request_id]
+    (difference,) = world.judged().differences
+    assert (difference.rule, difference.request_id) == ("calls", request_id)
+
+
+def test_own_work_that_a_kill_took_along_is_explained_and_any_other_is_not() -> None:
+    world = balanced()
+    request_id = work(world, 61)
+    assert world.judged().balanced
+    assert request_id in listed(world, "lost")
+    world = balanced()
+    request_id = work(world, 30)
+    assert {one.request_id for one in world.judged().differences} == {request_id}

@@ -11,9 +11,9 @@ from typing import Any
 from loadtests.books.books import Books
 from loadtests.books.client import Entry
 from loadtests.books.findings import Reconciliation
-from loadtests.books.ledger import Call, Charge, ProviderLedger
+from loadtests.books.ledger import Call, Charge, ProviderLedger, Webhook
 from loadtests.books.reconcile import reconcile
-from loadtests.books.service import Attempt, Instance, Record, ServiceBook
+from loadtests.books.service import AgentRun, Attempt, Instance, Message, Record, ServiceBook
 
 BEGAN = 1_000_000.0
 ENDED = BEGAN + 100
@@ -66,6 +66,9 @@ class World:
     calls: list[Call] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    received: list[Webhook] = field(default_factory=list)
+    runs: list[AgentRun] = field(default_factory=list)
     closed: bool = True
     has_client: bool = True
     now: float = NOW
@@ -121,8 +124,10 @@ class World:
     def books(self) -> Books:
         return Books(
             client=self.entries if self.has_client else None,
-            service=ServiceBook(self.records, self.instances),
-            ledger=ProviderLedger(self.calls, self.charges, len(self.calls), self.complete_from),
+            service=ServiceBook(self.records, self.instances, messages=self.messages, runs=self.runs),
+            ledger=ProviderLedger(
+                self.calls, self.charges, len(self.calls), self.complete_from, webhooks=self.received, receiver=8105
+            ),
             since=BEGAN,
             until=ENDED,
             now=self.now,

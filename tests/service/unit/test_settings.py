@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import STAGES, ConfigurationError, load, provider_key
+from service.settings import STAGES, WEBHOOK_SECRET, ConfigurationError, load, provider_key
 
 KEY = {"sha256": hashlib.sha256(b"secret").hexdigest(), "tenant": "acme", "user": "alice"}
 OWN = {"pseudonym_key": "a secret of this deployment"}
+SIGNING = {"secret": "whsec_b3duIHNlY3JldCBvZiB0aGlzIGRlcGxveW1lbnQ="}
 LADDER = {"rungs": [{"provider": "anthropic", "model": "m"}]}
 
 
@@ -42,6 +43,8 @@ def test_without_any_configuration_the_workbench_starts() -> None:
         ({"breaker": {"cooldown_s": 10**6}}, ("breaker.cooldown_s: ", "less than or equal to 86400", "given 1000000")),
         ({"store": {"timeout_s": 5}}, ("store.timeout_s: ", "less than or equal to 0.25", "given 5")),
         ({"fallback": {"rung_share": 2}}, ("fallback.rung_share: ", "less than or equal to 1", "given 2")),
+        ({"webhooks": {"secret": "secret"}}, ("webhooks.secret: ", "should match pattern", "another value")),
+        ({"webhooks": {"allowed_networks": ["10.0.0.1/8"]}}, ("webhooks.allowed_networks.0: ", "host bits set")),
         ({"profile": "prod"}, ("profile: ", "'workbench', 'live' or 'bench'", "given 'prod'")),
         ({"service_port": 70_000}, ("service_port: ", "65535", "given 70000")),
         ({"redis_url": "http://x"}, ("redis_url: ", "redis|rediss|unix", "given 'http://x'")),
@@ -140,7 +143,10 @@ def test_the_live_profile_wants_keys_and_refuses_demo_keys() -> None:
     assert wrong(profile="live").startswith("keys: the live profile needs at least one API key")
     assert wrong(profile="live", keys=[KEY], demo_keys=True).startswith("demo_keys: the live profile refuses")
     assert wrong(profile="live", keys=[KEY]).startswith("telemetry.pseudonym_key: the live profile needs a secret")
-    settings = load(profile="live", keys=[KEY], telemetry=OWN)
+    assert wrong(profile="live", keys=[KEY], telemetry=OWN).startswith("webhooks.secret: the live profile needs one")
+    told = {"webhooks": {**SIGNING, "previous_secret": WEBHOOK_SECRET}}
+    assert wrong(profile="live", keys=[KEY], telemetry=OWN, **told).startswith("webhooks.secret: the live profile")
+    settings = load(profile="live", keys=[KEY], telemetry=OWN, webhooks=SIGNING)
     assert not settings.accepts_demo_keys
     assert settings.providers["anthropic"].base_url == "https://api.anthropic.com"
     assert settings.providers["openai"].base_url == "https://api.openai.com/v1"
@@ -165,7 +171,7 @@ def test_demo_keys_can_be_switched_off_in_the_workbench() -> None:
 
 
 def test_only_the_live_profile_uses_real_provider_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    live = load(profile="live", keys=[KEY], telemetry=OWN)
+    live = load(profile="live", keys=[KEY], telemetry=OWN, webhooks=SIGNING)
     with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY: the live profile needs"):
         provider_key(live, "ANTHROPIC_API_KEY")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "real")

@@ -10,7 +10,7 @@ import pytest
 
 from service.clock import SystemClock
 from service.settings import WebhookSettings
-from service.tracks.webhook_post import Hosts, Poster, Tried
+from service.tracks.webhook_post import Poster, Tried
 from service.tracks.webhook_target import Targets
 
 from .receivers import (
@@ -174,10 +174,3 @@ async def test_tls_still_verifies_the_name_although_the_address_is_pinned(tmp_pa
         assert await poster(tls=trusting).post(wrong, BODY, HEADERS) == Tried(None, "connection")
         assert await poster().post(right, BODY, HEADERS) == Tried(None, "connection")
         assert len(there.requests) == 1
-
-
-def test_a_receiver_has_so_many_slots_and_no_other_has_fewer_for_it() -> None:
-    hosts = Hosts(2)
-    assert [hosts.take("a"), hosts.take("a"), hosts.take("a"), hosts.take("b")] == [True, True, False, True]
-    hosts.give_back("a")
-    assert hosts.take("a")

@@ -1,0 +1,247 @@
+"""`gauntlet jobs`: the background's work and its webhooks: what runs, what is dead, and sending it off again.
+
+It asks the running service with an admin key. Read `service/tracks/webhook.py` next: how long a message is tried before
+it is a dead letter.
+"""
+
+import argparse
+import http.client
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+from rich.table import Table
+from rich.text import Text
+
+from door import running, wire
+from door.console import command_name, roomy_console
+from door.errors import DoorError, UsageError
+from door.flags import whole
+
+Json = Mapping[str, Any]
+TIMEOUT_S = 30.0
+DEFAULT_LIMIT = 20
+MOST_LIMIT = 1000
+MESSAGE = "msg_"
+WIDE = 120
+"""From here on there is room for whole ids."""
+SHORT_ID = 12
+STYLES = {
+    **dict.fromkeys(("completed", "delivered"), "green"),
+    **dict.fromkeys(("queued", "running", "pending"), "yellow"),
+    **dict.fromkeys(("failed", "dead"), "red"),
+}
+MEANINGS = {
+    "target": "its URL may not be called",
+    "connection": "no connection",
+    "timeout": "no answer in time",
+    "gone": "410, it wants no more",
+}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Exit code 0 when done, 1 when the service is away or refuses, 2 for wrong usage."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--key", default="demo-admin", help="admin API key (default demo-admin, of the workbench)")
+    common.add_argument("--url", help="base URL of the service (default: of the running `gauntlet up`)")
+    common.add_argument("--json", action="store_true", help="what the service says, as it is")
+    listing = argparse.ArgumentParser(add_help=False)
+    listing.add_argument(
+        "--limit", type=whole(1, MOST_LIMIT), default=DEFAULT_LIMIT, metavar="N", help="rows at most (%(default)s)"
+    )
+    flags = argparse.ArgumentParser(
+        prog="gauntlet jobs", description="Jobs of the background track, and the webhooks that tell of their end."
+    )
+    what = flags.add_subparsers(dest="what", metavar="WHAT")
+    what.add_parser("list", parents=[common, listing], help="the newest jobs (this is the default)")
+    what.add_parser("dead", parents=[common, listing], help="messages that could not be delivered")
+    show = what.add_parser("show", parents=[common], help="one job or message")
+    show.add_argument("id", help="of a job (job_…) or a message (msg_…)")
+    redrive = what.add_parser("redrive", parents=[common], help="send dead messages off again")
+    redrive.add_argument("id", nargs="?", help="of a message (msg_…)")
+    redrive.add_argument("--all", action="store_true", help="all that are dead")
+    given = list(argv)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given.insert(0, "list")
+    args = flags.parse_args(given)
+    if args.what == "redrive" and bool(args.id) == args.all:
+        raise UsageError("name the message to send off again, or give --all")
+    verbs: dict[str, Callable[[argparse.Namespace], int]] = {
+        "list": _list,
+        "dead": _dead,
+        "show": _show,
+        "redrive": _redrive,
+    }
+    return verbs[args.what](args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    answer = _asked(args, "GET", f"/jobs?limit={args.limit}")
+    if args.json:
+        return _as_json(answer)
+    jobs = answer["jobs"]
+    if not jobs:
+        print("no jobs yet; POST /jobs begins one")
+    else:
+        _print_table(
+            ("begun", "job", "kind", "tenant", "status", "steps", "cost", "error"),
+            [
+                (
+                    _time(job.get("created_at")),
+                    str(job["job_id"]),
+                    str(job.get("kind") or ""),
+                    str(job.get("tenant") or ""),
+                    str(job["status"]),
+                    _steps(job.get("progress")),
+                    _cost(job.get("cost_usd")),
+                    str(job.get("error") or ""),
+                )
+                for job in jobs
+            ],
+            numbers=("steps", "cost"),
+        )
+    dead = _asked(args, "GET", "/admin/webhooks?state=dead&limit=1000")["webhooks"]
+    if dead:
+        print(f"\n{_counted(len(dead), 'dead letter')}; `{command_name()} jobs dead` lists them")
+    return 0
+
+
+def _dead(args: argparse.Namespace) -> int:
+    answer = _asked(args, "GET", f"/admin/webhooks?state=dead&limit={args.limit}")
+    if args.json:
+        return _as_json(answer)
+    messages = answer["webhooks"]
+    if not messages:
+        print("no dead letters")
+        return 0
+    _print_table(
+        ("died", "message", "event", "tries", "why", "where"),
+        [
+            (
+                _time(message["ended_at"]),
+                message["id"],
+                message["event"],
+                str(message["tries"]),
+                _why(message),
+                message["url"],
+            )
+            for message in messages
+        ],
+        numbers=("tries",),
+    )
+    print(f"\n`{command_name()} jobs redrive ID` sends one off again, `… redrive --all` all of them")
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    is_message = args.id.startswith(MESSAGE)
+    if is_message:
+        args.id = _whole_id(args)
+    found = _asked(args, "GET", f"{'/admin/webhooks' if is_message else '/jobs'}/{quote(args.id, safe='')}")
+    if args.json:
+        return _as_json(found)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in found.items():
+        if value not in (None, "", [], {}):
+            style = STYLES.get(str(value), "") if name in ("state", "status") else ""
+            table.add_row(Text(name, style="dim"), Text(_value(name, value), style=style, overflow="fold"))
+    roomy_console().print(table)
+    return 0
+
+
+def _redrive(args: argparse.Namespace) -> int:
+    if args.all:
+        ids = [row["id"] for row in _asked(args, "GET", f"/admin/webhooks?state=dead&limit={MOST_LIMIT}")["webhooks"]]
+    else:
+        ids = [_whole_id(args)]
+    sent = [_asked(args, "POST", f"/admin/webhooks/{quote(message_id, safe='')}/redrive") for message_id in ids]
+    if args.json:
+        return _as_json({"redriven": sent})
+    print(f"{_counted(len(sent), 'message')} sent off again" if sent else "no dead letters")
+    return 0
+
+
+def _whole_id(args: argparse.Namespace) -> str:
+    """The one dead message whose id begins so, for tables show beginnings; what is none is taken as it is."""
+    listed = _asked(args, "GET", f"/admin/webhooks?state=dead&limit={MOST_LIMIT}")["webhooks"]
+    found = [str(row["id"]) for row in listed if str(row["id"]).startswith(args.id)]
+    if len(found) > 1:
+        raise DoorError(f"several messages begin with {args.id}: {', '.join(found[:5])}")
+    return found[0] if found else str(args.id)
+
+
+def _asked(args: argparse.Namespace, method: str, path: str) -> Any:
+    """The service's JSON. Raises DoorError when it is away, or refuses."""
+    if not (args.key and args.key.isascii() and args.key.isprintable()):
+        raise UsageError("--key is empty or has characters that no API key has; copy it again")
+    url = args.url or running.url("service", os.environ)
+    try:
+        response = wire.exchange(
+            url, method, path, headers={"Authorization": f"Bearer {args.key}"}, timeout_s=TIMEOUT_S
+        )
+    except (OSError, http.client.HTTPException) as error:
+        advice = f"start it with `make up`, or see `{command_name()} doctor`"
+        raise DoorError(f"no service answers at {url} ({error}); {advice}") from error
+    try:
+        answer = json.loads(response.body)
+    except ValueError as error:
+        raise DoorError(f"status {response.status}, and the body is no JSON: {response.body[:200]!r}") from error
+    if response.status >= http.client.BAD_REQUEST:
+        said = answer.get("detail", answer) if isinstance(answer, dict) else answer
+        raise DoorError(f"{response.status}: {said}")
+    return answer
+
+
+def _as_json(answer: object) -> int:
+    print(json.dumps(answer, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _print_table(names: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str]) -> None:
+    """A line per row in whatever width there is: ids are cut where it is narrow, and the last column gives way."""
+    out = roomy_console()
+    gap = 2 if out.width >= WIDE else 1
+    cut = [[cell[:SHORT_ID] if out.width < WIDE and place == 1 else cell for place, cell in enumerate(r)] for r in rows]
+    widths = [max(len(name), *(len(row[place]) for row in cut)) for place, name in enumerate(names)]
+    widths[-1] = max(min(widths[-1], out.width - sum(widths[:-1]) - gap * len(widths[:-1])), len(names[-1]))
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
+    for name, width in zip(names, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if name in numbers else "left"
+        table.add_column(name, justify=justify, no_wrap=True, width=width)
+    for row in cut:
+        table.add_row(*(Text(text, STYLES.get(text, ""), overflow="ellipsis") for text in row))
+    out.print(table)
+
+
+def _time(unix_s: float | None) -> str:
+    """As the person's clock has it; with the day where that is another one."""
+    if unix_s is None:
+        return ""
+    at, now = datetime.fromtimestamp(unix_s, UTC).astimezone(), datetime.now(UTC).astimezone()
+    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%m-%d %H:%M}"
+
+
+def _steps(progress: Json | None) -> str:
+    return f"{progress.get('done', 0)}/{progress.get('total') or '?'}" if isinstance(progress, dict) else ""
+
+
+def _cost(usd: float | None) -> str:
+    return "" if usd is None else f"${usd:.6f}"
+
+
+def _why(message: Json) -> str:
+    error, status = message["last_error"], message["last_status"]
+    return MEANINGS.get(error, f"answered {status}")
+
+
+def _value(name: str, value: Any) -> str:
+    if name.endswith("_at") and isinstance(value, int | float):
+        return f"{datetime.fromtimestamp(value, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,244 @@
+"""A worker's run of a job, with a chain that does as it is told and a real Valkey: what waits, fails, is kept."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from service.errors import (
+    AllRungsFailed,
+    BudgetExhausted,
+    BudgetExhaustedToday,
+    ContentFiltered,
+    ContextTooLong,
+    DeadlineExceeded,
+    GauntletError,
+    RateLimited,
+    StoreUnavailable,
+)
+from service.llm.routes import Route, Rung
+from service.settings import JobSettings
+from service.stages.ask import Ask, Reply
+from service.store.guard import Store
+from service.store.settle import Settle
+from service.tracks.job_ends import Ends, event_of, job_record
+from service.tracks.job_record import Job, Records, job_id_of
+from service.tracks.job_runs import JobRuns, backoff_s, may_be_mended
+from service.tracks.queue import Later, Queue
+from service.tracks.work import Work
+
+from ..fakes import FakeClock
+
+SETTINGS = JobSettings(part_tokens=3, at_once=1, tries=3, deadline_s=100, base_s=1, cap_s=4)
+TEXT = "first part\n\nsecond one"
+
+
+class Chain:
+    """Answers what it is told to, else with the question's first words; ``asked`` lists the questions."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.then: list[Exception | Reply] = []
+
+    async def __call__(self, ask: Ask) -> Reply:
+        self.asked.append(ask.messages[-1].content)
+        told = self.then.pop(0) if self.then else None
+        if isinstance(told, Exception):
+            raise told
+        return told or Reply(source="live", provider="anthropic", model="m", text=f"about {self.asked[-1][:10]}")
+
+
+class Told:
+    """Stands for webhooks and telemetry."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+        self.ended: list[dict[str, Any]] = []
+
+    async def send(self, *, event: str, subject_id: str, **_: Any) -> str:
+        self.events.append((event, subject_id))
+        return "msg_1"
+
+    def job_ended(self, record: dict[str, Any], *_: Any, **__: Any) -> None:
+        self.ended.append(record)
+
+
+class Off:
+    off = frozenset[str]()
+
+
+class World:
+    def __init__(self, store: Store) -> None:
+        self.clock, self.chain, self.told, self.settle = FakeClock(), Chain(), Told(), Settle()
+        self.records = Records(SETTINGS, store=store)
+        ends = Ends(self.records, webhooks=self.told, telemetry=self.told, clock=self.clock)  # type: ignore[arg-type]
+        route = Route("default", (Rung("anthropic", "m"),), "error", 5.0, 100)
+        self.queue = Queue(store)
+        self.runs = JobRuns(
+            SETTINGS,
+            records=self.records,
+            ends=ends,
+            queue=self.queue,
+            work=Work(lambda _: None, captures=False, clock=self.clock),
+            chain=self.chain,
+            routes={"default": route},
+            late=None,  # type: ignore[arg-type]
+            switches=Off(),  # type: ignore[arg-type]
+            settle=self.settle,
+            clock=self.clock,
+            draw=lambda: 0.5,
+        )
+
+    async def accept(self, **more: Any) -> str:
+        job = Job(
+            job_id_of("j"), "acme", "alice", "analysis", "default", "queued", 0, self.clock.time(), None, text=TEXT
+        )
+        for name, value in more.items():
+            setattr(job, name, value)
+        assert await self.records.create(job, self.clock.time())
+        return job.id
+
+    async def seen(self, job_id: str) -> Job:
+        job = await self.records.read(job_id, whole=True)
+        assert job is not None
+        return job
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)
+
+
+async def test_parts_are_mapped_then_reduced_and_the_end_is_told_once(world: World) -> None:
+    job_id = await world.accept(webhook_url="https://example.com/")
+    await world.runs.run(job_id)
+    await world.runs.run(job_id)
+    job = await world.seen(job_id)
+    assert (job.status, job.done, job.total, job.delivery) == ("completed", 3, 3, 1)
+    assert len(world.chain.asked) == 3
+    assert world.chain.asked[-1].startswith("about first")
+    assert world.told.events == [("job.completed", job_id)]
+    assert [record["outcome"] for record in world.told.ended] == ["completed"]
+    assert not await world.records.is_open(job)
+
+
+async def test_a_step_that_may_be_mended_makes_the_job_wait_and_what_is_done_is_not_asked_again(world: World) -> None:
+    job_id = await world.accept()
+    ok = Reply(source="live", provider="anthropic", model="m", text="kept")
+    world.chain.then = [ok, RateLimited("too many", retry_after_s=7)]
+    with pytest.raises(Later) as again:
+        await world.runs.run(job_id)
+    assert again.value.delay_s == 7 + 0.5
+    job = await world.seen(job_id)
+    assert (job.status, job.waits_for, job.done, job.failures) == ("running", "rate_limited", 1, 1)
+    assert job.next_at == pytest.approx(world.clock.time() + 7.5)
+    asked = len(world.chain.asked)
+    await world.runs.run(job_id)
+    assert len(world.chain.asked) == asked + 2
+    job = await world.seen(job_id)
+    assert (job.status, job.failures, job.waits_for) == ("completed", 0, None)
+
+
+async def test_an_honest_message_is_no_result(world: World) -> None:
+    job_id = await world.accept()
+    message = Reply(source="message", provider=None, model=None, text="I cannot answer right now")
+    message.retry_after_s = 12.0
+    world.chain.then = [message]
+    with pytest.raises(Later) as again:
+        await world.runs.run(job_id)
+    assert again.value.delay_s == 12.5
+    assert (await world.seen(job_id)).done == 0
+
+
+async def test_tries_without_any_step_done_come_to_an_end(world: World) -> None:
+    job_id = await world.accept()
+    for _ in range(SETTINGS.tries - 1):
+        world.chain.then = [AllRungsFailed("nobody")]
+        with pytest.raises(Later):
+            await world.runs.run(job_id)
+    world.chain.then = [AllRungsFailed("nobody")]
+    await world.runs.run(job_id)
+    job = await world.seen(job_id)
+    assert (job.status, job.error) == ("failed", "all_rungs_failed")
+    assert job.detail is not None
+    assert "3 tries" in job.detail
+
+
+async def test_what_the_document_is_to_blame_for_fails_the_job_at_once(world: World) -> None:
+    job_id = await world.accept(webhook_url="https://example.com/")
+    world.chain.then = [ContentFiltered("the provider refuses this content")]
+    await world.runs.run(job_id)
+    job = await world.seen(job_id)
+    assert (job.status, job.error, job.detail) == ("failed", "content_filtered", "the provider refuses this content")
+    assert world.told.events == [("job.failed", job_id)]
+
+
+async def test_a_job_that_is_too_old_fails_and_says_what_it_waited_for(world: World) -> None:
+    job_id = await world.accept()
+    world.chain.then = [RateLimited("too many", retry_after_s=1)]
+    with pytest.raises(Later):
+        await world.runs.run(job_id)
+    world.clock.advance(SETTINGS.deadline_s)
+    await world.runs.run(job_id)
+    job = await world.seen(job_id)
+    assert (job.status, job.error) == ("failed", "job_expired")
+    assert "rate_limited" in str(job.detail)
+
+
+async def test_a_defect_fails_the_job_and_is_not_tried_for_ever(world: World) -> None:
+    job_id = await world.accept()
+    world.chain.then = [RuntimeError("a defect")]
+    await world.runs.run(job_id)
+    assert ((await world.seen(job_id)).status, (await world.seen(job_id)).error) == ("failed", "internal")
+
+
+async def test_the_sweep_puts_again_what_the_queue_has_lost_and_tells_what_is_owed(world: World) -> None:
+    lost = await world.accept()
+    await world.runs.sweep()
+    depth = await world.queue.depth("jobs")
+    assert depth.waiting == 1
+    await world.runs.sweep()
+    assert (await world.queue.depth("jobs")).waiting == 1
+    mine = await world.records.begin(lost, world.clock.time())
+    assert mine is not None
+    await world.records.finish(mine, "completed", world.clock.time(), "job.completed", result="{}")
+    await world.runs.sweep()
+    assert [record["job_id"] for record in world.told.ended] == [lost]
+    await world.runs.sweep()
+    assert len(world.told.ended) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "mended"),
+    [
+        (RateLimited("x"), True),
+        (BudgetExhaustedToday("x"), True),
+        (BudgetExhausted("x"), False),
+        (AllRungsFailed("x"), True),
+        (DeadlineExceeded("x"), True),
+        (StoreUnavailable("x"), True),
+        (ContextTooLong("x"), False),
+        (ContentFiltered("x"), False),
+        (GauntletError("x"), False),
+    ],
+)
+def test_what_another_try_may_mend(error: GauntletError, mended: bool) -> None:
+    assert may_be_mended(error) is mended
+
+
+def test_the_wait_grows_to_its_cap_with_full_jitter() -> None:
+    def longest(failures: int, draw: Callable[[], float] = lambda: 1.0) -> float:
+        return backoff_s(SETTINGS, failures, draw)
+
+    assert [longest(n) for n in range(5)] == [1, 2, 4, 4, 4]
+    assert longest(10_000) == 4
+    assert longest(3, lambda: 0.0) == 0
+
+
+def test_events_and_the_record_of_an_end() -> None:
+    assert event_of("analysis", "completed") == "job.completed"
+    assert event_of("later", "completed") == "answer.ready"
+    assert event_of("later", "failed") == "job.failed"
+    job = Job("job_1", "acme", "alice", "analysis", "default", "cancelled", 0, 100.0, None, ended_at=103.0)
+    record = job_record(job)
+    assert (record["wait_ms"], record["run_ms"], record["outcome"]) == (3000.0, 0.0, "cancelled")
