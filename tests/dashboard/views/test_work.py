@@ -16,7 +16,7 @@ from dashboard import settings
 from dashboard.backends.all import backends_of
 from dashboard.control import who
 from dashboard.feed import work as work_feed
-from dashboard.views import approvals
+from dashboard.views import approvals, work_begin
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
 from tests.dashboard.feed.test_feed import Silent, lying
@@ -120,6 +120,22 @@ async def test_a_refund_above_the_limit_is_begun_approved_and_made_with_one_char
     assert "The refund of 129.00 USD" in shown(at) or "129.00" in shown(at)
     assert [charge["amount"] for charge in await stack.sim.charges()] == [12_900]
     await until(at, "Nothing waits for a person")
+
+
+async def test_a_click_that_streamlit_tells_twice_begins_one_run(
+    app: App, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = work_begin._once
+
+    def told_twice(*given: Any) -> None:
+        once(*given)
+        once(*given)
+
+    monkeypatch.setattr(work_begin, "_once", told_twice)
+    at = await press(await run(page_of(app, stack)), ABOVE)
+    assert len(at.session_state["work_begun"]) == 1
+    await press(at, ABOVE)
+    assert len(at.session_state["work_begun"]) == 2
 
 
 async def test_below_the_limit_nobody_is_asked(app: App, stack: Stack) -> None:
