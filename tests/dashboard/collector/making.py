@@ -103,7 +103,8 @@ def record(**fields: Any) -> dict[str, Any]:
         "tenant": "acme", "user": "0123456789abcdef", "route": "default", "stream": False, "source": "live",
         "degraded": [], "provider": "anthropic", "model": "claude", "finish_reason": "stop", "first_token_ms": None,
         "input_tokens": 10, "output_tokens": 20, "cached_tokens": 0, "cost_nano_usd": 1_500, "unpriced": 0,
-        "saved_nano_usd": 0, "max_tokens": 100, "charge_key": None, "replayed": False, "off": [], "kept": "ordinary",
+        "saved_nano_usd": 0, "max_tokens": 100, "charge_key": None, "replayed": False, "off": [],
+        "retrieval": {"passages": 5, "mode": "hybrid", "cached": True, "duration_ms": 12.5}, "kept": "ordinary",
         "weight": 20, "path": [["cache", "miss", 0.5], ["call", "ok", 2.0]], "attempts": [attempt()],
     } | fields  # fmt: skip
 
