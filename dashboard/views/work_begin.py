@@ -1,6 +1,7 @@
 """Begin a job or a run of the agent at a click, and see what comes of it. Read `approvals.py` next."""
 
 import random
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -20,6 +21,10 @@ from .citations import citations_html
 from .sample import document
 
 _BEGUN = "work_begun"
+_TURN = "work_turn"
+"""How many clicks have begun something. A button's key and its click name the turn: when a run of the script is broken
+off by a refresh, Streamlit calls the click's callback again in the next one, and that must begin nothing."""
+
 KEPT = 3
 """Of what was begun here, so many stay in sight."""
 
@@ -32,6 +37,7 @@ def show() -> None:
     """A row of buttons; what is sent can be changed first."""
     key = who.asker_key()
     live = current().profile == LIVE
+    turn = st.session_state.setdefault(_TURN, 0)
     columns = st.columns([1.15, 1.2, 1.2, 0.9], vertical_alignment="bottom")
     columns[0].button(
         "Start an analysis",
@@ -40,8 +46,9 @@ def show() -> None:
         width="stretch",
         disabled=key is None or live,
         help="A sample document of some 28,000 words: summarised part by part, then as a whole. " + explained("job"),
-        on_click=_begin_sample,
-        args=(key,),
+        key=f"work_sample_{turn}",
+        on_click=_once,
+        args=(turn, _begin_sample, key),
     )
     for column, label, order, icon in (
         (columns[1], "Refund below the limit", BELOW, ":material/payments:"),
@@ -53,18 +60,19 @@ def show() -> None:
             width="stretch",
             disabled=key is None or live,
             help=f"A new customer of the workbench asks for a refund of order {order}. " + explained("approval"),
-            on_click=_ask_refund,
-            args=(order,),
+            key=f"work_refund_{order}_{turn}",
+            on_click=_once,
+            args=(turn, _ask_refund, order),
         )
     with columns[3].popover("Your own", width="stretch", disabled=key is None):
         if key is not None:
-            _show_own(key, live=live)
+            _show_own(key, turn, live=live)
     if live:
         who.show_asker_key()
         st.caption("In the live profile every step costs real money: nothing starts here but what you type yourself.")
 
 
-def _show_own(key: str, *, live: bool) -> None:
+def _show_own(key: str, turn: int, *, live: bool) -> None:
     """A text of one's own, as a document or as a customer's words."""
     text = st.text_area("Text", key="work_text", height=160, placeholder="A document, or what a customer says.")
     hook = st.text_input(
@@ -73,11 +81,28 @@ def _show_own(key: str, *, live: bool) -> None:
         key="work_hook",
         help="Where to tell the end; empty: nobody is told. " + explained("webhook"),
     ).strip()
-    more = {"webhook_url": hook} if hook else {}
     left, right = st.columns(2)
     for column, label, path in ((left, "Analyse it", "/jobs"), (right, "Ask the agent", "/agent")):
-        if column.button(label, key=f"work_own_{path}", width="stretch", disabled=not text.strip()):
-            _keep(begin(path, _short(text), {"text": text, **more}, key))
+        column.button(
+            label,
+            key=f"work_own_{path}_{turn}",
+            width="stretch",
+            disabled=not text.strip(),
+            on_click=_once,
+            args=(turn, _begin_own, path, text, hook, key),
+        )
+
+
+def _once(turn: int, begin_it: Callable[..., None], *given: str) -> None:
+    """In a callback: begin it, unless this click was heard already."""
+    if st.session_state[_TURN] == turn:
+        st.session_state[_TURN] = turn + 1
+        begin_it(*given)
+
+
+def _begin_own(path: str, text: str, hook: str, key: str) -> None:
+    more = {"webhook_url": hook} if hook else {}
+    _keep(begin(path, _short(text), {"text": text, **more}, key))
 
 
 def _begin_sample(key: str) -> None:

@@ -5,8 +5,8 @@ in what people got. The finer points are tested where each part has its own file
 """
 
 import asyncio
-import socket
 import signal
+import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -17,7 +17,13 @@ def test_a_records_fields_are_the_columns_of_requests(written: Written) -> None:
     (row,) = written.sql("SELECT * FROM requests")
     assert row.pop("time") == datetime(2026, 11, 25, 9, 46, 40, 250_000)  # noqa: DTZ001 - DuckDB gives UTC without a zone
     assert row.pop("cost_usd") == pytest.approx(1.5e-6)
-    assert row == {name: value for name, value in given.items() if name not in ("path", "attempts")}
+    own_work_only = {"cause": None, "step": None}
+    assert row == own_work_only | {name: value for name, value in given.items() if name not in ("path", "attempts")}
+
+
+def test_a_step_of_own_work_names_itself_and_the_trace_of_the_request_it_is_done_for(written: Written) -> None:
+    written.take(told(record(t=T, method="WORK", step="job_1/map/1", cause="ab" * 16)))
+    assert written.sql("SELECT step, cause FROM requests") == [{"step": "job_1/map/1", "cause": "ab" * 16}]
 
 
 def test_attempts_are_rows_and_say_which_are_retries(written: Written) -> None:

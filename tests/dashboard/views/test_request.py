@@ -368,3 +368,37 @@ def test_the_backend_is_asked_only_where_the_address_points(page: AppTest, monke
     monkeypatch.setattr(Backend, "response", response)
     select(page, OUTAGE)
     assert set(asked) == {"collector"}
+
+
+def test_a_request_and_what_was_done_for_it_after_its_answer_lead_to_each_other(app: App, own: Collector) -> None:
+    run = "run_" + "ab" * 16
+    now = time.time()
+    with Teller(own) as teller:
+        begun = teller.record(t=now - 60, endpoint="/agent", status=202, route=None, source=None)
+        step = {"method": "WORK", "endpoint": "/agent", "cause": begun["trace_id"], "cost_nano_usd": 1_745_000}
+        understood = teller.record(t=now - 58, step=f"{run}:understand:0:1", **step)
+        paid = teller.record(t=now - 20, step=f"{run}:execute:2", **{**step, "outcome": "failed", "status": 503})
+        teller.record(t=now - 10, method="GET", endpoint="/agent", route=None, source=None)
+        teller.record(t=now - 10, method="GET", endpoint="/jobs/{job_id}", route=None, source=None)
+        teller.told()
+    page = app("request", collector=own.url)
+    page.query_params["request"] = begun["request_id"]
+    page.run()
+    assert not page.exception
+    assert set(listed(page)) == {begun["request_id"], understood["request_id"], paid["request_id"]}
+    steps = next(html.value for html in page.html if "g-steps" in html.value)
+    assert "Done for it after the answer**: 2 steps" in "".join(one.label for one in page.expander)
+    for told, name, at_ms in ((understood, "understand", "+2,000 ms"), (paid, "execute", "+40,000 ms")):
+        assert f'<a href="?request={told["trace_id"]}" target="_self">{name}</a>' in steps
+        assert at_ms in steps
+    assert "$0.001745" in steps
+
+    page = app("request", collector=own.url)
+    page.query_params["request"] = paid["request_id"]
+    page.run()
+    assert not page.exception
+    assert "A step of own work, execute: done for the request" in said(page)
+    assert f"(?request={begun['trace_id']})" in said(page)
+    steps = next(html.value for html in page.html if "g-steps" in html.value)
+    assert "<b>execute</b>" in steps, "where one is"
+    assert f"?request={understood['trace_id']}" in steps

@@ -16,7 +16,7 @@ from dashboard import settings
 from dashboard.backends.all import backends_of
 from dashboard.control import who
 from dashboard.feed import work as work_feed
-from dashboard.views import approvals
+from dashboard.views import approvals, work_begin
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
 from tests.dashboard.feed.test_feed import Silent, lying
@@ -104,6 +104,13 @@ async def begin_run(stack: Stack, reason: str = "it broke") -> str:
     return str(answer.json()["run_id"])
 
 
+async def until_listed(at: AppTest, run_id: str) -> None:
+    async def there() -> bool:
+        return f"approve_{run_id}" in keys(await run(at), "approve_")
+
+    await eventually(there, f"{run_id} among the approvals", within_s=WITHIN_S)
+
+
 async def status_of(stack: Stack, run_id: str) -> dict[str, Any]:
     told: dict[str, Any] = (await stack.admin.request("GET", f"/agent/{run_id}")).json()
     return told
@@ -111,22 +118,44 @@ async def status_of(stack: Stack, run_id: str) -> dict[str, Any]:
 
 async def test_a_refund_above_the_limit_is_begun_approved_and_made_with_one_charge(app: App, stack: Stack) -> None:
     at = await press(await run(page_of(app, stack)), ABOVE)
-    await until(at, "has waited for an approval")
-    (approve,) = keys(at, "approve_")
-    at.button(key=approve).click()
+
+    async def waits() -> bool:
+        await run(at)
+        return any(f"approve_{one.id}" in keys(at, "approve_") for one in at.session_state["work_begun"])
+
+    await eventually(waits, "the run among the approvals", within_s=WITHIN_S)
+    (begun,) = at.session_state["work_begun"]
+    at.button(key=f"approve_{begun.id}").click()
     await run(at)
     assert "Approved" in shown(at)
     await until(at, "approved by ops/admin; refunded")
     assert "The refund of 129.00 USD" in shown(at) or "129.00" in shown(at)
     assert [charge["amount"] for charge in await stack.sim.charges()] == [12_900]
-    await until(at, "Nothing waits for a person")
+    assert f"approve_{begun.id}" not in keys(at, "approve_")
+
+
+async def test_a_click_that_streamlit_tells_twice_begins_one_run(
+    app: App, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = work_begin._once
+
+    def told_twice(*given: Any) -> None:
+        once(*given)
+        once(*given)
+
+    monkeypatch.setattr(work_begin, "_once", told_twice)
+    at = await press(await run(page_of(app, stack)), ABOVE)
+    assert len(at.session_state["work_begun"]) == 1
+    await press(at, ABOVE)
+    assert len(at.session_state["work_begun"]) == 2
 
 
 async def test_below_the_limit_nobody_is_asked(app: App, stack: Stack) -> None:
     at = await press(await run(page_of(app, stack)), BELOW)
     await until(at, "paid → told; 49.99 USD")
     assert [charge["amount"] for charge in await stack.sim.charges()] == [4_999]
-    assert not keys(at, "approve_")
+    (begun,) = at.session_state["work_begun"]
+    assert f"approve_{begun.id}" not in keys(at, "approve_")
 
 
 async def test_a_double_click_is_one_decision_and_no_error(
@@ -134,7 +163,7 @@ async def test_a_double_click_is_one_decision_and_no_error(
 ) -> None:
     run_id = await begin_run(stack)
     at = page_of(app, stack)
-    await until(at, "has waited for an approval")
+    await until_listed(at, run_id)
     twice = approvals._decide
 
     def double(run_id: str, decision: str) -> None:
@@ -158,7 +187,7 @@ async def test_a_double_click_is_one_decision_and_no_error(
 async def test_who_is_too_late_is_told_who_was_quicker_and_that_is_no_error(app: App, stack: Stack) -> None:
     run_id = await begin_run(stack)
     at = page_of(app, stack)
-    await until(at, "has waited for an approval")
+    await until_listed(at, run_id)
     body, once = {"decision": "reject"}, {"Idempotency-Key": uuid.uuid4().hex}
     other = await stack.admin.request("POST", f"/agent/{run_id}/resume", body, headers=once)
     assert other.status == 202, other.body
@@ -170,9 +199,9 @@ async def test_who_is_too_late_is_told_who_was_quicker_and_that_is_no_error(app:
 
 
 async def test_what_a_customer_says_is_text_and_no_markup(app: App, stack: Stack) -> None:
-    await begin_run(stack, 'of <img src=x onerror="alert(1)"> and ![p](http://evil.example/p.png) :red[x]')
+    run_id = await begin_run(stack, 'of <img src=x onerror="alert(1)"> and ![p](http://evil.example/p.png) :red[x]')
     at = page_of(app, stack)
-    await until(at, "has waited for an approval")
+    await until_listed(at, run_id)
     said = shown(at)
     assert "&lt;img src=x onerror=" in said
     assert "<img" not in said
@@ -183,8 +212,14 @@ async def test_a_document_is_analysed_with_its_progress_and_its_webhook(app: App
     at = await press(await run(page_of(app, stack)), ANALYSE)
     await until(at, "of a sample document")
     await until(at, "steps done; waited")
-    await until(at, "completed")
     (begun,) = at.session_state["work_begun"]
+
+    async def ended() -> bool:
+        await run(at)
+        return bool(begun.ended)
+
+    await eventually(ended, "the end of the analysis", within_s=WITHIN_S)
+    await run(at)
     done = begun.row["progress"]
     assert done["done"] == done["total"] > 20
     assert begun.row["result"]["summary"] in shown(at).replace("&#x27;", "'")
@@ -201,10 +236,17 @@ async def test_dead_letters_are_listed_and_sent_off_again(app: App, stack: Stack
     await until(at, "1 try in vain; status 500")
     assert answer.json()["job_id"] in shown(at)
     await stack.sim.heal()
-    (again,) = keys(at, "redrive_")
-    at.button(key=again).click()
+    dead = (await stack.admin.request("GET", "/admin/webhooks?state=dead")).json()["webhooks"]
+    (message_id,) = [message["id"] for message in dead if message["subject_id"] == answer.json()["job_id"]]
+    at.button(key=f"redrive_{message_id}").click()
     await run(at)
-    await until(at, "None: every message was delivered")
+
+    async def delivered() -> bool:
+        found = await stack.admin.request("GET", f"/admin/webhooks/{message_id}")
+        await run(at)
+        return bool(found.json()["state"] == "delivered") and f"redrive_{message_id}" not in keys(at, "redrive_")
+
+    await eventually(delivered, "its delivery, and that it is listed no more", within_s=WITHIN_S)
 
 
 async def test_charts_tiles_and_stories_of_what_happened(app: App, stack: Stack) -> None:
@@ -263,7 +305,7 @@ async def test_without_the_service_the_collector_tells_what_ended(app: App, told
 async def test_without_the_collector_the_service_tells_what_it_has(app: App, stack: Stack) -> None:
     run_id = await begin_run(stack)
     at = page_of(app, stack, collector=NOWHERE)
-    await until(at, "has waited for an approval")
+    await until_listed(at, run_id)
     assert "collector is away" in shown(at)
     assert f"approve_{run_id}" in keys(at, "approve_")
     assert not at.get("vega_lite_chart")
@@ -303,7 +345,7 @@ async def test_a_click_that_the_service_refuses_or_does_not_hear_says_so(
 ) -> None:
     run_id = await begin_run(stack)
     at = page_of(app, stack)
-    await until(at, "has waited for an approval")
+    await until_listed(at, run_id)
     monkeypatch.setattr(approvals, "backends", gone)
     at.button(key=f"approve_{run_id}").click()
     await run(at)
