@@ -24,6 +24,7 @@ CALLERS = 50
 WORKERS = 3
 PARTS = 3
 STEPS = ["map/1", "map/2", "map/3", "reduce/1/1"]
+MODELS = ("anthropic", "openai")
 AT_ONCE = 20
 KILL_EVERY_S = (2.0, 4.0)
 WRITTEN_WITHIN_S = 1.5
@@ -170,7 +171,7 @@ def _paid_once(storm: Storm, calls: list[dict[str, Any]]) -> None:
     """A step that was paid again was under way, or just not yet written down, when its worker was killed."""
     paid = defaultdict(list)
     for row in calls:
-        if row["status"] == 200 and row["completed"]:
+        if row["target"] in MODELS and row["status"] == 200 and row["completed"]:
             paid[row["request_id"]].append(row["t"] + row["duration_s"])
     known: set[str] = set()
     for job_id, told in storm.ended.items():
