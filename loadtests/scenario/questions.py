@@ -51,7 +51,7 @@ WARES = (("1003", "the headphones"), ("1004", "the laptop"))
 
 COMPLAINTS = (
     "Please refund my order {}: {} arrived broken.",
-    "I want my money back for order {}, {} never worked.",
+    "I want a refund for order {}, {} never worked.",
     "Order {} was late, and I do not need {} any more. Please refund it.",
 )
 TURNS = (

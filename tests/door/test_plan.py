@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from door import parts, plan, ports
+from door import home, parts, plan, ports
 from door.errors import UsageError
 from door.up import parser
+
+CHECKPOINTS = f"sqlite:{home.ROOT / '.gauntlet' / 'agent' / 'checkpoints.sqlite'}"
 
 
 def made(*flags: str, **environ: str) -> plan.Plan:
@@ -24,6 +26,7 @@ def test_the_service_is_told_where_everything_is() -> None:
         "GAUNTLET_PAYMENTS__BASE_URL": "http://127.0.0.1:8103",
         "GAUNTLET_RETRIEVAL__EMBEDDINGS__BASE_URL": "http://127.0.0.1:8104/v1",
         "GAUNTLET_RETRIEVAL__RERANK__BASE_URL": "http://127.0.0.1:8104/v1",
+        "GAUNTLET_AGENT__CHECKPOINTS": CHECKPOINTS,
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
     }
 
@@ -38,6 +41,7 @@ def test_the_live_profile_has_nothing_to_do_with_the_simulator() -> None:
     assert told == {
         "REDIS_URL": "redis://127.0.0.1:6390/0",
         "GAUNTLET_PROFILE": "live",
+        "GAUNTLET_AGENT__CHECKPOINTS": CHECKPOINTS,
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
     }
 

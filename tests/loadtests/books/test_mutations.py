@@ -20,7 +20,10 @@ from .world import World, balanced, rid
 CLOCKS = {"t", "duration_ms", "first_token_ms", "duration_s", "seq"}
 """Each book has its own; only whether a request belongs to the time, or to a kill, depends on them."""
 
-KEPT_FOR_READERS = {"endpoint", "stream", "tenant", "user", "kind", "callers"}
+KEPT_FOR_READERS = {
+    *("endpoint", "stream", "tenant", "user", "kind", "callers"),
+    *("cited", "subject_id", "state", "decision"),
+}
 """Not told by another book in the same form."""
 
 NOT_COMPARED: dict[type, set[str]] = {
