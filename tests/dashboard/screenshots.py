@@ -120,7 +120,7 @@ def gauntlet_page(page: Page) -> None:
 def work_page(page: Page) -> None:
     """Documents under way while receivers of webhooks are out, a refund that waits, and one that was made."""
     page.set_viewport_size({"width": WIDTH_PX, "height": TALL_PX})
-    page.get_by_role("button", name="webhooks", exact=True).click()
+    page.get_by_test_id("stSidebar").get_by_text("webhooks", exact=True).click()
     page.get_by_role("button", name="Outage", exact=True).click()
     for label in ("Refund below the limit", "Refund above the limit", "Start an analysis", "Refund above the limit"):
         page.get_by_role("button", name=label).click()
