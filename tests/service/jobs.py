@@ -17,6 +17,8 @@ PER_USER_MAX = 8
 PARTS = 12
 STEPS = steps_of(PARTS)
 TEXT_MAX_BYTES = 100_000
+SLOW_MS = 1000
+"""Of the model: some steps are done while others are under way."""
 BURST = 20
 """Requests of one user at once: more than the steps of one job."""
 TOML = f"""drain_s = {DRAIN_S}
@@ -115,3 +117,15 @@ class Late:
 def has_ended(seen: Any) -> bool:
     """Whether the job has come to an end."""
     return seen["status"] in ("completed", "failed", "cancelled")
+
+
+async def under_way(stack: Stack, alice: Caller, first_token_ms: float = SLOW_MS, **more: Any) -> tuple[str, Process]:
+    """A slow job of which some steps are done, and the worker that has it."""
+    await stack.sim.latency("anthropic", first_token_ms=first_token_ms)
+    job_id = await accepted(alice, **more)
+    await job(alice, job_id, lambda seen: seen["progress"]["done"] >= 4)
+    tenant = alice.key.split("-")[1]
+    rows = await stack.told(f"select distinct instance from requests where method = 'WORK' and tenant = '{tenant}'")
+    pid = int(rows[0]["instance"].split("-")[0])
+    (worker,) = [process for process in stack.work if process.popen.poll() is None and process.pid == pid]
+    return job_id, worker

@@ -12,10 +12,22 @@ from door.parts import VALKEY_REST_S
 from service.tracks.work import request_id
 
 from ..collector import Collector
-from ..stack import Caller, Process, Stack, eventually
-from .jobs import DRAIN_S, REDELIVER_S, STEPS, TOML, accepted, at_rest, document, has_ended, job, post, the_worker
+from ..stack import Stack, eventually
+from .jobs import (
+    DRAIN_S,
+    REDELIVER_S,
+    STEPS,
+    TOML,
+    accepted,
+    at_rest,
+    document,
+    has_ended,
+    job,
+    post,
+    the_worker,
+    under_way,
+)
 
-SLOW_MS = 400
 RESTARTED_S = 5.0
 """From a worker's death until the next one works, on a machine that is busy with other tests: forked, not started."""
 
@@ -49,21 +61,9 @@ async def paid(stack: Stack, job_id: str, deliveries: int) -> Counter[str]:
     return Counter(names[row["request_id"]] for row in calls if row["completed"] and row["request_id"] in names)
 
 
-async def under_way(stack: Stack, alice: Caller, first_token_ms: float = SLOW_MS) -> tuple[str, Process]:
-    """A slow job of which some steps are done, and the worker that has it."""
-    await stack.sim.latency("anthropic", first_token_ms=first_token_ms)
-    job_id = await accepted(alice)
-    await job(alice, job_id, lambda seen: seen["progress"]["done"] >= 4)
-    tenant = alice.key.split("-")[1]
-    rows = await stack.told(f"select distinct instance from requests where method = 'WORK' and tenant = '{tenant}'")
-    pid = int(rows[0]["instance"].split("-")[0])
-    (worker,) = [process for process in stack.work if process.popen.poll() is None and process.pid == pid]
-    return job_id, worker
-
-
 async def test_a_killed_workers_job_goes_on_in_time_and_no_finished_step_is_paid_twice(stack: Stack) -> None:
     alice = stack.caller()
-    job_id, worker = await under_way(stack, alice, 1000)
+    job_id, worker = await under_way(stack, alice)
     worker.kill()
     killed_s = time.time()
     finished = (await job(alice, job_id, lambda _: True))["progress"]["done"]
@@ -81,7 +81,7 @@ async def test_a_killed_workers_job_goes_on_in_time_and_no_finished_step_is_paid
 async def test_a_stopped_workers_job_is_another_s_and_its_late_effects_are_refused(stack: Stack) -> None:
     alice = stack.caller()
     await asyncio.to_thread(stack.start_worker)
-    job_id, first = await under_way(stack, alice, 1000)
+    job_id, first = await under_way(stack, alice)
     first.stop()
     await job(alice, job_id, lambda seen: seen["attempts"] == 2, within_s=15)
     first.go_on()

@@ -16,7 +16,7 @@ import pytest
 
 from ..collector import Collector
 from ..stack import COOLDOWN_S, QUICK, ROUTES, Answer, Stack, at_once, eventually
-from .jobs import accepted, document, has_ended, job
+from .jobs import document, has_ended, job, under_way
 
 CROWD = 20
 DEADLINE_S = 5.0
@@ -181,11 +181,8 @@ async def test_retrieval(how: str, start_stack: Callable[..., Stack]) -> None:
 async def test_a_worker_process(stack: Stack) -> None:
     """Its jobs are another's within seconds, and what had happened does not happen again."""
     alice = stack.caller()
-    await stack.sim.latency("anthropic", first_token_ms=600)
-    job_id = await accepted(alice, webhook_url=stack.sim.receiver)
-    await job(alice, job_id, lambda told: told["progress"]["done"] >= 4)
-    (worker,) = stack.work
     await asyncio.to_thread(stack.start_worker)
+    job_id, worker = await under_way(stack, alice, webhook_url=stack.sim.receiver)
     worker.end(signal.SIGKILL)
     killed = time.time()
     finished = (await job(alice, job_id, lambda _: True))["progress"]["done"]
