@@ -18,6 +18,7 @@ from ..look.states import show_away, show_refused
 from .asking import LIMITED, Asked, Seen
 from .citations import citations_html
 from .passages import Row, limited_rows, rows_of
+from .search_strip import search_html
 from .stage_row import rows_html
 
 PACE_S = 0.12
@@ -56,11 +57,12 @@ def show_one(asked: Asked, key: str | None, again: Callable[[str, Mapping[str, A
             continue
         asked.played = taken
         if event[0] == "stage":
-            stages.html(rows_html(rows_of(seen.path), ended=False))
+            stages.html(search_html(seen.path) + rows_html(rows_of(seen.path), ended=False))
             time.sleep(PACE_S if len(seen.path) <= PATIENT_FOR else PACE_S / 4)
         else:
             _draw_answer(answer, asked, seen)
-    stages.html(rows_html(_rows(asked, seen), ended=True, asked=not isinstance(asked.failure, Away)))
+    drawn = rows_html(_rows(asked, seen), ended=True, asked=not isinstance(asked.failure, Away))
+    stages.html(search_html(seen.path) + drawn)
     _draw_answer(answer, asked, seen)
     with end.container():
         _show_end(asked, seen)

@@ -12,7 +12,7 @@ from dashboard.control import who
 from dashboard.control.warm_up import SpendGuard
 from dashboard.views import asking, gauntlet, play_back
 from dashboard.views.asking import Asked
-from tests.stack import Stack
+from tests.stack import Stack, eventually
 
 ASK, MANY = "Ask", "Ask many at once"
 
@@ -241,3 +241,41 @@ def test_followed_a_request_gives_each_event_once_and_ends_with_it() -> None:
     assert [next(following), next(following), next(following)] == [*told.events, None]
     told.failure, told.took_ms = Away("service", "http://x", "gone"), 1.0
     assert list(following) == []
+
+
+async def test_the_handbook_is_searched_and_its_passages_are_cited(stack: Stack, app: Callable[..., AppTest]) -> None:
+    at = await run(app("gauntlet", service=stack.url))
+    number = 0
+
+    async def cited() -> bool:
+        nonlocal number
+        number += 1
+        at.selectbox[0].set_value("handbook")
+        await asked(at, f"why do retries need jitter? (no. {number})")
+        return "#" in html(at) and "[1]" in html(at)
+
+    await eventually(cited, "an answer from the handbook", within_s=60)
+    assert ">retrieval</abbr>" in html(at)
+    assert "passages by hybrid" in html(at)
+    await stack.switch(retrieval=False)
+    try:
+        await asked(at, "what is a bulkhead?")
+        assert "switched off" in html(at)
+    finally:
+        await stack.switch(retrieval=True)
+
+
+async def test_embeddings_that_fail_are_named_where_the_search_is_told(
+    stack: Stack, app: Callable[..., AppTest]
+) -> None:
+    at = await run(app("gauntlet", service=stack.url))
+    await stack.sim.fault("embeddings", "status", status=503)
+
+    async def told() -> bool:
+        at.selectbox[0].set_value("handbook")
+        await asked(at, f"how do clients come back apart? {uuid.uuid4().hex}")
+        return "less than wished" in html(at)
+
+    await eventually(told, "a search by words only", within_s=60)
+    assert "searches by words only: embeddings" in html(at)
+    assert "degraded: embeddings:" in said(at)
