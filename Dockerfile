@@ -1,4 +1,4 @@
-# One image for the collector, the simulator, the service and the dashboard; docker-compose.yml says which process a container runs.
+# One image for the collector, the simulator, the service, its worker and the dashboard; docker-compose.yml says which process a container runs.
 FROM python:3.13-slim
 WORKDIR /app
 COPY requirements.lock ./

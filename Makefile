@@ -2,7 +2,7 @@
 #   make up      start everything      make test    run the tests       make lock    resolve the dependencies anew
 #   make check   lint and types        make bench   measure the speed   make clean   forget .venv and caches
 #   make bench-retrieval     recall and MRR of each step of the search
-#   make scenarios     every load scenario in full with three seeds (about an hour; ARGS="--short --seeds 7": ten minutes)
+#   make scenarios     every load scenario in full with three seeds (well over an hour; ARGS="--short --seeds 7": a quarter of one)
 #   make screenshots   pictures of the dashboard's pages, for docs/screenshots
 
 SHELL := /bin/sh

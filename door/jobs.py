@@ -97,7 +97,7 @@ def _list(args: argparse.Namespace) -> int:
                     str(job["status"]),
                     _steps(job.get("progress")),
                     _cost(job.get("cost_usd")),
-                    str(job.get("error") or ""),
+                    str((job.get("error") or {}).get("code") or ""),
                 )
                 for job in jobs
             ],

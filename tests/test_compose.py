@@ -71,7 +71,10 @@ def test_every_port_of_the_table_is_published_on_loopback_only(name: str) -> Non
 @pytest.mark.parametrize("name", ["service", "worker"])
 def test_the_service_and_its_worker_are_told_what_up_tells_them_with_the_containers_names(name: str) -> None:
     told = parts.service_environment(PLAN)
-    del told["GAUNTLET_AGENT__CHECKPOINTS"]  # in the worker's container, whose home is its own
+    del told["GAUNTLET_AGENT__CHECKPOINTS"]
+    if name == "worker":  # the only one that opens them
+        told["GAUNTLET_AGENT__CHECKPOINTS"] = "sqlite:/data/checkpoints.sqlite"
+        assert SERVICES[name]["volumes"] == ["agent:/data"]
     host = {str(port.default): f"{port.part}:{port.default}" for port in ports.TABLE} | {"6390": "valkey:6379"}
     for number, address in host.items():
         told = {name: value.replace(f"{ports.LOOPBACK}:{number}", address) for name, value in told.items()}

@@ -98,10 +98,6 @@ class Service(Backend):
         """Send a dead message off again."""
         self.ask("POST", f"/admin/webhooks/{quote(message_id, safe='')}/redrive", {}, headers=bearer(key))
 
-    def cancel(self, key: str, job_id: str) -> None:
-        """End a job."""
-        self.ask("DELETE", f"/jobs/{quote(job_id, safe='')}", headers=bearer(key), also=(204,))
-
     @understood
     def _listed(self, key: str, path: str, name: str, needs: Sequence[str], query: Mapping[str, str]) -> list[Row]:
         told = self.ask("GET", path, query=query, headers=bearer(key))[name]

@@ -26,7 +26,7 @@ LISTS_S = 1.5
 """The service's lists are asked for so often at most: three requests each time."""
 
 LISTED = 20
-MOST_WAITING = 50
+MOST_WAITING = 200
 MOST_ENDED = 20_000
 BEFORE_S = 20
 NOT_THERE = 404

@@ -96,7 +96,7 @@ TERMS: dict[str, str] = {
     "duration": "How long the fault lasts; Stop all faults ends it sooner.",
     "per hour": "What was spent, at this pace for an hour: counted from the range's first request, at least a minute. "
     "Chapter, section 2 (cost visibility).",
-    "per answer": "All that was spent, failed and abandoned attempts too, by the chat requests that got an answer, "
+    "per answer": "All that was spent on chats, failed and abandoned attempts too, by the chats that got an answer, "
     "wished or degraded, from wherever it came: cache hits bring it down. Chapter, section 2 (cost visibility).",
     "unpriced": "Calls to a model whose price is not known. They cost something, and nobody here knows what: they are "
     "in no sum of this page. Chapter, section 2 (cost visibility).",

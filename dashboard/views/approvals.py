@@ -1,6 +1,6 @@
 """Runs of the agent that wait for a person: approve or reject, once. Read `work_rows.py` next.
 
-The Idempotency-Key of a click is made when its button is first drawn, so a double click is one decision. Who comes
+A decision has one Idempotency-Key, however often its button is clicked, so a double click is one decision. Who comes
 second, after somebody else, is told what was decided: that is no error.
 """
 

@@ -16,6 +16,8 @@ from ..backends.service import Row
 
 ENDED = ("completed", "failed", "rejected", "cancelled")
 LOOKS_S = 0.5
+SERVERS_FAULT = 500
+"""From this status on it may be mended by asking again."""
 FOLLOWED_S = 1800.0
 """A run may wait for its approval; after so long the list has it still, and this thread ends."""
 
@@ -48,7 +50,7 @@ class Begun:
                 self.row = service.seen(self.key, f"{self.path}/{self.id}")
             except Refused as error:
                 self.failure = error
-                if self.id is None and error.status < 500:
+                if error.status < SERVERS_FAULT:
                     return
             except Away as error:
                 self.failure = error

@@ -109,7 +109,13 @@ def _tiles(told: Bill) -> list[Tile]:
     return [
         Tile("spent", usd(spent), "", "cost", f"by {told.total('calls'):,} calls"),
         Tile("per hour", usd(spent * 3600 / told.length_s), "", "per hour", f"over {_span(told.length_s)}"),
-        Tile("per answer", usd(spent / answered) if answered else "–", "", "per answer", f"{answered:,} answered"),
+        Tile(
+            "per answer",
+            usd(told.total("asked") / answered) if answered else "–",
+            "",
+            "per answer",
+            f"{answered:,} answered",
+        ),
         Tile("saved by the cache", usd(saved), "", "saved", f"of {usd(saved + spent)} without it"),
         Tile("failed + abandoned", usd(lost), "", "purpose", f"{part(lost, spent)} of spent"),
         Tile(
@@ -181,7 +187,7 @@ def _with_shares(rows: pd.DataFrame, total: int) -> pd.DataFrame:
             "name": rows["name"],
             "spent": rows["spent"] / NANO,
             "share": rows["spent"] / max(total, 1) * 100,
-            "per_answer": rows["spent"] / NANO / answered,
+            "per_answer": rows["asked"] / NANO / answered,
             "lost": (rows["failed"] + rows["abandoned"]) / NANO,
             "saved": rows["saved"] / NANO,
             "answered": rows["answered"],

@@ -56,9 +56,9 @@ BREAKDOWNS = ("endpoint", "route", "model", "tenant")
 class Bill:
     """A range's money in nano-USD: by time and purpose, by each of BREAKDOWNS, and its most expensive requests.
 
-    Of the columns `calls`, `unpriced` and `answered` are counts; `more` is what providers may bill beyond `spent` for
-    attempts that ended early, at most. `marks` are the switches of stages. `since` and `until` are UTC; `first` is the
-    oldest entry's time, None where there is none.
+    Of the columns `calls`, `unpriced` and `answered` are counts; `asked` is what chats cost, without jobs and runs;
+    `more` is what providers may bill beyond `spent` for attempts that ended early, at most. `marks` are the
+    switches of stages. `since` and `until` are UTC; `first` is the oldest entry's time, None where there is none.
     """
 
     since: pd.Timestamp
@@ -101,6 +101,7 @@ _SUMS = (
     "output_tokens",
     "saved",
     "answered",
+    "asked",
 )
 
 _BILL = f"""
@@ -110,11 +111,12 @@ WITH entry AS (
     CASE purpose WHEN 'abandoned' THEN cost_nano_usd END AS abandoned,
     (cost_nano_usd IS NULL)::INTEGER AS unpriced,
     CASE WHEN NOT exact THEN greatest(most_nano_usd - coalesce(cost_nano_usd, 0), 0) END AS more,
-    input_tokens, output_tokens, 0 AS saved, 0 AS answered
+    input_tokens, output_tokens, 0 AS saved, 0 AS answered,
+    CASE WHEN endpoint IN {ASKS} THEN cost_nano_usd END AS asked
   FROM attempts WHERE {_IN_RANGE} AND target <> '{PAYMENTS}'
   UNION ALL
   SELECT "time", NULL, endpoint, route, provider, model, tenant, 0, 0, 0, 0, 0, 0, 0, 0, saved_nano_usd,
-    (outcome IN ('answered', 'degraded'))::INTEGER
+    (outcome IN ('answered', 'degraded'))::INTEGER, 0
   FROM requests WHERE {_IN_RANGE} AND endpoint IN {ASKS}
 ),
 bar AS (SELECT *, time_bucket(INTERVAL '$bar_s seconds', "time") AS bar FROM entry),

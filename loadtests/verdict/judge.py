@@ -7,10 +7,10 @@ that failed all the same (a promise was broken even so) says `fail` only where i
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from loadtests.scenario.files import ScenarioError
-from loadtests.scenario.model import Expectation, Scenario
+from loadtests.scenario.model import Expectation, Scenario, Target
 from loadtests.verdict.evidence import LATE_MS, Evidence, Generator
 from loadtests.verdict.measures import MEASURES, NEED_TARGET, scope_of
 
@@ -108,7 +108,7 @@ def check(scenario: Scenario) -> None:
         if expected.measure not in MEASURES:
             raise ScenarioError(f"expect: no measure is named {expected.measure!r}; there are {', '.join(MEASURES)}")
         if expected.measure in NEED_TARGET and expected.target is None:
-            raise ScenarioError(f"expect: {expected.measure} needs a target: anthropic, openai or payments")
+            raise ScenarioError(f"expect: {expected.measure} needs a target: {', '.join(get_args(Target))}")
 
 
 def judge(
