@@ -132,7 +132,8 @@ def _dead(args: argparse.Namespace) -> int:
         ],
         numbers=("tries",),
     )
-    print(f"\n`{command_name()} jobs redrive ID` sends one off again, `… redrive --all` all of them")
+    print(f"\n`{command_name()} jobs redrive ID` sends one off again,")
+    print("`… redrive --all` all of them")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import time
 import uuid
 import zlib
 from collections.abc import Callable
@@ -46,14 +47,15 @@ def test_protobuf_is_taken_plain_and_packed(
 
 def test_json_is_taken_with_hex_ids_and_answered_in_json(collector: Collector) -> None:
     trace_id, name = uuid.uuid4().hex, f"json-{uuid.uuid4().hex}"
+    now_ns = time.time_ns()
     span = {
         "traceId": trace_id.upper(),
         "spanId": "00f067aa0ba902b7",
         "parentSpanId": "",
         "name": name,
         "kind": "SPAN_KIND_SERVER",
-        "startTimeUnixNano": "1795600000250000000",
-        "endTimeUnixNano": 1795600000251000000,
+        "startTimeUnixNano": str(now_ns),
+        "endTimeUnixNano": now_ns + 1_000_000,
         "attributes": [
             {"key": "n", "value": {"intValue": "7"}},
             {
