@@ -146,7 +146,7 @@ async def test_the_live_profile_has_no_refunds_unless_a_payments_provider_is_nam
         problem(await customer.refund("one"), 404)
         assert (await customer.chat()).status == 200
         rows = (await Caller(stack, ADMIN_KEY).request("GET", "/admin/breakers")).json()["breakers"]
-        assert [row["provider"] for row in rows] == ["anthropic", "openai"]
+        assert [row["provider"] for row in rows] == ["anthropic", "openai", "embeddings", "rerank"]
 
 
 @pytest.mark.parametrize("shared", [False, True])
