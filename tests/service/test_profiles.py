@@ -115,7 +115,8 @@ async def test_the_live_profile_refuses_to_start_without_keys_or_with_demo_keys(
     assert "demo_keys" in await ends_with_2(tmp_path, KEYS, GAUNTLET_DEMO_KEYS="true", **LIVE)
     for variable in PROVIDER_KEYS:
         env = {name: value for name, value in LIVE.items() if name != variable}
-        env["GAUNTLET_PAYMENTS__BASE_URL"] = "http://127.0.0.1:9"
+        for part in ("PAYMENTS", "RETRIEVAL__RERANK"):  # whose key is needed where its place is named
+            env[f"GAUNTLET_{part}__BASE_URL"] = "http://127.0.0.1:9"
         said = await ends_with_2(tmp_path, KEYS, **env)
         assert f"{variable}: the live profile needs this provider key" in said
         assert "Traceback" not in said
