@@ -7,22 +7,25 @@ section 3 (background processing). Next: ``consumer.py``, ``../worker.py``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 import orjson
+import structlog
 
 from ..clock import Clock
 from ..errors import StoreUnavailable
 from ..store.guard import Store
 from ..store.script import Script
 
+log = structlog.get_logger(__name__)
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 TaskFn = Callable[..., Awaitable[None]]
 NAME = "{jobs}"
 """Of the queue in Redis: the braces keep all of it in one hash slot."""
 WATCH_S = 1.0
+LONGEST_S = 3600.0
 PRIORITY = "normal"
 """streaq's only one here: urgency is a matter of lanes."""
 
@@ -52,6 +55,11 @@ class Track(ABC):
     """Whose tasks they are."""
 
     @property
+    def longest_s(self) -> float:
+        """No task of it takes so long: one that does hangs, is ended, and runs again."""
+        return LONGEST_S
+
+    @property
     @abstractmethod
     def tasks(self) -> Mapping[str, TaskFn]:
         """Name (``LANE.NAME``) and what runs for it in a worker process, called with what was put."""
@@ -68,6 +76,7 @@ class Queue:
 
     def __init__(self, store: Store) -> None:
         self._put = Script(store, __package__, "queue_put")
+        self._mend = Script(store, __package__, "queue_mend")
         self._cancel = Script(store, __package__, "queue_cancel")
         self._depth = Script(store, __package__, "queue_depth")
         self.depths: dict[str, Depth] = {}
@@ -76,10 +85,22 @@ class Queue:
     async def put(self, task: str, task_id: str, *args: Json, delay_s: float = 0.0) -> bool:
         """Have ``task`` (``LANE.NAME``) run with ``args``, in ``delay_s``; False: one with this id is still there."""
         keys = Keys(lane_of(task))
-        data = orjson.dumps({"f": task, "a": args, "k": {}})
         return bool(
-            await self._put((keys.data(task_id), keys.stream, keys.delayed), task_id, data, round(delay_s * 1000))
+            await self._put(
+                (keys.data(task_id), keys.stream, keys.delayed), task_id, _data(task, *args), round(delay_s * 1000)
+            )
         )
+
+    async def mend(self, task: str, ids: Sequence[str]) -> list[str]:
+        """Put those tasks ``task(id)`` again that are lost, wholly or but for what ``put`` knows them by; which."""
+        if not ids:
+            return []
+        keys = Keys(lane_of(task))
+        given = [part for task_id in ids for part in (task_id, _data(task, task_id))]
+        put = [raw.decode() for raw in await self._mend((keys.stream, keys.delayed, *map(keys.data, ids)), *given)]
+        if put:
+            log.warning("tasks_put_again", lane=keys.lane, task_ids=put)
+        return put
 
     async def cancel(self, task: str, task_id: str) -> None:
         """End the task: at once while it waits, within half a second while it runs."""
@@ -101,6 +122,10 @@ class Queue:
                 except StoreUnavailable:
                     self.depths.pop(lane, None)
             await clock.sleep(WATCH_S)
+
+
+def _data(task: str, *args: Json) -> bytes:
+    return orjson.dumps({"f": task, "a": args, "k": {}})
 
 
 def lane_of(task: str) -> str:

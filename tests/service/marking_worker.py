@@ -17,6 +17,9 @@ from service.tracks.consumer import Consumer
 from service.tracks.queue import Later, TaskFn, Track, delivery
 
 MARKS = "marks"
+SLOW_START = "slow-start"
+"""While this key is there, the start of the track does not end."""
+HASTY_S = 0.5
 
 
 class Marks(Track):
@@ -24,6 +27,7 @@ class Marks(Track):
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url)
+        self._saying: set[asyncio.Task[None]] = set()
 
     @property
     def tasks(self) -> dict[str, TaskFn]:
@@ -35,9 +39,17 @@ class Marks(Track):
             "other.mark": self.mark,
         }
 
+    async def start(self) -> None:
+        while await self._redis.exists(SLOW_START):  # noqa: ASYNC110 - the event is in Redis
+            await asyncio.sleep(0.05)
+
     async def _say(self, what: str, name: str) -> None:
         row = json.dumps({"what": what, "name": name, "pid": os.getpid(), "delivery": delivery.get()})
         await self._redis.rpush(MARKS, row)
+
+    async def _say_if_heard(self, what: str, name: str) -> None:
+        with suppress(RedisError):
+            await self._say(what, name)
 
     async def mark(self, name: str) -> None:
         await self._say("ran", name)
@@ -47,9 +59,10 @@ class Marks(Track):
         try:
             while not await self._released(name):  # noqa: ASYNC110 - the event is in Redis
                 await asyncio.sleep(0.02)
-        except asyncio.CancelledError:
-            with suppress(RedisError):
-                await self._say("cancelled", name)
+        except asyncio.CancelledError:  # again at each wait, so somebody else waits
+            saying = asyncio.create_task(self._say_if_heard("cancelled", name))
+            self._saying.add(saying)
+            saying.add_done_callback(self._saying.discard)
             raise
         await self._say("ended", name)
 
@@ -69,9 +82,21 @@ class Marks(Track):
         raise RuntimeError("a defect")
 
 
+class Hasty(Marks):
+    """Its tasks may take no more than a moment."""
+
+    @property
+    def tasks(self) -> dict[str, TaskFn]:
+        return {"hasty.hold": self.hold}
+
+    @property
+    def longest_s(self) -> float:
+        return HASTY_S
+
+
 async def main(url: str, redeliver_s: float) -> None:
     settings = QueueSettings(redeliver_s=redeliver_s, at_once=4)
-    consumer = Consumer([Marks(url)], settings, url=url, worker=f"w{os.getpid()}", clock=SystemClock())
+    consumer = Consumer([Marks(url), Hasty(url)], settings, url=url, worker=f"w{os.getpid()}", clock=SystemClock())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: consumer.stop(within_s=2.0))
     print(json.dumps({"ready": True}), flush=True)
     await consumer.serve()
