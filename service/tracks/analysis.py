@@ -32,13 +32,16 @@ def split(text: str, *, part_tokens: int, most_parts: int) -> list[str]:
 
 
 def _packed(text: str, most: int) -> list[str]:
-    parts: list[str] = []
+    parts: list[list[str]] = []
+    length = 0
     for piece, gap in _pieces(text, most):
-        if parts and len(parts[-1]) + len(gap) + len(piece) <= most:
-            parts[-1] += gap + piece
+        if parts and length + len(gap) + len(piece) <= most:
+            parts[-1] += gap, piece
+            length += len(gap) + len(piece)
         else:
-            parts.append(piece)
-    return parts
+            parts.append([piece])
+            length = len(piece)
+    return ["".join(part) for part in parts]
 
 
 def _pieces(text: str, most: int) -> list[tuple[str, str]]:
@@ -63,6 +66,12 @@ def steps_of(parts: int) -> int:
         parts = -(-parts // FAN_IN)
         total += parts
     return total
+
+
+def of_parts(text: str, part_tokens: int, most_parts: int) -> list[str]:
+    """What is asked of each part of a document; takes seconds for one of many short lines."""
+    parts = split(text, part_tokens=part_tokens, most_parts=most_parts)
+    return [of_part(part, number, len(parts)) for number, part in enumerate(parts, 1)]
 
 
 def of_part(part: str, number: int, parts: int) -> str:

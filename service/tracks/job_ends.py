@@ -49,7 +49,8 @@ class Ends:
     async def tell(self, job_id: str) -> None:
         """Of a job that has ended: send what is owed, book it, take it off the unfinished ones.
 
-        Who dies in between leaves all of that to the next.
+        Who dies in between leaves all of that to the next. Two at once, who cancelled it and the worker, may both book
+        it: readers of the book take each job's end once (view ``jobs``), so a second one is no harm, and a lost one is.
         """
         job = await self._records.read(job_id)
         if job is None or not job.ended:

@@ -140,7 +140,8 @@ class Records:
         """List a new job and keep it; False when its user has too many unfinished ones. Once, however often called."""
         for whose, most in (("all", "inf"), (f"{job.tenant}:{job.user}", str(self._settings.per_user_max))):
             oldest_s = now_s - self._life_s
-            arguments = (job.name, round(now_s * MICROSECONDS), round(oldest_s * MICROSECONDS), most)
+            times = round(now_s * MICROSECONDS), round(oldest_s * MICROSECONDS)
+            arguments = (job.name, *times, most, round(self._life_s * 1000))
             if not await self._list((_listed(whose), _open(whose)), *arguments):
                 await self._store.execute("ZREM", _listed("all"), job.name)
                 await self._store.execute("ZREM", _open("all"), job.name)

@@ -3,7 +3,7 @@
 A step is one call through the same stages as any request's. One that is done is in the record and never paid again,
 whoever is killed; one that was under way is. What another try may mend (a provider away, a bucket empty) makes the job
 wait and not fail, until its deadline; what the document itself is to blame for fails it at once. Steps are named
-``JOB/map/N``, ``JOB/reduce/LEVEL/N`` and ``JOB/answer``. Next: ``analysis.py``, ``later.py``.
+``JOB/map/N``, ``JOB/reduce/LEVEL/N`` and ``JOB/answer``. Next: ``analysis.py``, ``job_sweep.py``, ``later.py``.
 """
 
 import asyncio
@@ -27,17 +27,14 @@ from . import analysis
 from .answers import ask_of
 from .job_ends import Ends
 from .job_record import TASK, Job, Records, Spent
+from .job_sweep import Sweep
 from .later import LateAnswers
 from .queue import Later, Queue, TaskFn, Track, delivery
 from .work import Work
 
 log = structlog.get_logger(__name__)
 ENDPOINT = "/jobs"
-MOST_SWEPT = 1000
-"""Unfinished jobs that are looked at in one sweep, the oldest."""
 KEEP_TRYING_S = 10.0
-UNKNOWN_S = 60.0
-"""A job that is listed and has no record this long after: whoever began to make it is dead."""
 
 
 class _NotNow(Exception):
@@ -75,7 +72,6 @@ class JobRuns(Track):
         self._settings = settings
         self._records = records
         self._ends = ends
-        self._queue = queue
         self._work = work
         self._chain = chain
         self._routes = routes
@@ -84,12 +80,17 @@ class JobRuns(Track):
         self._settle = settle
         self._clock = clock
         self._draw = draw
-        self._sweeping: asyncio.Task[None] | None = None
+        self.sweep = Sweep(settings, records=records, ends=ends, queue=queue, clock=clock, draw=draw)
 
     @property
     def tasks(self) -> Mapping[str, TaskFn]:
         """What the worker runs."""
         return {TASK: self.run}
+
+    @property
+    def longest_s(self) -> float:
+        """A job looks at its deadline before each step."""
+        return max(self._settings.deadline_s, self._settings.later_deadline_s) + self._settings.step_deadline_s
 
     async def run(self, job_id: str) -> None:
         """Go on with a job where it stands. Raises Later while it has to wait, StoreUnavailable."""
@@ -108,9 +109,9 @@ class JobRuns(Track):
         try:
             self._check_deadline(job)
             result = await (self._answer(job) if job.kind == "later" else self._analyse(job))
-        except _Lost:
+        except _Lost:  # whoever has it may be dead by now, and this its only task: never the end of it
             log.info("job_lost", job_id=job.id, delivery=job.delivery)
-            return
+            raise Later(0.0) from None
         except _NotNow as error:
             await self._wait(job, error)
             return
@@ -142,11 +143,10 @@ class JobRuns(Track):
             raise Later(delay_s)
 
     async def _analyse(self, job: Job) -> dict[str, Any]:
-        settings = self._settings
-        parts = analysis.split(job.text, part_tokens=settings.part_tokens, most_parts=settings.parts_max)
-        if not await self._records.plan(job, analysis.steps_of(len(parts))):
+        limits = self._settings.part_tokens, self._settings.parts_max
+        asked = await asyncio.to_thread(analysis.of_parts, job.text, *limits)  # seconds, for a large one
+        if not await self._records.plan(job, analysis.steps_of(len(asked))):
             raise _Lost
-        asked = [analysis.of_part(part, number, len(parts)) for number, part in enumerate(parts, 1)]
         texts = await self._all(job, {f"map/{number}": text for number, text in enumerate(asked, 1)})
         level = 0
         while len(texts) > 1:
@@ -154,7 +154,7 @@ class JobRuns(Track):
             groups = [analysis.of_summaries(group) for group in analysis.grouped(texts)]
             named = {f"reduce/{level}/{number}": text for number, text in enumerate(groups, 1)}
             texts = await self._all(job, named)
-        return {"summary": texts[0], "parts": len(parts)}
+        return {"summary": texts[0], "parts": len(asked)}
 
     async def _answer(self, job: Job) -> dict[str, Any]:
         if not await self._records.plan(job, 1):
@@ -200,7 +200,8 @@ class JobRuns(Track):
             asks.append(ask_of(context, route, messages, clock=self._clock, switches=self._switches, **given))
             return asks[0]
 
-        done = False
+        text: str | None = None
+        kept = False
         try:
             reply = await self._work.ask(
                 endpoint=ENDPOINT,
@@ -214,16 +215,23 @@ class JobRuns(Track):
             if reply.source == "message":
                 raise _NotNow("unavailable", reply.retry_after_s)
             text = reply.text or ""
-            done = True
-            if not await self._keep(job, name, text, Spent.by(asks[0])):
-                raise _Lost
+            is_ours = await self._keep(job, name, text, Spent.by(asks[0]))
+            kept = True
         except GauntletError as error:
             if may_be_mended(error):
                 raise _NotNow(error.code, error.retry_after_s) from None
             raise
         finally:
-            if asks and not done:  # also when the job was cancelled meanwhile: what is spent is spent
-                self._settle.post(self._records.spend(job.id, Spent.by(asks[0])), "job")
+            if asks and not kept:  # also when the job was cancelled meanwhile: what is spent is spent
+                spent = Spent.by(asks[0])
+                self._settle.post(
+                    self._records.spend(job.id, spent)
+                    if text is None
+                    else self._records.step(job, name, text, spent),  # perhaps it is there already, and counts once
+                    "job",
+                )
+        if not is_ours:
+            raise _Lost
         job.steps[name] = text
         return text
 
@@ -240,36 +248,11 @@ class JobRuns(Track):
 
     async def start(self) -> None:
         """Look now and then for jobs that nobody has."""
-        self._sweeping = asyncio.create_task(self._sweep_for_ever())
+        self.sweep.start()
 
     async def aclose(self) -> None:
         """End that."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-
-    async def _sweep_for_ever(self) -> None:
-        while True:
-            await self._clock.sleep(self._settings.sweep_s * (0.5 + self._draw()))  # workers do not sweep together
-            try:
-                await self.sweep()
-            except StoreUnavailable:
-                continue
-            except Exception:
-                log.exception("sweep_failed")
-
-    async def sweep(self) -> None:
-        """Put again what was lost between record and queue (or with a store's last second), close what has ended."""
-        for name, since_s in await self._records.unfinished(MOST_SWEPT):
-            tenant, user, job_id = name.split(":")
-            job = await self._records.read(job_id)
-            if job is not None and not job.ended:
-                await self._queue.put(TASK, job_id, job_id)
-            elif job is not None:
-                await self._ends.tell(job_id)
-            elif self._clock.time() - since_s > UNKNOWN_S:
-                await self._records.close(
-                    Job(job_id, tenant, user, "analysis", "", "failed", 0, since_s, None), since_s
-                )
+        self.sweep.aclose()
 
 
 class JobExpired(GauntletError):

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from redis.asyncio import Redis
+
 from service.tracks.analysis import steps_of
 
 from ..stack import QUICK, ROUTES, Answer, Caller, Process, Stack, eventually
@@ -102,6 +104,15 @@ async def job(caller: Caller, job_id: str, until: Callable[[Any], bool], within_
 
     await eventually(there, Late(seen), within_s=within_s)
     return seen
+
+
+async def nothing_kept(redis: Redis, within_s: float = 15.0) -> None:
+    """Wait until nothing is kept of any task."""
+
+    async def nothing() -> bool:
+        return not await redis.keys("streaq:*:task:*")
+
+    await eventually(nothing, "nothing to be kept of any task", within_s=within_s)
 
 
 class Late:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from rich.console import Console
 
 from loadtests.books import ClientBook, Entry, Places, Run, balance
@@ -17,7 +18,7 @@ from service.tracks.analysis import steps_of
 from service.tracks.work import request_id
 
 from ..stack import QUICK, ROUTES, Answer, Caller, Stack, eventually
-from .jobs import document
+from .jobs import document, nothing_kept
 
 JOBS = 500
 CALLERS = 50
@@ -149,6 +150,8 @@ async def test_five_hundred_jobs_while_workers_are_killed(
         said = capsys.readouterr().out
         assert code == 0, said
         assert "lost by the kill of" in said
+        async with Redis.from_url(stack.valkey.url) as redis:
+            await nothing_kept(redis, within_s=30)  # a killed try's claim ends after some seconds
 
 
 async def _webhooks(stack: Stack, jobs: set[str]) -> None:

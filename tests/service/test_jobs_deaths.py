@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from door.parts import VALKEY_REST_S
+from service.tracks.queue import Keys
 from service.tracks.work import request_id
 
 from ..collector import Collector
@@ -23,11 +24,13 @@ from .jobs import (
     document,
     has_ended,
     job,
+    nothing_kept,
     post,
     the_worker,
     under_way,
 )
 
+KEYS = Keys("jobs")
 RESTARTED_S = 5.0
 """From a worker's death until the next one works, on a machine that is busy with other tests: forked, not started."""
 
@@ -147,13 +150,15 @@ async def test_redis_stands_still_during_a_job(stack: Stack) -> None:
     assert done["status"] == "completed", done
 
 
-async def test_a_job_whose_task_was_lost_is_put_again(stack: Stack) -> None:
+@pytest.mark.parametrize("lost", ["all of it", "all but its data"])
+async def test_a_job_whose_task_was_lost_is_put_again(stack: Stack, lost: str) -> None:
     alice = stack.caller()
     worker = the_worker(stack)
     worker.stop()
     job_id = await accepted(alice, document(1))
     async with Redis.from_url(stack.valkey.url) as redis:
-        await redis.delete(f"streaq:{{jobs}}:jobs:task:data:{job_id}", "streaq:{jobs}:jobs:queues:normal")
-    worker.go_on()
-    done = await job(alice, job_id, has_ended)
-    assert done["status"] == "completed"
+        await redis.delete(KEYS.stream, *([KEYS.data(job_id)] if lost == "all of it" else []))
+        worker.go_on()
+        done = await job(alice, job_id, has_ended)
+        assert done["status"] == "completed"
+        await nothing_kept(redis)

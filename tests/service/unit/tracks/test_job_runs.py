@@ -1,6 +1,7 @@
 """A worker's run of a job, with a chain that does as it is told and a real Valkey: what waits, fails, is kept."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -21,10 +22,11 @@ from service.settings import JobSettings
 from service.stages.ask import Ask, Reply
 from service.store.guard import Store
 from service.store.settle import Settle
+from service.tracks import analysis
 from service.tracks.job_ends import Ends, event_of, job_record
-from service.tracks.job_record import Job, Records, job_id_of
+from service.tracks.job_record import TASK, Job, Records, job_id_of
 from service.tracks.job_runs import JobRuns, backoff_s, may_be_mended
-from service.tracks.queue import Later, Queue
+from service.tracks.queue import Keys, Later, Queue
 from service.tracks.work import Work
 
 from ..fakes import FakeClock
@@ -194,18 +196,91 @@ async def test_a_defect_fails_the_job_and_is_not_tried_for_ever(world: World) ->
 
 async def test_the_sweep_puts_again_what_the_queue_has_lost_and_tells_what_is_owed(world: World) -> None:
     lost = await world.accept()
-    await world.runs.sweep()
+    await world.runs.sweep.once()
     depth = await world.queue.depth("jobs")
     assert depth.waiting == 1
-    await world.runs.sweep()
+    await world.runs.sweep.once()
     assert (await world.queue.depth("jobs")).waiting == 1
     mine = await world.records.begin(lost, world.clock.time())
     assert mine is not None
     await world.records.finish(mine, "completed", world.clock.time(), "job.completed", result="{}")
-    await world.runs.sweep()
+    await world.runs.sweep.once()
     assert [record["job_id"] for record in world.told.ended] == [lost]
-    await world.runs.sweep()
+    await world.runs.sweep.once()
     assert len(world.told.ended) == 1
+
+
+async def test_the_sweep_finds_a_task_of_which_only_the_data_is_left_and_takes_no_other_for_one(
+    world: World, store: Store
+) -> None:
+    job_id = await world.accept()
+    keys = Keys("jobs")
+    await world.queue.put(TASK, job_id, job_id)
+    await store.execute("DEL", keys.stream)
+    assert await world.queue.put(TASK, job_id, job_id) is False, "to whoever only puts it is there"
+    await world.runs.sweep.once()
+    assert (await world.queue.depth("jobs")).waiting == 1
+    await world.runs.sweep.once()
+    assert (await world.queue.depth("jobs")).waiting == 1
+    await world.queue.cancel(TASK, job_id)
+    await store.execute("DEL", keys.data(job_id), keys.stream)
+    await world.queue.put(TASK, job_id, job_id, delay_s=60)
+    await world.runs.sweep.once()
+    depth = await world.queue.depth("jobs")
+    assert (depth.waiting, depth.delayed) == (0, 1)
+
+
+async def test_who_has_lost_a_job_does_not_end_its_task(world: World) -> None:
+    job_id = await world.accept()
+
+    async def taken_over(ask: Ask) -> Reply:
+        await world.records.begin(job_id, world.clock.time())
+        return Reply(source="live", provider="anthropic", model="m", text="too late")
+
+    world.runs._chain = taken_over
+    with pytest.raises(Later):
+        await world.runs.run(job_id)
+    assert (await world.seen(job_id)).status == "running"
+
+
+async def test_a_large_document_is_split_beside_the_event_loop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    inner = analysis.of_parts
+
+    def noting(*args: Any) -> list[str]:
+        threads.append(threading.current_thread())
+        return inner(*args)
+
+    monkeypatch.setattr(analysis, "of_parts", noting)
+    await world.runs.run(await world.accept())
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+async def test_a_step_that_was_paid_is_kept_also_when_the_store_was_away_for_too_long(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await world.accept()
+    inner, posted = world.records.step, world.settle.post
+    is_away = True
+
+    async def step(*args: Any) -> bool:
+        if is_away:
+            raise StoreUnavailable("away")
+        return await inner(*args)
+
+    def post(work: Coroutine[Any, Any, Any], what: str) -> None:
+        nonlocal is_away
+        is_away = False
+        posted(work, what)
+
+    monkeypatch.setattr(world.records, "step", step)
+    monkeypatch.setattr(world.settle, "post", post)
+    with pytest.raises(Later):
+        await world.runs.run(job_id)
+    await world.settle.drain()
+    job = await world.seen(job_id)
+    assert (list(job.steps), job.done) == (["map/1"], 1)
 
 
 @pytest.mark.parametrize(
