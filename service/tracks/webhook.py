@@ -35,6 +35,10 @@ log = structlog.get_logger(__name__)
 TASK = "webhooks.deliver"
 DEFECT_S = 60.0
 """After an error of our own, which no receiver can help."""
+WRITING_S = 60.0
+SWEEP_S = 10.0
+MOST_SWEPT = 200
+"""The oldest messages that wait: so many are looked at in one sweep."""
 LEVELS_S = 1.0
 """How often the worker reads how much waits."""
 
@@ -68,7 +72,7 @@ class Webhooks(Track):
         self._poster = poster or Poster(settings, self._targets, clock=clock)
         self._records = Records(settings, store=store)
         self._hosts = Hosts(settings.at_once_per_host)
-        self._reading: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._levels: Levels | None = None
         self.signer = Signer(settings)
 
@@ -77,22 +81,28 @@ class Webhooks(Track):
         """What the worker runs."""
         return {TASK: self.deliver}
 
+    @property
+    def longest_s(self) -> float:
+        """One try, with what is written before and after it."""
+        return self._settings.timeout_s + WRITING_S
+
     async def start(self) -> None:
-        """Read now and then how much waits."""
-        self._reading = asyncio.create_task(self._read_levels())
+        """Look now and then how much waits, and what of it has waited too long."""
+        self._looking = asyncio.create_task(self._look())
 
     async def aclose(self) -> None:
         """End that."""
-        if self._reading is not None:
-            self._reading.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
 
     def reading(self, field: str) -> list[tuple[tuple[()], float]]:
         """A level as a gauge gives it: none in processes that do not read it, or while Redis is away."""
         return [] if self._levels is None else [((), getattr(self._levels, field))]
 
     async def check(self, url: str) -> None:
-        """Raises TargetRefused, a BadRequest, for a URL that may not be called."""
-        await self._targets.check(url)
+        """Raises TargetRefused, a BadRequest, for a URL that may not be called, and Overloaded when nobody knows."""
+        request = current.get()
+        await self._targets.check(url, request.caller.tenant if request is not None else "")
 
     async def send(
         self, *, event: str, subject_id: str, tenant: str, url: str, data: Any, traceparent: str | None = None
@@ -154,6 +164,7 @@ class Webhooks(Track):
     async def _deliver(self, message_id: str) -> None:
         message = await self._records.read(message_id)
         if message is None:
+            await self._records.unlist(message_id)
             return
         if message.state != "pending":
             await self._ended(message)  # a worker died between its record and this
@@ -179,7 +190,7 @@ class Webhooks(Track):
             "x-request-id": message.id,
             "x-attempt": str(claim.tries),
         }
-        tried = await self._poster.post(message.url, message.body.encode(), headers)
+        tried = await self._poster.post(message.url, message.body.encode(), headers, tenant=message.tenant)
         told = Try(
             message_id=message.id,
             event=message.event,
@@ -221,10 +232,17 @@ class Webhooks(Track):
             await self._ended(ended, told)
 
     async def _ended(self, message: Message, last: Try | None = None) -> None:
-        """List an ended message, and tell its end; again, when a worker died before it had."""
+        """Tell the end of a message, and list it; again, when a worker died before it had.
+
+        Several may tell of it, and readers take it once; but who finds it listed has nothing to tell.
+        """
         ended_at = message.ended_at or self._clock.time()
+        if await self._records.is_listed(message.id):
+            self._telemetry.webhook_ended(self._record(message, ended_at), last)
         await self._records.enlist(message.id, message.state, ended_at)
-        record = {
+
+    def _record(self, message: Message, ended_at: float) -> dict[str, Any]:
+        return {
             "message_id": message.id,
             "type": message.event,
             "subject_id": message.subject_id,
@@ -238,14 +256,23 @@ class Webhooks(Track):
             "ended": ended_at,
             "duration_ms": round((ended_at - message.created_at) * 1000, 3),
         }
-        self._telemetry.webhook_ended(record, last)
 
-    async def _read_levels(self) -> None:
+    async def sweep(self) -> None:
+        """Put again what has waited beyond its time: its task was lost. Raises StoreUnavailable."""
+        await self._queue.mend(TASK, await self._records.overdue(self._clock.time(), MOST_SWEPT))
+
+    async def _look(self) -> None:
+        sweep_at_s = self._clock.monotonic() + SWEEP_S
         while True:
             try:
                 self._levels = await self._records.levels(self._clock.time())
+                if self._clock.monotonic() >= sweep_at_s:
+                    sweep_at_s = self._clock.monotonic() + SWEEP_S
+                    await self.sweep()
             except StoreUnavailable:
                 self._levels = None
+            except Exception:
+                log.exception("sweep_failed")
             await self._clock.sleep(LEVELS_S)
 
 

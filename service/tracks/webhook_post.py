@@ -13,6 +13,7 @@ from typing import Literal
 import aiohttp
 
 from ..clock import Clock
+from ..errors import Overloaded
 from ..llm.sdk import retry_hint_s
 from ..settings import WebhookSettings
 from .webhook_target import Pinned, Target, TargetRefused, Targets
@@ -51,12 +52,12 @@ class Poster:
         self._clock = clock
         self._tls = tls
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Tried:
-        """Check the target and post to it; whatever happens there is an outcome."""
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, tenant: str = "") -> Tried:
+        """Check the target and post to it, for a tenant; whatever happens there is an outcome."""
         end_s = self._clock.monotonic() + self._settings.timeout_s
         try:
             async with self._clock.timeout_at(end_s):
-                target = await self._targets.check(url)
+                target = await self._targets.check(url, tenant)
             async with self._session(target) as session:
                 async with self._clock.timeout_at(end_s):
                     response = await session.post(target.url, data=body, headers=headers, allow_redirects=False)
@@ -67,7 +68,7 @@ class Poster:
                 return tried
         except TargetRefused:
             return Tried(None, "target")
-        except TimeoutError:
+        except (TimeoutError, Overloaded):
             return Tried(None, "timeout")
         except (aiohttp.ClientError, OSError, ValueError):  # ValueError: headers that aiohttp cannot read
             return Tried(None, "connection")

@@ -22,6 +22,8 @@ MOST_LISTED = 10_000
 """Entries of a list; of more the oldest are no longer listed."""
 PENDING_S = 7 * 86_400.0
 """A message that is neither delivered nor dead after this is forgotten; the tries end long before."""
+OVERDUE_S = 30.0
+"""A message whose try is due for so long has perhaps no task any more."""
 LEASE_MARGIN_S = 2.0
 """A claim outlives the try by this, for the answer to be written down."""
 
@@ -149,11 +151,32 @@ class Records:
             await self._store.execute("ZREM", _list("dead"), message_id)
         return verdict.decode(), int(rest[0]) if rest else 0
 
+    async def overdue(self, now_s: float, most: int) -> list[str]:
+        """Ids among the ``most`` oldest that wait, whose next try is long due; what is forgotten is unlisted."""
+        found = []
+        for message_id in (raw.decode() for raw in await self._store.execute("ZRANGE", _list("pending"), 0, most - 1)):
+            state, next_ms, until_ms, created_at = await self._store.execute(
+                "HMGET", _record(message_id), "state", "next_at", "until", "created_at"
+            )
+            if state is None:
+                await self.unlist(message_id)
+            elif max(float(next_ms or 0) / 1000, float(until_ms or 0) / 1000, float(created_at)) + OVERDUE_S < now_s:
+                found.append(message_id)
+        return found
+
+    async def is_listed(self, message_id: str) -> bool:
+        """Whether it is among those that wait; one that has ended, and is, was not told of."""
+        return await self._store.execute("ZSCORE", _list("pending"), message_id) is not None
+
+    async def unlist(self, message_id: str) -> None:
+        """It waits no more."""
+        await self._store.execute("ZREM", _list("pending"), message_id)
+
     async def enlist(self, message_id: str, state: State, at_s: float) -> None:
         """List an ended message where it belongs, and nowhere else; forget in the list what is too old."""
         keep_s = self._settings.keep_dead_s if state == "dead" else self._settings.keep_s
         await self._store.execute("ZADD", _list(state), at_s, message_id)
-        await self._store.execute("ZREM", _list("pending"), message_id)
+        await self.unlist(message_id)
         await self._store.execute("ZREMRANGEBYSCORE", _list(state), "-inf", at_s - keep_s)
         await self._store.execute("ZREMRANGEBYRANK", _list(state), 0, -MOST_LISTED - 1)
 

@@ -7,10 +7,8 @@ target that is refused is refused before any connection, and of a name is only s
 it means inside is nobody's business. Next: ``webhook_post.py``.
 """
 
-import asyncio
 import re
 import socket
-import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -19,12 +17,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from ..clock import Clock
-from ..errors import BadRequest
+from ..errors import BadRequest, Overloaded
 from ..settings import WebhookSettings
+from .webhook_look_up import SystemResolver
 
 MOST_CHARACTERS = 2048
-LOOK_UPS = 8
-"""At once, each in a thread, for the system's resolver blocks."""
+LOOK_UP_AGAIN_S = 5.0
+"""What Retry-After says of a name that could not be looked up in time."""
 
 _PLAIN = re.compile(r"[!-\[\]-~]+")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
@@ -32,8 +31,8 @@ _NUMBER = re.compile(r"(?:0[xX][0-9A-Fa-f]*|[0-9]+)")
 MOST_OF_NAME = 253
 
 Address = IPv4Address | IPv6Address
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Name and port to addresses; raises OSError when there is none."""
+Resolve = Callable[[str, int, str], Awaitable[Sequence[str]]]
+"""Name and port, and the tenant who asks, to addresses; raises OSError when there is none."""
 
 METADATA = frozenset(
     ip_address(text)
@@ -106,8 +105,8 @@ class Targets:
         self._clock = clock
         self._resolve = resolve or SystemResolver()
 
-    async def check(self, url: str) -> Target:
-        """The target of ``url`` as it is now. Raises TargetRefused with the rule."""
+    async def check(self, url: str, tenant: str = "") -> Target:
+        """The target of ``url`` as it is now. Raises TargetRefused with the rule, and Overloaded when nobody knows."""
         parsed = self.parse(url)
         host, port = parsed.host or "", parsed.port or 0
         literal = _literal(host)
@@ -115,7 +114,7 @@ class Targets:
             if rule := self.refuses(literal):
                 raise TargetRefused(rule, f"{host} is not a public address ({rule}); use the URL of a public server")
             return Target(parsed, (str(literal),))
-        found = await self._addresses(host, port)
+        found = await self._addresses(host, port, tenant)
         if not found or any(self.refuses(address) for address in found):
             raise TargetRefused(
                 "name", f"the name {host} has no address, or one that is not public; use the name of a public server"
@@ -162,12 +161,15 @@ class Targets:
             return "reserved"
         return None
 
-    async def _addresses(self, host: str, port: int) -> list[Address]:
-        """All addresses of a name; none when it has none, in time."""
+    async def _addresses(self, host: str, port: int, tenant: str) -> list[Address]:
+        """All addresses of a name; none when it has none. Raises Overloaded when that is not known in time."""
         try:
             async with self._clock.timeout_at(self._clock.monotonic() + self._timeout_s):
-                return [ip_address(text) for text in await self._resolve(host, port)]
-        except (OSError, UnicodeError, ValueError):  # TimeoutError is an OSError; a zone id is no address of ours
+                return [ip_address(text) for text in await self._resolve(host, port, tenant)]
+        except TimeoutError:
+            message = f"webhook URL: the name {host} could not be looked up in time; try again"
+            raise Overloaded(message, retry_after_s=LOOK_UP_AGAIN_S) from None
+        except (OSError, UnicodeError, ValueError):  # a zone id is no address of ours
             return []
 
 
@@ -230,37 +232,3 @@ class Pinned(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-class SystemResolver:
-    """The system's, in daemon threads: one that hangs holds neither the event loop nor the end of the process."""
-
-    def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(LOOK_UPS)
-
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """All addresses of a name. Raises OSError when it has none."""
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[list[str]] = loop.create_future()
-
-        def tell(addresses: list[str], error: OSError | UnicodeError | None) -> None:
-            self._slots.release()
-            if not found.done():
-                found.set_result(addresses) if error is None else found.set_exception(error)
-
-        def look_up() -> None:
-            addresses: list[str] = []
-            failed: OSError | UnicodeError | None = None
-            try:
-                rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                addresses = [str(row[4][0]) for row in rows]
-            except (OSError, UnicodeError) as error:
-                failed = error
-            try:
-                loop.call_soon_threadsafe(tell, addresses, failed)
-            except RuntimeError:  # the loop has ended: nobody waits any more
-                return
-
-        await self._slots.acquire()
-        threading.Thread(target=look_up, name="look-up", daemon=True).start()
-        return await found

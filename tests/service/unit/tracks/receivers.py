@@ -72,6 +72,7 @@ class Receiver:
 
     port: int
     requests: list[bytes] = field(default_factory=list)
+    connections: int = 0
     bytes_read: int = 0
 
     def url(self, host: str = "127.0.0.1", scheme: str = "http") -> str:
@@ -79,8 +80,10 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
-    """A server that answers every request like this."""
+async def receiver(
+    answer: Answer, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Receiver]:
+    """A server at ``host`` that answers every request like this."""
     got = Receiver(0)
     busy: set[asyncio.Task[None]] = set()
 
@@ -88,6 +91,7 @@ async def receiver(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIt
         task = asyncio.current_task()
         assert task is not None
         busy.add(task)
+        got.connections += 1
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             length = next((int(x[15:]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:")), 0)
@@ -99,7 +103,7 @@ async def receiver(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIt
             busy.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
     got.port = server.sockets[0].getsockname()[1]
     try:
         yield got

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ class Post(Poster):
         self.got: list[tuple[bytes, dict[str, str]]] = []
         self.at_once = self.most_at_once = 0
 
-    async def post(self, url: str, body: bytes, headers: Any) -> Tried:
+    async def post(self, url: str, body: bytes, headers: Any, *, tenant: str = "") -> Tried:
         self.got.append((body, dict(headers)))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -61,10 +62,15 @@ class Puts(Queue):
 
     def __init__(self) -> None:
         self.put_in: list[tuple[str, str, tuple[Json, ...]]] = []
+        self.mended: list[str] = []
 
     async def put(self, task: str, task_id: str, *args: Json, delay_s: float = 0.0) -> bool:
         self.put_in.append((task, task_id, args))
         return True
+
+    async def mend(self, task: str, ids: Sequence[str]) -> list[str]:
+        self.mended = list(ids)
+        return self.mended
 
 
 class Bench:
@@ -215,6 +221,35 @@ async def test_two_workers_redrive_at_once_and_it_is_tried_by_one(store: Store) 
     await asyncio.gather(first.run(message_id), second.run(message_id))
     assert len(first.post.got) + len(second.post.got) == 4
     assert (await first.state(message_id))["state"] == "delivered"
+
+
+async def test_the_end_is_told_once_however_often_it_was_sent_off_again(store: Store) -> None:
+    bench = Bench(store, BROKEN, BROKEN, BROKEN, TAKEN)
+    message_id = await bench.send()
+    await bench.run(message_id)
+    for _ in range(3):
+        await bench.hooks.redrive(message_id)
+    for _ in range(3):  # a task for each
+        await bench.run(message_id)
+    assert [record["outcome"] for record in bench.told.ended] == ["dead", "delivered"]
+
+
+async def test_a_message_that_waits_beyond_its_time_is_put_again_and_a_forgotten_one_waits_no_more(
+    store: Store,
+) -> None:
+    bench = Bench(store, BROKEN, timeout_s=0.05, base_s=3600.0, cap_s=3600.0)
+    lost, tried, forgotten = [await bench.send(f"job_{number}") for number in range(3)]
+    with pytest.raises(Later):
+        await bench.hooks.deliver(tried)
+    await store.execute("DEL", f"webhook:{{{forgotten}}}")
+    await bench.hooks.sweep()
+    assert bench.queue.mended == [], "it may be on its way"
+    assert [m["id"] for m in await bench.hooks.listed("pending", 10)] == [tried, lost]
+    await store.execute("HSET", f"webhook:{{{lost}}}", "created_at", "1")
+    await bench.hooks.sweep()
+    assert bench.queue.mended == [lost]
+    assert await store.execute("ZCARD", "webhooks:{pending}") == 2
+    await bench.hooks.deliver(forgotten)
 
 
 async def test_a_worker_that_dies_between_try_and_record_leaves_the_message_to_the_next(store: Store) -> None:

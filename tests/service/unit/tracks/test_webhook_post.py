@@ -31,7 +31,7 @@ HEADERS = {"webhook-id": "msg_1"}
 QUICK = {"timeout_s": 0.5, "connect_timeout_s": 0.3}
 
 
-async def everything_is_here(host: str, port: int) -> Sequence[str]:
+async def everything_is_here(host: str, port: int, tenant: str) -> Sequence[str]:
     return ["127.0.0.1"]
 
 
@@ -131,7 +131,7 @@ async def test_a_name_is_looked_up_once_and_the_connection_goes_to_what_was_chec
     answers = [["127.0.0.1"], ["127.0.0.2"]]
     asked: list[str] = []
 
-    async def changing(host: str, port: int) -> Sequence[str]:
+    async def changing(host: str, port: int, tenant: str) -> Sequence[str]:
         asked.append(host)
         return answers[min(len(asked), len(answers)) - 1]
 
@@ -145,7 +145,7 @@ async def test_a_name_is_looked_up_once_and_the_connection_goes_to_what_was_chec
 async def test_a_name_that_turns_inside_after_it_was_set_is_refused_at_the_call() -> None:
     answers = iter((["127.0.0.1"], ["10.0.0.1"]))
 
-    async def turning(host: str, port: int) -> Sequence[str]:
+    async def turning(host: str, port: int, tenant: str) -> Sequence[str]:
         return next(answers)
 
     settings = WebhookSettings(**QUICK)
@@ -160,7 +160,13 @@ async def test_a_name_that_turns_inside_after_it_was_set_is_refused_at_the_call(
 
 
 async def test_a_name_that_is_not_found_now_is_a_failure_to_be_tried_again() -> None:
-    async def nowhere(host: str, port: int) -> Sequence[str]:
+    async def hangs(host: str, port: int, tenant: str) -> Sequence[str]:
+        await SystemClock().sleep(60)
+        return []
+
+    assert await poster(resolve=hangs).post("http://receiver.example/", BODY, HEADERS) == Tried(None, "timeout")
+
+    async def nowhere(host: str, port: int, tenant: str) -> Sequence[str]:
         raise OSError("no such name")
 
     assert await poster(resolve=nowhere).post("http://receiver.example/", BODY, HEADERS) == Tried(None, "target")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from service.clock import SystemClock
+from service.errors import Overloaded
 from service.settings import WebhookSettings, load
-from service.tracks.webhook_target import Pinned, TargetRefused, Targets
+from service.tracks.webhook_target import LOOK_UP_AGAIN_S, Pinned, TargetRefused, Targets
 
 LIVE: dict[str, Any] = {"http": False, "allowed_networks": (), "allowed_ports": (443, 8443)}
 PUBLIC = "93.184.215.14"
@@ -21,7 +22,7 @@ class Names:
         self._names = {name.replace("_", "."): list(answers) for name, answers in names.items()}
         self.asked: list[str] = []
 
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
+    async def __call__(self, host: str, port: int, tenant: str) -> Sequence[str]:
         self.asked.append(host)
         answers = self._names.get(host)
         if not answers:
@@ -219,13 +220,15 @@ async def test_an_allowed_network_is_called_all_the_same_but_no_metadata_in_it()
     assert await rule("https://[::1]/", **allowed) == "loopback"
 
 
-async def test_a_look_up_that_hangs_is_given_up() -> None:
+async def test_a_look_up_that_hangs_is_given_up_and_refuses_nobodys_name() -> None:
     class Hanging(Names):
-        async def __call__(self, host: str, port: int) -> Sequence[str]:
+        async def __call__(self, host: str, port: int, tenant: str) -> Sequence[str]:
             await SystemClock().sleep(60)
             return []
 
-    assert await rule("https://example.com/", Hanging(), connect_timeout_s=0.05) == "name"
+    with pytest.raises(Overloaded) as caught:
+        await targets(Hanging(), connect_timeout_s=0.05).check("https://example.com/")
+    assert caught.value.retry_after_s == LOOK_UP_AGAIN_S
 
 
 async def test_the_systems_own_resolver_finds_this_machine_and_says_when_there_is_nothing() -> None:
