@@ -8,7 +8,8 @@ import argparse
 import http.client
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -40,6 +41,10 @@ MEANINGS = {
     "timeout": "no answer in time",
     "gone": "410, it wants no more",
 }
+
+
+class Refused(DoorError):
+    """What the service said of what it does not do."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -154,15 +159,34 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _redrive(args: argparse.Namespace) -> int:
-    if args.all:
-        ids = [row["id"] for row in _asked(args, "GET", f"/admin/webhooks?state=dead&limit={MOST_LIMIT}")["webhooks"]]
-    else:
-        ids = [_whole_id(args)]
-    sent = [_asked(args, "POST", f"/admin/webhooks/{quote(message_id, safe='')}/redrive") for message_id in ids]
+    sent: list[Any] = []
+    refused: dict[str, str] = {}
+    for message_id in _all_dead(args) if args.all else [_whole_id(args)]:
+        try:
+            sent.append(_asked(args, "POST", f"/admin/webhooks/{quote(message_id, safe='')}/redrive"))
+        except Refused as refusal:
+            if not args.all:
+                raise
+            refused[message_id] = str(refusal)
     if args.json:
-        return _as_json({"redriven": sent})
-    print(f"{_counted(len(sent), 'message')} sent off again" if sent else "no dead letters")
-    return 0
+        _as_json({"redriven": sent, "refused": refused})
+    else:
+        print(f"{_counted(len(sent), 'message')} sent off again" if sent or refused else "no dead letters")
+        for message_id, why in refused.items():
+            print(f"gauntlet jobs: {message_id} was not: {why}", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def _all_dead(args: argparse.Namespace) -> Iterator[str]:
+    """Each dead message once, page by page: those of a page are no longer dead when the next one is asked for."""
+    seen: set[str] = set()
+    while True:
+        page = _asked(args, "GET", f"/admin/webhooks?state=dead&limit={MOST_LIMIT}")["webhooks"]
+        new = [str(row["id"]) for row in page if row["id"] not in seen]
+        if not new:
+            return
+        seen.update(new)
+        yield from new
 
 
 def _whole_id(args: argparse.Namespace) -> str:
@@ -175,7 +199,7 @@ def _whole_id(args: argparse.Namespace) -> str:
 
 
 def _asked(args: argparse.Namespace, method: str, path: str) -> Any:
-    """The service's JSON. Raises DoorError when it is away, or refuses."""
+    """The service's JSON. Raises DoorError when it is away, Refused when it refuses."""
     if not (args.key and args.key.isascii() and args.key.isprintable()):
         raise UsageError("--key is empty or has characters that no API key has; copy it again")
     url = args.url or running.url("service", os.environ)
@@ -192,7 +216,7 @@ def _asked(args: argparse.Namespace, method: str, path: str) -> Any:
         raise DoorError(f"status {response.status}, and the body is no JSON: {response.body[:200]!r}") from error
     if response.status >= http.client.BAD_REQUEST:
         said = answer.get("detail", answer) if isinstance(answer, dict) else answer
-        raise DoorError(f"{response.status}: {said}")
+        raise Refused(f"{response.status}: {said}")
     return answer
 
 

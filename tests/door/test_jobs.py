@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from door import wire
+from door.jobs import MOST_LIMIT, run
+from door.wire import Response
 from tests.door.cli import Up, environment, eventually, gauntlet
 
 NOW = 1_764_000_000.0
@@ -118,6 +121,28 @@ def test_what_is_not_there_and_who_may_not_is_told_in_the_services_words(workben
         refused = gauntlet("jobs", *words, env=workbench.env)
         assert refused.returncode == 1
         assert f"gauntlet jobs: {told}: " in refused.stderr
+
+
+def test_all_are_sent_off_again_also_beyond_a_page_and_one_that_is_refused_keeps_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dead = [f"msg_{number}" for number in range(MOST_LIMIT + 5)]
+
+    def exchange(url: str, method: str, path: str, **_: Any) -> Response:
+        if method == "GET":
+            return Response(200, {}, json.dumps({"webhooks": [{"id": each} for each in dead[:MOST_LIMIT]]}).encode())
+        message_id = path.split("/")[3]
+        if message_id == "msg_3":
+            return Response(409, {}, b'{"detail": "it was delivered"}')
+        dead.remove(message_id)
+        return Response(202, {}, b'{"state": "pending"}')
+
+    monkeypatch.setattr(wire, "exchange", exchange)
+    assert run(["redrive", "--all", "--url", "http://127.0.0.1:1"]) == 1
+    said_so = capsys.readouterr()
+    assert said_so.out == f"{MOST_LIMIT + 4} messages sent off again\n"
+    assert said_so.err == "gauntlet jobs: msg_3 was not: 409: it was delivered\n"
+    assert dead == ["msg_3"]
 
 
 @pytest.mark.parametrize("words", [("redrive",), ("redrive", "msg_1", "--all"), ("lost",), ("dead", "--limit", "0")])
