@@ -19,9 +19,12 @@ _ASKED = "one JSON object"
 _FIELD = r'"\w+": (?:boolean|id|cents|text)(?: or null)?'
 _FORM = re.compile(rf"^\{{{_FIELD}(?:, {_FIELD})*\}}$", re.M)
 _FIELDS = re.compile(r'"(\w+)": (boolean|id|cents|text)')
-_ID = re.compile(r"(?<![\w.@-])[\w.@]+-\d{3,}(?![\w-])|(?<![\w.$€£-])#?\d{3,}(?![\w.,-])")
+_ID = re.compile(r"(?<![\w.@-])[\w.@]+-\d{3,}(?![\w-])|(?<![\w.$€£-])#?\d{3,}(?![\w-]|[.,]\d)")
+_WHOLE = r"(\d{1,12})"
+"""No more digits than JSON's 64 bits hold as cents; a longer number is no sum."""
 _SUM = re.compile(
-    r"[$€£]\s?(\d+)(?:[.,](\d\d))?(?!\d)|(?<![\w.-])(\d+)(?:[.,](\d\d))?\s?(?:usd|eur|dollars?|euros?)\b", re.I
+    rf"[$€£]\s?{_WHOLE}(?:[.,](\d\d))?(?!\d)|(?<![\w.-]){_WHOLE}(?:[.,](\d\d))?\s?(?:usd|eur|dollars?|euros?)\b",
+    re.I,
 )
 _BECAUSE = re.compile(r"\b(?:because|since|as) (.+?)(?:[.!?\n]|$)", re.I)
 MOST_TEXT = 200
@@ -49,7 +52,7 @@ def _id(name: str, message: str) -> str | None:
 
 def _cents(name: str, message: str) -> int | None:
     """The number that follows the field's name, else the first sum of money; in minor units."""
-    said = re.search(rf"\b{name}\W{{1,3}}(\d+)(?:[.,](\d\d))?(?!\d)", message, re.I)
+    said = re.search(rf"\b{name}\W{{1,3}}{_WHOLE}(?:[.,](\d\d))?(?!\d)", message, re.I)
     match = said or _SUM.search(message)
     if match is None:
         return None
