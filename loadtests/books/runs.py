@@ -1,4 +1,4 @@
-"""The agent's refunds: a run that refunded moved the money once, as much as it says, approved where it had to be.
+"""The agent's refunds: a run that refunded moved the money once, as much as it says, approved by another where need be.
 
 A run's payment has a key made from the run, so that it joins the runs that ended with the ledger's charges, however
 many workers took the run up. Read `gather.py` next: how the books are fetched.
@@ -16,8 +16,8 @@ from loadtests.books.service import AgentRun, Record
 ENDPOINT = "/agent"
 PAYMENTS = "payments"
 REFUNDED = "refunded"
-IN_DOUBT = 499
-"""From here on a payment's answer leaves open whether the money moved."""
+IN_DOUBT = "gave_up_in_doubt"
+"""The one end of a run that leaves open whether the money moved."""
 
 
 def compare(books: Books, into: Reconciliation) -> None:
@@ -46,7 +46,7 @@ def asked(books: Books) -> Mapping[str, Sequence[Record]]:
 
 
 def keys(books: Books) -> set[str]:
-    """The keys of the runs that refunded."""
+    """The keys of the runs that refunded, or may have."""
     return {run.charge_key for run in books.service.runs if run.charge_key is not None}
 
 
@@ -61,29 +61,32 @@ def _refunds(into: Reconciliation) -> Line:
 
 
 def _ended(run: AgentRun, charges: Sequence[Charge], into: Reconciliation) -> None:
-    if run.outcome != REFUNDED:
+    name = f"run {run.run_id}"
+    if run.outcome == IN_DOUBT and len(charges) <= 1:
+        into.line("ambiguous", "runs given up in doubt", "explained", "service ledger").add(
+            service=1, ledger=len(charges)
+        )
+        return
+    if run.outcome not in (REFUNDED, IN_DOUBT):
         into.line("runs", "runs that ended without a refund", "exact", "service").add(service=1)
         return
     line = _refunds(into)
     line.add(service=1, ledger=len(charges))
-    name = f"run {run.run_id}"
     if len(charges) != 1:
-        into.differ(line, Difference("runs", f"{name}: charges", None, PAYMENTS, service=REFUNDED, ledger=len(charges)))
+        said = Difference("runs", f"{name}: charges", None, PAYMENTS, service=run.outcome, ledger=len(charges))
+        into.differ(line, said)
     elif charges[0].amount != run.amount:
         said = Difference("runs", f"{name}: amount", None, PAYMENTS, service=run.amount, ledger=charges[0].amount)
         into.differ(line, said)
-    if run.needed_approval and run.approved_by is None:
-        said = Difference("runs", f"{name}: approval", None, PAYMENTS, service="above the limit, approved by nobody")
+    if run.needed_approval and run.approved_by in (None, run.user):
+        whom = "nobody" if run.approved_by is None else "its owner"
+        said = Difference("runs", f"{name}: approval", None, PAYMENTS, service=f"above the limit, approved by {whom}")
         into.differ(line, said)
 
 
 def _without_run(books: Books, records: Sequence[Record], charges: Sequence[Charge], into: Reconciliation) -> None:
     """Money that moved for a run of which no end is known, or one without a refund."""
     last, charge = records[-1], charges[-1]
-    if len(charges) == 1 and all(record.status >= IN_DOUBT for record in records):
-        words = "charged by runs whose payment ended in doubt"
-        into.line("ambiguous", words, "explained", "service ledger").add(last.request_id, service=1, ledger=1)
-        return
     if len(charges) == 1 and (instance := losses.of_charge(books.deaths, charge.t)) is not None:
         words = f"charged, and the run's end lost by the kill of {instance}"
         into.line("lost", words, "explained", "ledger").add(last.request_id, ledger=1)

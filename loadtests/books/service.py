@@ -93,7 +93,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class AgentRun:
-    """A run of the agent that ended; `amount` in minor units, null with `charge_key` where nothing was refunded."""
+    """A run of the agent that ended; `amount` in minor units, null where nothing was refunded.
+
+    `charge_key` is null where nothing can have been; `user` is the owner, by the same hash as `approved_by`.
+    """
 
     run_id: str
     outcome: str
@@ -103,6 +106,7 @@ class AgentRun:
     charge_key: str | None
     created: float
     ended: float
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,7 @@ class ServiceReader:
         while more:
             answer = self._asked(
                 "select run_id, outcome, coalesce(needed_approval, false), approved_by, amount, charge_key, "  # noqa: S608
-                f"created, ended from agent_runs where run_id > {_quoted(after)} and {condition} "
+                f'created, ended, "user" from agent_runs where run_id > {_quoted(after)} and {condition} '
                 f"order by run_id limit {self.page_rows}"
             )
             rows = answer["rows"]

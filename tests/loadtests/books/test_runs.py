@@ -87,13 +87,33 @@ def test_money_that_moved_for_no_run_shows_once_it_is_no_longer_fresh() -> None:
     assert w.judged().open
 
 
-def test_a_payment_that_ended_in_doubt_explains_a_charge_without_a_run() -> None:
+def ended_in_doubt() -> World:
+    """The payment of the first run ended without an answer."""
     w = world()
-    del w.runs[0]
     w.records = [replace(one, status=504, outcome="failed") if one.charge_key == KEY else one for one in w.records]
     w.calls = [replace(one, status=None) if one.t == pytest.approx(BEGAN + 20.01) else one for one in w.calls]
+    return w
+
+
+def test_a_run_that_was_given_up_in_doubt_explains_its_charge_but_not_a_second_one() -> None:
+    w = ended_in_doubt()
+    w.runs[0] = replace(w.runs[0], outcome="gave_up_in_doubt", amount=None)
     assert "charge" not in whats(w)
-    assert any(one.rule == "ambiguous" and "runs whose payment" in one.what for one in w.judged().lines)
+    assert any(one.rule == "ambiguous" and one.what == "runs given up in doubt" for one in w.judged().lines)
+    w.charges.append(Charge(BEGAN + 20.5, KEY, 4_999, "usd"))
+    assert "run run_cheap: charges" in whats(w)
+
+
+def test_a_charge_whose_run_never_ended_shows_also_where_its_payment_ended_in_doubt() -> None:
+    w = ended_in_doubt()
+    del w.runs[0]
+    assert "charge" in whats(w)
+
+
+def test_a_refund_above_the_limit_that_its_owner_approved_shows() -> None:
+    w = world()
+    w.runs[1] = replace(w.runs[1], user="admin")
+    assert whats(w) == ["run run_dear: approval"]
 
 
 def test_a_run_that_reaches_beyond_the_time_is_not_judged() -> None:
