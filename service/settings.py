@@ -338,7 +338,9 @@ class AgentSettings(_Section):
     orders: Literal["workbench"] | None = Field(
         "workbench", description="the order desk; the workbench's is invented, so live has none, and no /agent"
     )
-    approval_above: int = Field(5000, ge=0, description="a refund of more than this, in minor units, needs an approval")
+    approval_above: int = Field(
+        5000, ge=0, description="more than this of one order, in minor units, is refunded with an approval alone"
+    )
     approval_within_s: Seconds = Field(86_400.0, description="a refund that nobody approves within it is rejected")
     checkpoints: str = Field(
         "sqlite:.gauntlet/agent/checkpoints.sqlite",

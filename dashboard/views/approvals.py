@@ -75,6 +75,8 @@ def run_html(run: Row, now: float) -> str:
     proposal, owner = run.get("proposal") or {}, run.get("owner") or {}
     asked = amount(int(proposal["amount"]), str(proposal["currency"])) if "amount" in proposal else "a refund"
     limit = f", limit {amount(int(proposal['limit']), str(proposal['currency']))}" if "limit" in proposal else ""
+    if proposal.get("others"):
+        limit = f", besides {amount(int(proposal['others']), str(proposal['currency']))} of other runs{limit}"
     order = f"{proposal.get('order', '')} ({proposal.get('item', '')})"
     reason = str(proposal.get("reason") or "no reason given")
     since = run.get("waiting_since") or run.get("updated") or run["created"]

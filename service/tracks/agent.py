@@ -105,19 +105,24 @@ class Agent:
         return _response(outcome, {"Location": location})
 
     async def listed(self, request: Request) -> Response:
-        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting``, ``?limit=20``."""
+        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting``, ``?limit=20``.
+
+        To an admin those that wait come by how long they do, longest first.
+        """
         status = request.query_params.get("status")
         if status is not None and status not in STATUSES:
             raise BadRequest(f"status: must be one of {', '.join(STATUSES)}, given {status[:40]!r}")
         limit = request.query_params.get("limit", str(MOST_LISTED))
         if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_LISTED:
             raise BadRequest(f"limit: must be a whole number from 1 to {MOST_LISTED}, given {limit[:40]!r}")
-        runs = await self._runs.listed(context_of(request.scope).caller, status=status, most=int(limit))
-        return json_response({"runs": [self._shown(run) for run in runs]})
+        caller = context_of(request.scope).caller
+        runs = await self._runs.listed(caller, status=status, most=int(limit))
+        return json_response({"runs": [self._shown(run, caller) for run in runs]})
 
     async def seen(self, request: Request, run_id: str) -> Response:
         """One run: where it stands, what it proposes, each step so far."""
-        return json_response(self._shown(await self._own(context_of(request.scope).caller, run_id)))
+        caller = context_of(request.scope).caller
+        return json_response(self._shown(await self._own(caller, run_id), caller))
 
     async def resume(self, request: Request, run_id: str) -> Response:
         """Approve or reject what a run waits with, once."""
@@ -164,8 +169,8 @@ class Agent:
     def _never_known(self) -> str:
         return NEVER_KNOWN.format(days=self._settings.keep_s / 86_400)
 
-    def _shown(self, run: Run) -> dict[str, Any]:
-        return run.shown(approval_within_s=self._settings.approval_within_s)
+    def _shown(self, run: Run, caller: Caller) -> dict[str, Any]:
+        return run.shown(approval_within_s=self._settings.approval_within_s, to_admin=caller.admin)
 
     async def _once(self, request: Request, body: bytes, effect: Any) -> Outcome:
         context: Context = context_of(request.scope)

@@ -18,6 +18,8 @@ from .agent_runs import Lost, Run, Runs, Taken
 
 RENEWALS = 3
 """Within a lease: two may fail, and it still holds."""
+NO_TROUBLE = {"trouble": "", "trouble_detail": "", "trouble_since": "", "tries": "0", "defects": "0"}
+"""The fields of a run that nothing holds up."""
 
 
 class TryLater(Exception):
@@ -41,7 +43,7 @@ class Held:
 
     @property
     def run(self) -> Run:
-        """As it was when it was taken; what went wrong before counts no more once a step has ended."""
+        """As it was when it was taken; what went wrong before counts no more once a step is in its checkpoint."""
         return self._taken.run
 
     @property
@@ -99,11 +101,18 @@ class Held:
     async def end(self, **fields: Any) -> None:
         """It has ended; ``fields`` are told with it, as JSON."""
         self._steps[-1]["ended"] = self._clock.time()
-        self.run.tries, self.run.trouble_since = 0, None
         told = {
             name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in fields.items()
         }
-        await self.note(trouble="", trouble_since="", tries="0", **told)
+        await self.note(**told)
+
+    async def kept(self) -> None:
+        """The checkpoint is there, and the step is never done again: what went wrong on the way to it is over."""
+        run = self.run
+        if run.trouble is None and not run.tries:
+            return
+        run.trouble, run.trouble_since, run.tries, run.defects = None, None, 0, 0
+        await self.note(**NO_TROUBLE)
 
     def paused(self) -> None:
         """It waits for a decision, and begins anew with it."""
@@ -120,7 +129,7 @@ class Held:
 
     async def wait(self, **fields: str) -> bool:
         """Wait for a decision; False when there is one."""
-        return await self._runs.wait(self._taken, **self._with(fields))
+        return await self._runs.wait(self._taken, **self._with(NO_TROUBLE | fields))
 
     async def let_go(self, **fields: str) -> None:
         """It goes on later."""

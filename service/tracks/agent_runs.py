@@ -1,11 +1,13 @@
 """The agent's runs as everybody sees them: one hash in Redis each, and lists of them.
 
 Every change of a run is one script (``agent_run.lua``). Whoever works on a run has taken it, and holds it under a short
-lease with a number that only grows: a worker that was stopped and wakes up late finds that its number is an old one,
-and changes nothing any more. Next: ``agent_track.py``.
+lease and a name that nobody had before: a worker that was stopped and wakes up late finds another's name there, or no
+run at all, and changes nothing any more. Next: ``agent_track.py``.
 """
 
+import asyncio
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,6 +15,7 @@ from typing import Any, Literal
 import orjson
 
 from ..clock import Clock
+from ..errors import Unprocessable
 from ..gateway.auth import Caller
 from ..settings import AgentSettings
 from ..store.connection import Argument
@@ -26,17 +29,23 @@ STEP = "agent.step"
 """The task that a run goes on with."""
 MOST_LISTED = 200
 MANY = 200
+MOST_LOOKED_AT = 10 * MANY
+"""So many runs, the newest, are looked at for a list of those with one status."""
+TAKER_BYTES = 8
 ALL, OPEN, WAITING = "agents:{all}", "agents:{open}", "agents:{waiting}"
 """Sorted sets of run ids: by creation; by the last time that a worker had to do with it; by when the wait began."""
 
 
 class Lost(Exception):
-    """Somebody else has taken the run meanwhile; whoever hears it stops at once, and nothing is wrong."""
+    """Somebody else has taken the run meanwhile, or it is gone; whoever hears it stops at once. Nothing is wrong."""
 
 
 @dataclass(slots=True)
 class Run:
-    """One run. Times are Unix seconds, ``cost_nano_usd`` is None when a call of it had no price."""
+    """One run. Times are Unix seconds, ``cost_nano_usd`` is None when a call of it had no price.
+
+    ``decided_on`` is the proposal as whoever decided saw it; ``doubt``: the money may have moved.
+    """
 
     run_id: str
     status: Status
@@ -53,8 +62,10 @@ class Run:
     outcome: str | None = None
     answer: str | None = None
     trouble: str | None = None
+    trouble_detail: str | None = None
     trouble_since: float | None = None
     decision: str | None = None
+    decided_on: dict[str, Any] | None = None
     approver: dict[str, str] | None = None
     note: str | None = None
     refund: dict[str, Any] | None = None
@@ -62,20 +73,22 @@ class Run:
     ended: float | None = None
     deliveries: int = 0
     tries: int = 0
+    defects: int = 0
+    doubt: bool = False
     cost_nano_usd: int | None = 0
 
     @classmethod
     def of(cls, run_id: str, fields: Mapping[str, bytes]) -> "Run":
         """From its hash."""
         text = {name: value.decode() for name, value in fields.items()}
-        parsed = {
-            name: orjson.loads(fields[name]) for name in ("steps", "proposal", "approver", "refund") if name in fields
-        }
+        parsed = {name: orjson.loads(fields[name]) for name in _JSON if fields.get(name)}
         plain = {name: text.get(name) or None for name in _PLAIN}
         times = {name: _seconds(text.get(f"{name}_ms")) for name in ("created", "updated", "ended", "waiting_since")}
         numbers = {
             "deliveries": int(text["deliveries"]),
             "tries": int(text.get("tries", 0)),
+            "defects": int(text.get("defects", 0)),
+            "doubt": bool(text.get("doubt")),
             "trouble_since": float(text["trouble_since"]) if text.get("trouble_since") else None,
             "cost_nano_usd": int(text["cost_nano_usd"]) if text.get("cost_nano_usd") else None,
         }
@@ -87,8 +100,11 @@ class Run:
         """Of the request that began it, 32 hex digits."""
         return self.traceparent[3:35] if self.traceparent else None
 
-    def shown(self, *, approval_within_s: float) -> dict[str, Any]:
-        """As ``GET /agent/{id}`` tells it; the text is the caller's own and not said again."""
+    def shown(self, *, approval_within_s: float, to_admin: bool) -> dict[str, Any]:
+        """As ``GET /agent/{id}`` tells it; the text is the caller's own and not said again.
+
+        What in detail holds it up is for admins: it may name files.
+        """
         waits = self.status == "waiting" and self.waiting_since is not None
         return {
             "run_id": self.run_id,
@@ -103,6 +119,7 @@ class Run:
             "refund": self.refund,
             "answer": self.answer,
             "trouble": self.trouble,
+            **({"trouble_detail": self.trouble_detail} if to_admin else {}),
             "steps": self.steps,
             "owner": {"tenant": self.tenant, "user": self.user},
             "created": self.created,
@@ -116,10 +133,11 @@ class Run:
 
 @dataclass(slots=True, frozen=True)
 class Taken:
-    """A run that is ours for now: ``fence`` says which of its takers we are."""
+    """A run that is ours for now, as ``taker``; ``fence`` says the how many-th we are."""
 
     run: Run
     fence: int
+    taker: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -142,13 +160,17 @@ class Runs:
         self._lease_ms = round(settings.lease_s * 1000)
 
     async def create(self, run_id: str, caller: Caller, **fields: str | None) -> None:
-        """A new run, in its lists; the same again when it is there already."""
+        """A new run, in its lists; the same again when it is there already. Raises Unprocessable for other words."""
         given = {"tenant": caller.tenant, "user": caller.user, "cost_nano_usd": "0", **fields}
         now = self._now()
         for name in (ALL, OPEN, _own(caller)):
             await self._store.execute("ZADD", name, "NX", now, run_id)
-        await self._store.execute("PEXPIRE", _own(caller), self._life_ms)
-        await self._do("create", run_id, *_pairs(given))
+        own, outlived = _own(caller), f"{self._clock.time() - 2 * self._settings.keep_s:.3f}"
+        await self._store.execute("ZREMRANGEBYSCORE", own, "-inf", outlived)
+        await self._store.execute("PEXPIRE", own, self._life_ms)
+        what, *text = await self._do("create", run_id, *_pairs(given))
+        if what == b"known" and text != [str(fields["text"]).encode()]:
+            raise Unprocessable("this Idempotency-Key began a run with another text; use a new key for a new run")
 
     async def find(self, run_id: str) -> Run | None:
         """The run; None when there is none, or not any more."""
@@ -156,26 +178,27 @@ class Runs:
         return Run.of(run_id, fields) if "status" in fields else None
 
     async def listed(self, caller: Caller, *, status: str | None = None, most: int = MOST_LISTED) -> list[Run]:
-        """The caller's runs, an admin's everybody's, newest first; at most ``most``."""
-        name = ALL if caller.admin else _own(caller)
+        """The caller's runs, an admin's everybody's, newest first; at most ``most``, of the newest ``MOST_LOOKED_AT``.
+
+        To an admin what waits is listed by how long it does, longest first: whoever is new is not in the way of it.
+        """
+        name, order = (ALL if caller.admin else _own(caller)), "ZREVRANGE"
         if status == "waiting" and caller.admin:
-            name = WAITING
+            name, order = WAITING, "ZRANGE"
         found: list[Run] = []
-        begin = 0
-        while len(found) < most:
-            ids = await self._store.execute("ZREVRANGE", name, begin, begin + MANY - 1)
-            begin += MANY
-            for run_id in (raw.decode() for raw in ids):
-                run = await self.find(run_id)
-                if run is not None and status in (None, run.status):
-                    found.append(run)
-            if len(ids) < MANY:
+        page = most if status is None else MANY
+        for begin in range(0, MOST_LOOKED_AT, page):
+            ids = await self._store.execute(order, name, begin, begin + page - 1)
+            runs = await asyncio.gather(*(self.find(raw.decode()) for raw in ids))
+            found += (run for run in runs if run is not None and status in (None, run.status))
+            if len(found) >= most or len(ids) < page:
                 break
         return found[:most]
 
     async def take(self, run_id: str) -> Taken | Run | float | None:
         """Ours now; or the run when it has ended; or the seconds for which another holds it; None when it is gone."""
-        what, *rest = await self._do("take", run_id, self._lease_ms)
+        taker = secrets.token_hex(TAKER_BYTES)
+        what, *rest = await self._do("take", run_id, self._lease_ms, taker)
         if what == b"gone":
             return None
         if what == b"busy":
@@ -183,34 +206,34 @@ class Runs:
         if what == b"ended":
             return Run.of(run_id, _fields(rest))
         await self._store.execute("ZADD", OPEN, self._now(), run_id)
-        return Taken(Run.of(run_id, _fields(rest[1:])), int(rest[0]))
+        return Taken(Run.of(run_id, _fields(rest[1:])), int(rest[0]), taker)
 
     async def hold(self, taken: Taken) -> None:
         """It is still ours, for another while. Raises Lost."""
-        _still_ours(await self._do("hold", taken.run.run_id, taken.fence, self._lease_ms))
+        _still_ours(await self._do("hold", taken.run.run_id, taken.taker, self._lease_ms))
 
     async def note(self, taken: Taken, **fields: str) -> None:
         """Tell of it what is known now. Raises Lost."""
-        _still_ours(await self._do("note", taken.run.run_id, taken.fence, self._lease_ms, *_pairs(fields)))
+        _still_ours(await self._do("note", taken.run.run_id, taken.taker, self._lease_ms, *_pairs(fields)))
 
     async def wait(self, taken: Taken, **fields: str) -> bool:
         """Let it wait for a decision; False when there is one already, and the run still ours. Raises Lost."""
         run_id = taken.run.run_id
         now = self._now()
         await self._store.execute("ZADD", WAITING, "NX", now, run_id)
-        answer = _still_ours(await self._do("wait", run_id, taken.fence, *_pairs(fields)))
-        if answer == b"ok":
-            await self._store.execute("ZREM", OPEN, run_id)
-            return True
-        return False
+        await self._store.execute("ZREM", OPEN, run_id)  # before the script: whoever decides after it puts it back
+        answer = await self._do("wait", run_id, taken.taker, *_pairs(fields))
+        if answer[0] != b"ok":
+            await self._store.execute("ZADD", OPEN, now, run_id)
+        return _still_ours(answer) == b"ok"
 
     async def let_go(self, taken: Taken, **fields: str) -> None:
         """It goes on later, with whoever takes it then. Raises Lost."""
-        _still_ours(await self._do("let_go", taken.run.run_id, taken.fence, *_pairs(fields)))
+        _still_ours(await self._do("let_go", taken.run.run_id, taken.taker, *_pairs(fields)))
 
     async def finish(self, taken: Taken, **fields: str) -> None:
         """It has ended. Raises Lost."""
-        _still_ours(await self._do("finish", taken.run.run_id, taken.fence, *_pairs(fields)))
+        _still_ours(await self._do("finish", taken.run.run_id, taken.taker, *_pairs(fields)))
         await self.unlist(taken.run.run_id)
 
     async def unlist(self, run_id: str) -> None:
@@ -218,14 +241,20 @@ class Runs:
         for name in (OPEN, WAITING):
             await self._store.execute("ZREM", name, run_id)
 
+    async def reopen(self, run_id: str) -> None:
+        """A worker has to do something with it again: the sweep looks after that."""
+        await self._store.execute("ZADD", OPEN, self._now(), run_id)
+        await self._store.execute("ZREM", WAITING, run_id)
+
     async def decide(self, run_id: str, decision: str, key: str, **fields: str) -> Verdict:
         """Waiting becomes resuming, once; ``key`` names the decision, so that its repetition is known as such."""
         within_ms = round(self._settings.approval_within_s * 1000)
+        if await self._store.execute("ZSCORE", WAITING, run_id) is not None:  # whoever dies after the script is missed
+            await self._store.execute("ZADD", OPEN, "NX", self._now(), run_id)
         what, *rest = await self._do("decide", run_id, decision, key, within_ms, *_pairs(fields))
         verdict = Verdict(what.decode(), rest[0].decode() if rest else None)
         if verdict.what in ("ok", "again"):
-            await self._store.execute("ZADD", OPEN, self._now(), run_id)
-            await self._store.execute("ZREM", WAITING, run_id)
+            await self.reopen(run_id)
         return verdict
 
     async def waiting(self) -> tuple[int, float]:
@@ -271,8 +300,9 @@ def _fields(flat: Sequence[bytes]) -> dict[str, bytes]:
 
 _PLAIN = (
     "status", "tenant", "user", "text", "route", "webhook_url", "traceparent", "outcome", "answer", "trouble",
-    "decision", "note",
+    "trouble_detail", "decision", "note",
 )  # fmt: skip
+_JSON = ("steps", "proposal", "approver", "refund", "decided_on")
 """Fields that are text, and None where they are empty or missing."""
 
 
@@ -282,6 +312,6 @@ def _seconds(milliseconds: str | None) -> float | None:
 
 def _still_ours(answer: list[Any]) -> bytes:
     what: bytes = answer[0]
-    if what == b"lost":
-        raise Lost("another worker has taken this run")
+    if what in (b"lost", b"gone"):
+        raise Lost("another worker has taken this run, or it is gone")
     return what

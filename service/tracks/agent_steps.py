@@ -13,7 +13,16 @@ import orjson
 import structlog
 
 from ..clock import Clock
-from ..errors import BudgetExhausted, CallerError, Declined, GauntletError, InvalidRequest, RateLimited
+from ..errors import (
+    BudgetExhausted,
+    CallerError,
+    Declined,
+    GauntletError,
+    InvalidRequest,
+    Misconfigured,
+    RateLimited,
+    RateLimitedByProvider,
+)
 from ..gateway.context import Context
 from ..llm.provider import Message
 from ..llm.routes import Route, Rung
@@ -33,6 +42,10 @@ UNDERSTANDINGS = 2
 """How often a model may answer with something that is no understanding."""
 REFUSED = {"reject": "rejected", "withdraw": "withdrawn", "expired": "expired"}
 """Decision -> outcome, of those that end the run."""
+SURELY_UNPAID = frozenset({Declined.code, InvalidRequest.code, Misconfigured.code, RateLimitedByProvider.code})
+"""After every other failed attempt the money may have moved."""
+SUCCEEDED = "succeeded"
+"""The one status of a refund with which the money has moved; with others it may yet fail."""
 
 
 class State(TypedDict):
@@ -82,6 +95,7 @@ class Steps:
         self._held = held
         self._tools = tools
         self._run = held.run
+        self._payment: Ask | None = None
 
     async def understand(self, state: State) -> dict[str, Any]:
         """From the customer's words to an order, an amount and a reason."""
@@ -111,9 +125,12 @@ class Steps:
         return {"outcome": "order_not_found"} if order is None else {"order": order.as_json()}
 
     async def propose(self, state: State) -> dict[str, Any]:
-        """How much is refunded: what was asked for, but no more than is left; held at the desk for this run."""
+        """How much is refunded: what was asked for, but no more than is left; held at the desk for this run.
+
+        The limit is for what an order is refunded in all, by however many runs.
+        """
         asked, order = state["asked"], Order(**state["order"])
-        amount = await self._tools.desk.hold(order, self._run.run_id, asked["amount"])
+        amount, others = await self._tools.desk.hold(order, self._run.run_id, asked["amount"])
         if amount == 0:
             return {"outcome": "nothing_left"}
         proposal = {
@@ -123,8 +140,9 @@ class Steps:
             "currency": order.currency,
             "asked": asked["amount"],
             "reason": asked["reason"],
+            "others": others,
             "limit": self._tools.approval_above,
-            "needs_approval": amount > self._tools.approval_above,
+            "needs_approval": others + amount > self._tools.approval_above,
         }
         return {"proposal": proposal}
 
@@ -138,22 +156,37 @@ class Steps:
         proposal, order = state["proposal"], Order(**state["order"])
         if proposal["needs_approval"] and state.get("decision", {}).get("decision") != "approve":
             raise GauntletError("a refund above the limit came to its execution without an approval")
-        body = {"charge": order.charge, "amount": proposal["amount"], "currency": proposal["currency"]}
-        key = charge_key(self._run.run_id)
+        held = await self._tools.desk.hold(order, self._run.run_id, proposal["amount"])
+        if held.amount != proposal["amount"]:  # Redis had forgotten it, and another run came first
+            if self._run.doubt:
+                raise TryLater("order_spoken_for")
+            return {"outcome": "nothing_left"}
+        wanted = {"amount": proposal["amount"], "currency": proposal["currency"]}
+        body = orjson.dumps({"charge": order.charge, **wanted}, option=orjson.OPT_SORT_KEYS)
+        await self._held.note(doubt="1")
         try:
-            reply = await self._pay(key, orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
-        except (Declined, InvalidRequest) as error:
-            return {"outcome": "declined", "refund": {"status": error.code}}
+            reply = await self._pay(charge_key(self._run.run_id), body)
         except GauntletError as error:
+            doubt = self._run.doubt or not self._surely_unpaid()
+            if not doubt:
+                await self._held.note(doubt="")
+                if isinstance(error, Declined | InvalidRequest):
+                    return {"outcome": "declined", "refund": {"status": error.code}}
             raise TryLater(error.code, error.retry_after_s or 0.0) from None
         answer: dict[str, Any] = orjson.loads(reply.text or "{}")
-        return {"outcome": "refunded", "refund": {name: answer.get(name) for name in ("id", "amount", "status")}}
+        if {name: answer.get(name) for name in (*wanted, "status")} != {**wanted, "status": SUCCEEDED}:
+            raise TryLater("refund_unconfirmed")
+        return {"outcome": "refunded", "refund": {name: answer[name] for name in ("id", "amount", "status")}}
+
+    def _surely_unpaid(self) -> bool:
+        """Whether no attempt of this delivery can have moved the money."""
+        return self._payment is None or all(attempt.status in SURELY_UNPAID for attempt in self._payment.attempts)
 
     async def tell(self, state: State) -> dict[str, Any]:
         """Tell the customer; by a model where its words can be checked, else by our own. It cannot fail any more."""
         outcome, order, proposal = state["outcome"], state.get("order"), state.get("proposal")
-        if proposal is not None and outcome != "refunded":
-            await self._tools.desk.release(Order(**state["order"]), self._run.run_id)
+        if proposal is not None:
+            await self._settled(Order(**state["order"]), proposal["amount"], outcome)
         facts: dict[str, Any] = {"order": state.get("asked", {}).get("order")}
         if order is not None:
             facts = {"order": order["order_id"], "item": order["item"]}
@@ -164,8 +197,15 @@ class Steps:
             return {"answer": plain}
         return {"answer": await self._told(plain, facts) or plain}
 
+    async def _settled(self, order: Order, amount: int, outcome: str) -> None:
+        desk, run_id = self._tools.desk, self._run.run_id
+        if outcome == "refunded":
+            await desk.settle(order, run_id, amount)
+        else:
+            await desk.release(order, run_id)
+
     async def _told(self, plain: str, facts: dict[str, Any]) -> str | None:
-        """In a model's words; None when there are none, or they name another sum than ours."""
+        """In a model's words; None when there are none, or they hold another number than ours."""
         try:
             question = ASK_TO_TELL.format(order=facts["order"])
             reply = await self._ask("tell", TELL + plain, (Message("user", question),))
@@ -174,8 +214,9 @@ class Steps:
             return None
         amount = facts.get("amount", "").partition(" ")[0]
         text = (reply.text or "").strip()
-        if not text or not says_only(text, frozenset({amount})) or amount not in text:
-            log.warning("told_plainly", run_id=self._run.run_id, reason="another_sum")
+        ours = [word for word in (facts["order"], facts["item"], amount) if word]
+        if not text or amount not in text or not says_only(text, ours):
+            log.warning("told_plainly", run_id=self._run.run_id, reason="another_number")
             return None
         return text
 
@@ -210,7 +251,7 @@ class Steps:
 
         def make(context: Context) -> Ask:
             context.charge_key = key
-            return Ask(
+            self._payment = Ask(
                 request_id=context.request_id,
                 tenant=context.caller.tenant,
                 user=context.caller.user,
@@ -223,6 +264,7 @@ class Steps:
                 traceparent=context.traceparent,
                 payload=(key, body),
             )
+            return self._payment
 
         return await self._step("execute", make, tools.payments)
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
@@ -20,11 +21,11 @@ from ..observability.pii import pseudonym_of
 from ..observability.telemetry import Telemetry
 from ..settings import AgentSettings
 from ..stages.chain import compose
-from .agent_graph import graph_of
-from .agent_held import Held, TryLater, code_of
+from .agent_graph import Graph, graph_of
+from .agent_held import NO_TROUBLE, Held, TryLater, code_of
 from .agent_runs import ALL, ENDED, OPEN, STEP, WAITING, Lost, Run, Runs, Taken
 from .agent_steps import State, Steps, Tools, charge_key
-from .agent_words import money, plainly
+from .agent_words import GAVE_UP, IN_DOUBT, money, plainly
 from .checkpoints import TROUBLE, Checkpoints, CheckpointsUnusable, Fenced
 from .orders import WorkbenchOrders
 from .queue import Later, Queue, TaskFn, Track
@@ -39,7 +40,9 @@ SWEEP_S = 1.0
 STUCK_S = 120.0
 """A run that no worker has had to do with for this long, and that waits for nobody, was lost on its way."""
 MOST_DEFECTS = 5
-"""A run that meets errors of ours so often in one step fails."""
+"""A run that meets errors of ours so often in one step fails; waits for a dependency do not count."""
+RESTORED = "restored"
+"""The key of a decision that Redis had lost and the checkpoint had not."""
 STATUS_OF = {"rejected": "rejected", "withdrawn": "rejected", "expired": "rejected"}
 """Outcome -> status; ``completed`` for all others."""
 
@@ -74,12 +77,8 @@ class AgentTrack(Track):
         return {STEP: self.step}
 
     async def start(self) -> None:
-        """Begin to sweep; says at once when the checkpoints cannot be kept."""
+        """Begin to sweep; that says first when the checkpoints cannot be kept, and holds up no other track."""
         self._telemetry.watch_agent(lambda: self._waiting)
-        try:
-            await self._checkpoints.saver()
-        except CheckpointsUnusable as error:
-            log.error("checkpoints_unusable", reason=str(error))  # noqa: TRY400 - the reason says it all
         self._sweeping = asyncio.create_task(self._sweep_for_ever())
 
     async def aclose(self) -> None:
@@ -94,6 +93,7 @@ class AgentTrack(Track):
         taken = await self._runs.take(run_id)
         if taken is None:
             log.info("agent_run_gone", run_id=run_id)
+            await self._runs.unlist(run_id)
         elif isinstance(taken, float):
             raise Later(taken)
         elif isinstance(taken, Run):  # it had ended, and perhaps its worker died before all was told
@@ -108,28 +108,36 @@ class AgentTrack(Track):
                 await self._go_on(held)
         except Lost:
             log.warning("agent_run_taken_over", run_id=held.run.run_id, fence=held.fence)
-        except (TryLater, StoreUnavailable, CheckpointsUnusable, *TROUBLE) as error:
-            await self._later(held, await self._known(error))
+        except (TryLater, StoreUnavailable, CheckpointsUnusable) as error:
+            await self._later(held, error)
         except Exception as error:
             log.exception("agent_step_failed", run_id=held.run.run_id, step=held.at)
-            if held.run.tries >= MOST_DEFECTS:
-                await self._give_up(held, code_of(error))
-            else:
-                await self._later(held, error)
+            held.run.defects += 1
+            await self._later(held, error)
 
     async def _go_on(self, held: Held) -> None:
         """Through the graph until it ends or waits."""
+        saver = await self._checkpoints.saver()
+        graph = graph_of(Steps(held, self._tools), held, Fenced(saver, held.check, held.kept))
+        try:
+            await self._through(graph, held)
+        except TROUBLE as error:
+            raise await self._checkpoints.failed(saver, error) from None
+
+    async def _through(self, graph: Graph, held: Held) -> None:
         run = held.run
-        saver = Fenced(await self._checkpoints.saver(), held.check)
-        graph = graph_of(Steps(held, self._tools), held, saver)
         config: RunnableConfig = {"configurable": {"thread_id": run.run_id}}
         while True:
             snapshot = await graph.aget_state(config)
             given: Any = None
             if snapshot.created_at is None:
+                if run.proposal is not None:
+                    raise self._checkpoints.without("what this run has proposed")
                 given = {}
+            elif not await self._agrees(held, snapshot.values):
+                return
             elif snapshot.interrupts:
-                decision = await self._decision(held)
+                decision = await self._decision(held, snapshot.interrupts[0].value)
                 if decision is None:
                     return
                 given = Command(resume=decision)
@@ -138,8 +146,25 @@ class AgentTrack(Track):
                 return
             await graph.ainvoke(given, config, durability="sync")
 
-    async def _decision(self, held: Held) -> dict[str, Any] | None:
-        """What was decided; None when nothing was, and the run then waits."""
+    async def _agrees(self, held: Held, state: dict[str, Any]) -> bool:
+        """Whether the run may go on as the checkpoint says; False: it was given up.
+
+        Redis may have lost its last second, and with it a decision that the run went on with. It is told again, unless
+        somebody has decided otherwise since: then a person has to look at what was done.
+        """
+        run, kept = held.run, state.get("decision")
+        if kept is None or not state["proposal"]["needs_approval"] or run.decision == kept["decision"]:
+            return True
+        if run.decision not in (None, "expired"):
+            await self._give_up(held, "decided_otherwise", in_doubt=True)
+            return False
+        run.decision, run.approver, run.note = kept["decision"], kept["by"], kept["note"]
+        told = {"decision": kept["decision"], "approver": orjson.dumps(kept["by"]).decode(), "note": kept["note"] or ""}
+        await held.note(status="resuming", decision_key=RESTORED, **told)
+        return True
+
+    async def _decision(self, held: Held, proposal: dict[str, Any]) -> dict[str, Any] | None:
+        """What was decided on the proposal; None when nothing was, and the run then waits."""
         run = held.run
         if run.decision is None and await held.wait():
             await self._say(run, "agent.waiting", {"status": "waiting", "proposal": await self._proposal(run)})
@@ -147,6 +172,9 @@ class AgentTrack(Track):
         known = await self._runs.find(run.run_id) if run.decision is None else run
         if known is None or known.decision is None:
             raise Lost
+        if known.decision == "approve" and known.decided_on != proposal:
+            raise self._checkpoints.without("the proposal that was approved")
+        run.decision, run.approver, run.note = known.decision, known.approver, known.note
         return {"decision": known.decision, "by": known.approver, "note": known.note}
 
     async def _proposal(self, run: Run) -> dict[str, Any] | None:
@@ -157,25 +185,22 @@ class AgentTrack(Track):
         """The graph is through: so is the run."""
         outcome = state["outcome"]
         await held.finish(
-            status=STATUS_OF.get(outcome, "completed"), outcome=outcome, answer=state["answer"], trouble="", tries="0"
+            status=STATUS_OF.get(outcome, "completed"), outcome=outcome, answer=state["answer"], **NO_TROUBLE
         )
         self._telemetry.agent_run(outcome)
         run = await self._runs.find(held.run.run_id)
         if run is not None:
             await self._after(run)
 
-    async def _give_up(self, held: Held, why: str) -> None:
-        """It fails: what it held of its order is given back, unless money may have moved."""
+    async def _give_up(self, held: Held, why: str, *, in_doubt: bool = False) -> None:
+        """It fails, in doubt where money may have moved; else what it held of its order is given back after it."""
         run = await self._runs.find(held.run.run_id)
         proposal = None if run is None else run.proposal
-        in_doubt = held.at in ("execute", "tell") and proposal is not None
-        outcome = "gave_up_in_doubt" if in_doubt else "gave_up"
+        in_doubt = proposal is not None and (in_doubt or held.at in ("execute", "tell"))
+        outcome = IN_DOUBT if in_doubt else GAVE_UP
         facts: dict[str, Any] = {}
         if proposal is not None:
             facts = {**proposal, "amount": money(proposal["amount"], proposal["currency"])}
-            order = await self._tools.desk.find(held.run.tenant, held.run.user, proposal["order"])
-            if order is not None and not in_doubt:
-                await self._tools.desk.release(order, held.run.run_id)
         await held.finish(status="failed", outcome=outcome, answer=plainly(outcome, facts), trouble=why)
         self._telemetry.agent_run(outcome)
         run = await self._runs.find(held.run.run_id)
@@ -185,6 +210,10 @@ class AgentTrack(Track):
     async def _after(self, run: Run) -> None:
         """What is done once a run has ended, again if its worker died before it was all done."""
         await self._runs.unlist(run.run_id)
+        if run.outcome == GAVE_UP and run.proposal is not None:
+            order = await self._tools.desk.find(run.tenant, run.user, run.proposal["order"])
+            if order is not None:
+                await self._tools.desk.release(order, run.run_id)
         proposal = run.proposal or {}
         paid = run.outcome == "refunded"
         approver = run.approver["user"] if run.approver is not None and run.decision == "approve" else None
@@ -198,7 +227,7 @@ class AgentTrack(Track):
             "approved_by": pseudonym_of(self._pseudonym_key, approver) if approver else None,
             "amount": proposal.get("amount") if paid else None,
             "currency": proposal.get("currency") if paid else None,
-            "charge_key": charge_key(run.run_id) if paid else None,
+            "charge_key": charge_key(run.run_id) if paid or run.outcome == IN_DOUBT else None,
             "deliveries": run.deliveries,
             "cost_nano_usd": run.cost_nano_usd,
             "trace_id": run.trace_id,
@@ -215,25 +244,30 @@ class AgentTrack(Track):
                 event=event, subject_id=run.run_id, tenant=run.tenant, url=run.webhook_url, data=data
             )
 
-    async def _known(self, error: Exception) -> Exception:
-        return await self._checkpoints.failed(error) if isinstance(error, TROUBLE) else error
-
     async def _later(self, held: Held, error: Exception) -> None:
-        """Let the run go, and have it taken up again; after ``retry_within_s`` with the same step it fails."""
+        """Let the run go, and have it taken up again; after ``retry_within_s`` with the same step it fails.
+
+        So it does with the sixth defect of ours.
+        """
         run, settings = held.run, self._settings
         held.failed(error)
-        why = str(error) if isinstance(error, CheckpointsUnusable) else code_of(error)
+        why, detail = code_of(error), ""
+        if isinstance(error, CheckpointsUnusable):
+            why, detail = error.code, str(error)
         now = self._clock.time()
         since = run.trouble_since or now
         delay_s = min(settings.retry_s * 2**run.tries, MOST_BACK_OFF_S)
         if isinstance(error, TryLater):
             delay_s = max(delay_s, min(error.delay_s, MOST_BACK_OFF_S))
-        log.warning("agent_run_waits", run_id=run.run_id, step=held.at, reason=why, delay_s=delay_s)
+        log.warning("agent_run_waits", run_id=run.run_id, step=held.at, reason=detail or why, delay_s=delay_s)
         try:
-            if now - since > settings.retry_within_s:
+            if now - since > settings.retry_within_s or run.defects > MOST_DEFECTS:
                 await self._give_up(held, why)
                 return
-            await held.let_go(trouble=why, trouble_since=str(since), tries=str(run.tries + 1))
+            tries, defects = str(run.tries + 1), str(run.defects)
+            await held.let_go(
+                trouble=why, trouble_detail=detail, trouble_since=str(since), tries=tries, defects=defects
+            )
         except Lost:
             return
         except StoreUnavailable as away:
@@ -241,6 +275,10 @@ class AgentTrack(Track):
         raise Later(delay_s)
 
     async def _sweep_for_ever(self) -> None:
+        try:
+            await self._checkpoints.saver()
+        except CheckpointsUnusable as error:
+            log.error("checkpoints_unusable", reason=str(error))  # noqa: TRY400 - the reason says it all
         while True:
             try:
                 await self._sweep()
@@ -258,6 +296,8 @@ class AgentTrack(Track):
                 await self._queue.put(STEP, f"{run_id}:expired", run_id)
             elif verdict.what == "gone" or verdict.status in ENDED:
                 await runs.unlist(run_id)
+            elif verdict.status != "waiting":  # decided, and whoever did died before a word to the queue
+                await runs.reopen(run_id)
         for run_id in await runs.older(OPEN, STUCK_S):
             await self._queue.put(STEP, f"{run_id}:lost", run_id)
         for run_id in await runs.older(ALL, settings.keep_s):

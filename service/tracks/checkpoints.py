@@ -6,42 +6,42 @@ of one host: a write-ahead log and a busy time-out let them share the file. Next
 """
 
 import asyncio
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-for _name in [name for name in os.environ if name.startswith(("LANGSMITH_", "LANGCHAIN_"))]:
-    del os.environ[_name]  # meant for another program: what a run holds is sent to nobody (docs/adr/0019)
-
-import aiosqlite  # noqa: E402
-import langsmith  # noqa: E402
-from langchain_core.runnables import RunnableConfig  # noqa: E402
-from langgraph.checkpoint.base import (  # noqa: E402
+import aiosqlite
+import langsmith
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
 )
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer  # noqa: E402
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # noqa: E402
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-langsmith.configure(enabled=False)
+langsmith.configure(enabled=False)  # besides the variables, which the package of tracks has taken away
 
 BUSY_S = 5.0
 """How long a process waits for another that writes to the same file."""
-SETUPS = 20
+SETUP_WITHIN_S = BUSY_S
 """Two processes that make a new file at once: sqlite does not wait when the kind of its log changes."""
 SETUP_REST_S = 0.05
 
+T = TypeVar("T")
 Saver = BaseCheckpointSaver[Any]
 Close = Callable[[], Awaitable[None]]
 
 
 class CheckpointsUnusable(Exception):
-    """The message says which place cannot be used, why, and what to do."""
+    """The message says which place cannot be used, why, and what to do: words for whoever runs the service."""
+
+    code = "checkpoints_unusable"
 
 
 async def _sqlite(place: str) -> tuple[Saver, Close]:
@@ -66,16 +66,16 @@ async def _sqlite(place: str) -> tuple[Saver, Close]:
 
 
 async def _set_up(saver: AsyncSqliteSaver) -> None:
-    for _ in range(SETUPS):
+    until_s = time.monotonic() + SETUP_WITHIN_S
+    while True:
         try:
             await saver.setup()
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
+            if "locked" not in str(error) or time.monotonic() >= until_s:
                 raise
             await asyncio.sleep(SETUP_REST_S)
         else:
             return
-    await saver.setup()
 
 
 def _unusable(place: str, error: Exception) -> CheckpointsUnusable:
@@ -87,8 +87,10 @@ def _unusable(place: str, error: Exception) -> CheckpointsUnusable:
 
 SAVERS: dict[str, Callable[[str], Awaitable[tuple[Saver, Close]]]] = {"sqlite": _sqlite}
 """Scheme of the setting -> what opens it; raises CheckpointsUnusable."""
-TROUBLE = (sqlite3.Error,)
-"""What a saver raises when its place can no longer be used."""
+TROUBLE = (sqlite3.Error, ValueError)
+"""What a saver raises when its place can no longer be used; of ValueErrors those in ``CLOSED``."""
+CLOSED = frozenset({"no active connection", "Connection closed"})
+"""What aiosqlite says of a connection that somebody else has ended."""
 
 
 class Checkpoints:
@@ -107,17 +109,28 @@ class Checkpoints:
                 self._saver, self._close = await SAVERS[self._scheme](self._place)
             return self._saver
 
-    async def failed(self, error: Exception) -> CheckpointsUnusable:
-        """It failed in use: it is opened anew next time."""
-        await self.aclose()
+    async def failed(self, saver: Saver, error: Exception) -> Exception:
+        """It failed in use, as one of ``TROUBLE``: it is opened anew next time, unless that was done; what to raise."""
+        if isinstance(error, ValueError) and str(error) not in CLOSED:
+            return error
+        if self._saver is saver:
+            await self.aclose()
         return _unusable(self._place, error)
+
+    def without(self, what: str) -> CheckpointsUnusable:
+        """``what`` is not there, although it was: the place is another one, or an older copy of it."""
+        return CheckpointsUnusable(
+            f"agent.checkpoints: {self._place} does not hold {what}; bring back the file that does, or name it to "
+            "every worker; the run goes on then"
+        )
 
     async def forget(self, run_id: str) -> None:
         """Delete a run's checkpoints. Raises CheckpointsUnusable."""
+        saver = await self.saver()
         try:
-            await (await self.saver()).adelete_thread(run_id)
+            await saver.adelete_thread(run_id)
         except TROUBLE as error:
-            raise await self.failed(error) from None
+            raise await self.failed(saver, error) from None
 
     async def aclose(self) -> None:
         """End the connection."""
@@ -128,12 +141,16 @@ class Checkpoints:
 
 
 class Fenced(BaseCheckpointSaver[Any]):
-    """A saver that writes only while ``check`` does not raise: a late worker's checkpoints are not kept."""
+    """A saver that writes only while ``check`` does not raise: a late worker's checkpoints are not kept.
 
-    def __init__(self, inner: Saver, check: Callable[[], Awaitable[None]]) -> None:
+    ``kept`` is told of every checkpoint. Whoever is cancelled ends its write first: the connection is everybody's, and
+    would keep the file's lock.
+    """
+
+    def __init__(self, inner: Saver, check: Callable[[], Awaitable[None]], kept: Callable[[], Awaitable[None]]) -> None:
         super().__init__(serde=inner.serde)
         self._inner = inner
-        self._check = check
+        self._check, self._kept = check, kept
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As the saver has it."""
@@ -160,15 +177,27 @@ class Fenced(BaseCheckpointSaver[Any]):
     ) -> RunnableConfig:
         """Checked, then kept."""
         await self._check()
-        return await self._inner.aput(config, checkpoint, metadata, new_versions)
+        done = await _whole(self._inner.aput(config, checkpoint, metadata, new_versions))
+        await self._kept()
+        return done
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Checked, then kept."""
         await self._check()
-        await self._inner.aput_writes(config, writes, task_id, task_path)
+        await _whole(self._inner.aput_writes(config, writes, task_id, task_path))
 
     def get_next_version(self, current: Any, channel: None) -> Any:
         """As the saver numbers them."""
         return self._inner.get_next_version(current, channel)
+
+
+async def _whole(writing: Coroutine[Any, Any, T]) -> T:
+    """What it returns; ended also when whoever waits for it is cancelled."""
+    task = asyncio.create_task(writing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

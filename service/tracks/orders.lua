@@ -1,14 +1,23 @@
--- What of one order is spoken for. KEYS: its refunds, a hash run -> amount in minor units.
--- ARGV: operation, run, amount wanted (0: all that is left), what may be refunded at all.
--- 'hold' answers what is held for the run: as wanted, or less, 0 when nothing is left; the same again for the same run.
--- 'release' gives it back.
+-- What of one order is spoken for. KEYS: its refunds, a hash: run -> minor units held for it, paid:RUN -> what it was paid.
+-- ARGV: operation, run, amount, what may be refunded at all.
+-- 'hold' (amount wanted, 0: all that is left) answers {what is held for the run, what other runs hold or were paid}: as
+-- wanted, or less, 0 when nothing is left; the same again for the same run, until it is paid.
+-- 'settle' (amount paid): it is spoken for, for good, and no more held. 'release' gives what is held back.
 local key, op, run = KEYS[1], ARGV[1], ARGV[2]
-if op == 'release' then return redis.call('HDEL', key, run) end
+local paid = 'paid:' .. run
 local held = redis.call('HGET', key, run)
-if held then return tonumber(held) end
-local wanted, left = tonumber(ARGV[3]), tonumber(ARGV[4])
-for _, amount in ipairs(redis.call('HVALS', key)) do left = left - tonumber(amount) end
+if op == 'release' then return redis.call('HDEL', key, run) end
+if op == 'settle' then
+  if held or redis.call('HEXISTS', key, paid) == 0 then redis.call('HINCRBY', key, paid, ARGV[3]) end
+  return redis.call('HDEL', key, run)
+end
+local others, all = 0, redis.call('HGETALL', key)
+for i = 1, #all, 2 do
+  if all[i] ~= run then others = others + tonumber(all[i + 1]) end
+end
+if held then return {tonumber(held), others} end
+local wanted, left = tonumber(ARGV[3]), tonumber(ARGV[4]) - others
 local amount = (wanted > 0 and wanted < left) and wanted or left
-if amount <= 0 then return 0 end
+if amount <= 0 then return {0, others} end
 redis.call('HSET', key, run, string.format('%.0f', amount))
-return amount
+return {amount, others}

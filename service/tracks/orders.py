@@ -2,8 +2,8 @@
 
 ``OrderDesk`` is what the agent needs of a shop. ``WorkbenchOrders`` is the workbench's: each caller has the same six
 orders, ``NAME-1001`` to ``NAME-1006`` with the caller's own name, so that nobody can be refunded another's. What a run
-is about to refund is held for it from its proposal on, so that two runs never refund one order twice. Next:
-``agent_words.py``.
+is about to refund is held for it from its proposal on, and kept as paid once it was, so that two runs never refund one
+order twice, and a refund in parts is seen as one. Next: ``agent_words.py``.
 """
 
 import hashlib
@@ -31,6 +31,13 @@ class Order:
         return asdict(self)
 
 
+class Share(NamedTuple):
+    """Of one order, in minor units: what is held for a run, and what all others hold or were paid."""
+
+    amount: int
+    others: int
+
+
 class OrderDesk(Protocol):
     """What the agent asks of a shop. Every method raises StoreUnavailable or a ProviderError when it is away."""
 
@@ -38,8 +45,12 @@ class OrderDesk(Protocol):
         """The order; None where there is none, or it is somebody else's."""
         ...
 
-    async def hold(self, order: Order, run_id: str, wanted: int | None) -> int:
+    async def hold(self, order: Order, run_id: str, wanted: int | None) -> Share:
         """Keep so much of it for a run: ``wanted``, or all; less where less is left, 0 where nothing is."""
+        ...
+
+    async def settle(self, order: Order, run_id: str, paid: int) -> None:
+        """The run has refunded ``paid``, held or not; nothing is held for it any more."""
         ...
 
     async def release(self, order: Order, run_id: str) -> None:
@@ -84,10 +95,14 @@ class WorkbenchOrders:
         name = hashlib.sha256(f"{tenant}\0{user}\0{match[2]}".encode()).hexdigest()
         return Order(f"{user}-{match[2]}", ware.item, f"ch_{name[:24]}", ware.paid, ware.refunded, CURRENCY)
 
-    async def hold(self, order: Order, run_id: str, wanted: int | None) -> int:
+    async def hold(self, order: Order, run_id: str, wanted: int | None) -> Share:
         """Keep so much of the order for a run, once."""
-        amount = await self._script(_keys(order), "hold", run_id, wanted or 0, order.paid - order.refunded)
-        return int(amount)
+        amount, others = await self._script(_keys(order), "hold", run_id, wanted or 0, order.paid - order.refunded)
+        return Share(int(amount), int(others))
+
+    async def settle(self, order: Order, run_id: str, paid: int) -> None:
+        """It was paid."""
+        await self._script(_keys(order), "settle", run_id, paid, 0)
 
     async def release(self, order: Order, run_id: str) -> None:
         """Give it back."""

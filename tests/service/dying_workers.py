@@ -1,10 +1,12 @@
 """Worker processes of the tests that die at a given point of a given run, and are started again at once.
 
 `python -m tests.service.dying_workers N` imports the worker once, forks N of it, and forks another for each that has
-died, as `gauntlet up` would. Redis tells where who dies: hash `dies`, run id -> point; a point strikes once. Points are
-`STEP:begin` (told, not done), `STEP:done` (done, not told), `STEP:told` (told, no checkpoint), `STEP:kept` (in the
-checkpoint), `execute:charged` (the money moved, nothing else), `wait`, `waits`, `finish` and `finished` (before and
-after the run's status changes). SIGUSR1 kills one at random. Each death is a line of its standard error.
+died, as `gauntlet up` would. Redis tells where who dies: hash `dies`, run id -> point; a point strikes once, one with a
+`+` behind it when the run comes there for the second time. Points are `STEP:begin` (told, not done), `STEP:done` (done,
+not told), `STEP:told` (told, no checkpoint), `STEP:kept` (in the checkpoint; `approve:kept+`: the decision is in it and
+no step of it done), `execute:charged` (the money moved, nothing else), `wait`, `waits`, `finish` and `finished` (before
+and after the run's status changes) and `over` (all is told, and the queue does not know). SIGUSR1 kills one at random.
+Each death is a line of its standard error.
 """
 
 import json
@@ -23,13 +25,17 @@ from service.settings import load
 from service.tracks import agent_held, agent_runs, agent_steps, agent_track, checkpoints
 
 DIES = "dies"
+AGAIN = "+"
 
 
 def patch(redis: Redis) -> None:
     """Let this process die where it is told to."""
 
     def dies(run_id: str, point: str) -> None:
-        if redis.hget(DIES, run_id) == point.encode() and redis.hdel(DIES, run_id):
+        told = redis.hget(DIES, run_id)
+        if told == f"{point}{AGAIN}".encode():
+            redis.hset(DIES, run_id, point)
+        elif told == point.encode() and redis.hdel(DIES, run_id):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def around(owner: Any, name: str, before: Callable[..., None], after: Callable[..., None]) -> None:
@@ -57,6 +63,7 @@ def patch(redis: Redis) -> None:
     )
     around(held, "wait", lambda self: dies(self.run.run_id, "wait"), lambda self: dies(self.run.run_id, "waits"))
     around(held, "finish", lambda self: dies(self.run.run_id, "finish"), lambda self: dies(self.run.run_id, "finished"))
+    around(agent_track.AgentTrack, "_after", nothing, lambda self, run: dies(run.run_id, "over"))
     around(agent_steps.Steps, "_pay", nothing, lambda self, *_: dies(self._run.run_id, "execute:charged"))
 
     def kept(self: checkpoints.Fenced, *_: Any) -> None:

@@ -66,6 +66,21 @@ async def test_payments_that_are_down_are_waited_for(stack: Stack) -> None:
     assert await charges(stack) == [4_999]
 
 
+async def test_a_no_after_money_that_moved_unseen_is_not_believed(stack: Stack) -> None:
+    alice = stack.caller()
+    await stack.sim.fault("payments", "charge_then_drop", times=1)
+    await stack.sim.fault("payments", "status", status=404)
+    run_id = await begin(alice, f"alice-{BELOW}")
+
+    async def waits() -> bool:
+        return (await seen(alice, run_id))["trouble"] == "invalid_request"
+
+    await eventually(waits, "a run that waits for payments", within_s=30)
+    await stack.sim.heal()
+    assert (await until(alice, run_id, "completed"))["outcome"] == "refunded"
+    assert await charges(stack) == [4_999]
+
+
 async def test_providers_that_are_down_are_waited_for_but_never_after_the_money_moved(stack: Stack) -> None:
     alice = stack.caller()
     for target in ("anthropic", "openai"):
@@ -154,9 +169,11 @@ async def test_a_checkpoint_file_that_another_program_holds_is_waited_for_and_na
         run_id = await begin(alice, f"alice-{BELOW}")
 
         async def named() -> bool:
-            return "agent.checkpoints" in ((await seen(alice, run_id))["trouble"] or "")
+            return "agent.checkpoints" in ((await seen(stack.admin, run_id))["trouble_detail"] or "")
 
         await eventually(named, "the reason", within_s=40)
+        told = await seen(alice, run_id)
+        assert (told["trouble"], "trouble_detail" in told) == ("checkpoints_unusable", False)
     finally:
         holder.execute("rollback")
         holder.close()

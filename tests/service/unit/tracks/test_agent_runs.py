@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from service.clock import SystemClock
+from service.errors import Unprocessable
 from service.gateway.auth import Caller
 from service.settings import AgentSettings
 from service.store.guard import Store
@@ -36,7 +37,9 @@ async def waiting(runs: Runs) -> Run:
 
 
 async def test_a_run_is_made_once_and_is_in_its_owners_list(runs: Runs) -> None:
-    await runs.create(RUN, ALICE, text="another", route="default")
+    await runs.create(RUN, ALICE, text="x", route="default")
+    with pytest.raises(Unprocessable, match="another text"):
+        await runs.create(RUN, ALICE, text="another", route="default")
     (run,) = await runs.listed(ALICE)
     assert (run.text, run.status, run.deliveries) == ("x", "queued", 0)
     assert await runs.listed(Caller("acme", "bob")) == []
@@ -68,9 +71,57 @@ async def test_one_worker_holds_it_until_its_lease_has_run_out(runs: Runs) -> No
     await runs.hold(second)
 
 
+async def test_nobody_holds_a_run_that_is_gone(runs: Runs, store: Store) -> None:
+    holder = await taken(runs)
+    await store.execute("DEL", f"agent:{{{RUN}}}")
+    for late in (runs.hold(holder), runs.note(holder), runs.let_go(holder), runs.finish(holder), runs.wait(holder)):
+        with pytest.raises(Lost):
+            await late
+    assert await runs.take(RUN) is None
+    assert await store.execute("EXISTS", f"agent:{{{RUN}}}") == 0
+
+
+async def test_a_number_that_redis_gives_twice_is_not_taken_for_ours(runs: Runs, store: Store) -> None:
+    key = f"agent:{{{RUN}}}"
+    first = await taken(runs)
+    await store.execute("HSET", key, "deliveries", "0", "held_until", "0")  # its last second is lost
+    second = await taken(runs)
+    assert (first.fence, second.fence) == (1, 1)
+    with pytest.raises(Lost):
+        await runs.hold(first)
+    await runs.hold(second)
+
+
+async def test_a_decision_whose_taker_dies_right_after_it_is_found_by_the_sweep(runs: Runs, store: Store) -> None:
+    await waiting(runs)
+    assert await runs.older(OPEN, -60) == []
+
+    def dies(*_: object) -> None:
+        raise ProcessLookupError
+
+    runs.reopen = dies  # type: ignore[method-assign, assignment]
+    with pytest.raises(ProcessLookupError):
+        await runs.decide(RUN, "approve", "k")
+    assert await runs.older(OPEN, -60) == [RUN]
+
+
+async def test_who_waits_longest_is_shown_first_to_whoever_decides(runs: Runs) -> None:
+    ids = [f"run_{n:032x}" for n in range(1, 4)]
+    for run_id in ids:
+        await runs.create(run_id, ALICE, text="x", route="default")
+        held = await runs.take(run_id)
+        assert isinstance(held, Taken)
+        assert await runs.wait(held, proposal="{}")
+    admin = Caller("ops", "admin", admin=True)
+    assert [run.run_id for run in await runs.listed(admin, status="waiting", most=2)] == ids[:2]
+    assert [run.run_id for run in await runs.listed(admin, most=2)] == ids[:0:-1]
+    assert [run.run_id for run in await runs.listed(ALICE, status="queued", most=2)] == [RUN]
+
+
 async def test_nothing_changes_a_run_that_has_ended(runs: Runs) -> None:
     holder = await taken(runs)
     await runs.finish(holder, status="completed", outcome="refunded")
+    assert await runs.older(OPEN, -60) == []
     for late in (runs.hold(holder), runs.note(holder), runs.finish(holder, status="failed"), runs.wait(holder)):
         with pytest.raises(Lost):
             await late
@@ -78,7 +129,6 @@ async def test_nothing_changes_a_run_that_has_ended(runs: Runs) -> None:
     assert isinstance(ended, Run)
     assert (ended.status, ended.outcome) == ("completed", "refunded")
     assert (await runs.decide(RUN, "approve", "k")).what == "refused"
-    assert await runs.older(OPEN, -60) == []
 
 
 async def test_of_many_decisions_at_once_one_counts_and_its_repetition_is_known(runs: Runs) -> None:

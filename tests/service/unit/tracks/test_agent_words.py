@@ -46,16 +46,31 @@ def test_more_than_was_asked_is_not_believed_and_a_long_reason_is_cut() -> None:
     ("text", "may"),
     [
         ("You get 49.99 USD for order alice-1002.", True),
-        ("You get $49.99 back, all 49.99 of it.", True),
-        ("Order alice-1002 was 1 of 3.", True),
+        ("You get $49.99 back, all 49.99 of it. It was for Alice-1002.", True),
+        ("Thank you.", True),
+        ("Order alice-1002 was 1 of 3.", False),
+        ("You get 49.99 USD and 999 USD more.", False),
+        ("You get 49.99 USD and a USD 500 bonus.", False),
+        ("You get 4 500 USD, which is 49.99 USD.", False),
+        ("You get 149.99 USD.", False),
+        ("You get 49.999 USD.", False),
+        ("You get 49.99.9 USD.", False),
+        ("You get 1002 USD.", False),
+        ("You get alice-10022.", False),
+        ("You get -49.99 USD.", False),
+        ("You get ٥ USD.", False),
         ("You get 4999.00 USD.", False),
         ("You get 49.99 USD and another $5.", False),
         ("You get 1,049.99 USD.", False),
         ("You get €5.", False),
     ],
 )
-def test_a_message_names_no_other_sum_than_ours(text: str, may: bool) -> None:
-    assert says_only(text, frozenset({"49.99"})) is may
+def test_a_message_holds_no_other_number_than_ours(text: str, may: bool) -> None:
+    assert says_only(text, ["alice-1002", "49.99"]) is may
+
+
+def test_whoever_gets_no_money_is_told_so_in_our_words() -> None:
+    assert not {outcome for outcome, said in PLAIN.items() if "nothing was paid" in said} & TOLD_BY_A_MODEL
 
 
 def test_there_is_a_sentence_for_every_outcome() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from service.settings import CHECKPOINT_SCHEMES, ConfigurationError, load
 from service.tracks.checkpoints import SAVERS, Checkpoints, CheckpointsUnusable, Fenced
@@ -100,12 +101,50 @@ async def test_a_late_workers_checkpoint_is_not_kept(tmp_path: Path) -> None:
     async def lost() -> None:
         raise LookupError
 
-    fenced = Fenced(saver, lost)
+    async def kept() -> None:
+        raise AssertionError
+
+    fenced = Fenced(saver, lost, kept)
     with pytest.raises(LookupError):
         await fenced.aput(CONFIG, EMPTY, {}, {})  # type: ignore[arg-type]
     with pytest.raises(LookupError):
         await fenced.aput_writes({"configurable": {**CONFIG["configurable"], "checkpoint_id": "1"}}, [("a", 1)], "t")
     assert await fenced.aget_tuple(CONFIG) is None  # type: ignore[arg-type]
+    await checkpoints.aclose()
+
+
+async def test_whoever_is_cancelled_ends_its_write_and_leaves_no_lock(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(f"sqlite:{tmp_path / 'x.sqlite'}")
+    saver = await checkpoints.saver()
+    assert isinstance(saver, AsyncSqliteSaver)
+    commit, written, go_on = saver.conn.commit, asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        written.set()
+        await go_on.wait()
+        await commit()
+
+    saver.conn.commit = slow  # type: ignore[method-assign]
+
+    async def nothing() -> None:
+        """It is ours."""
+
+    fenced = Fenced(saver, nothing, nothing)
+    config = {"configurable": {**CONFIG["configurable"], "checkpoint_id": "1"}}
+    for write in (
+        lambda: fenced.aput(CONFIG, EMPTY, {}, {}),  # type: ignore[arg-type]
+        lambda: fenced.aput_writes(config, [("a", 1)], "t"),  # type: ignore[arg-type]
+    ):
+        written.clear()
+        go_on.clear()
+        writing = asyncio.create_task(write())  # type: ignore[no-untyped-call]
+        await written.wait()
+        writing.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert not saver.conn.in_transaction
     await checkpoints.aclose()
 
 
@@ -122,7 +161,7 @@ async def test_no_class_and_no_pickle_comes_back_from_a_file(tmp_path: Path) -> 
 
 CALLS_HOME = """
 import asyncio, json, os
-from service.tracks.checkpoints import Checkpoints
+from service.tracks.agent_track import AgentTrack
 from langgraph.graph import START, StateGraph
 from langsmith.utils import tracing_is_enabled
 
