@@ -22,7 +22,8 @@ from ..gateway.document import json_response, takes
 from ..llm.routes import Route, route_named
 from ..sessions.idempotency import Idempotency, Outcome
 from ..settings import AgentSettings
-from .agent_runs import MOST_LISTED, RUN_ID, STEP, Run, Runs, Status
+from .agent_record import Run, Status
+from .agent_runs import MOST_LISTED, RUN_ID, STEP, Runs
 from .queue import Queue
 from .webhook import Webhooks
 

@@ -14,7 +14,8 @@ import orjson
 from ..clock import Clock
 from ..errors import GauntletError, StoreUnavailable
 from ..stages.ask import Ask
-from .agent_runs import Lost, Run, Runs, Taken
+from .agent_record import Run
+from .agent_runs import Lost, Runs, Taken
 
 RENEWALS = 3
 """Within a lease: two may fail, and it still holds."""

@@ -1,8 +1,8 @@
 """The agent's side of the worker process: takes a run from the queue and leads it through its graph as far as it goes.
 
 A task may come again: after a kill, after a dependency was away, when a run is resumed. Each time the checkpoint says
-where the run stands, and what everybody sees is brought in line with it. A run that is waiting holds nothing here; the
-sweep ends those that nobody approved in time, and takes up those that the queue has lost. Next: ``agent.py``.
+where the run stands, and what everybody sees is brought in line with it. A run that is waiting holds nothing here.
+Next: ``agent_sweep.py``.
 """
 
 import asyncio
@@ -23,8 +23,10 @@ from ..settings import AgentSettings
 from ..stages.chain import compose
 from .agent_graph import Graph, graph_of
 from .agent_held import NO_TROUBLE, Held, TryLater, code_of
-from .agent_runs import ALL, ENDED, OPEN, STEP, WAITING, Lost, Run, Runs, Taken
+from .agent_record import Run
+from .agent_runs import STEP, Lost, Runs, Taken
 from .agent_steps import State, Steps, Tools, charge_key
+from .agent_sweep import Sweep
 from .agent_words import GAVE_UP, IN_DOUBT, money, plainly
 from .checkpoints import TROUBLE, Checkpoints, CheckpointsUnusable, Fenced
 from .orders import WorkbenchOrders
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 MOST_BACK_OFF_S = 30.0
-SWEEP_S = 1.0
-STUCK_S = 120.0
-"""A run that no worker has had to do with for this long, and that waits for nobody, was lost on its way."""
 MOST_DEFECTS = 5
 """A run that meets errors of ours so often in one step fails; waits for a dependency do not count."""
 RESTORED = "restored"
@@ -65,11 +64,11 @@ class AgentTrack(Track):
     ) -> None:
         self._settings = settings
         self._runs, self._tools, self._checkpoints = runs, tools, checkpoints
-        self._queue, self._webhooks = queue, webhooks
+        self._webhooks = webhooks
+        self._sweep = Sweep(settings, runs=runs, checkpoints=checkpoints, queue=queue, clock=clock)
         self._telemetry, self._pseudonym_key = telemetry, pseudonym_key
         self._clock = clock
         self._sweeping: asyncio.Task[None] | None = None
-        self._waiting = (0, 0.0)
 
     @property
     def tasks(self) -> Mapping[str, TaskFn]:
@@ -78,8 +77,8 @@ class AgentTrack(Track):
 
     async def start(self) -> None:
         """Begin to sweep; that says first when the checkpoints cannot be kept, and holds up no other track."""
-        self._telemetry.watch_agent(lambda: self._waiting)
-        self._sweeping = asyncio.create_task(self._sweep_for_ever())
+        self._telemetry.watch_agent(lambda: self._sweep.waiting)
+        self._sweeping = asyncio.create_task(self._sweep.for_ever())
 
     async def aclose(self) -> None:
         """End the sweep, and the saver."""
@@ -273,45 +272,6 @@ class AgentTrack(Track):
         except StoreUnavailable as away:
             log.info("not_let_go", run_id=run.run_id, reason=away.message)  # the lease runs out by itself
         raise Later(delay_s)
-
-    async def _sweep_for_ever(self) -> None:
-        try:
-            await self._checkpoints.saver()
-        except CheckpointsUnusable as error:
-            log.error("checkpoints_unusable", reason=str(error))  # noqa: TRY400 - the reason says it all
-        while True:
-            try:
-                await self._sweep()
-            except StoreUnavailable:
-                pass  # the guard said so
-            except Exception:
-                log.exception("sweep_failed")
-            await self._clock.sleep(SWEEP_S)
-
-    async def _sweep(self) -> None:
-        runs, settings = self._runs, self._settings
-        for run_id in await runs.older(WAITING, settings.approval_within_s):
-            verdict = await runs.decide(run_id, "expired", f"expired:{run_id}")
-            if verdict.what in ("ok", "again"):
-                await self._queue.put(STEP, f"{run_id}:expired", run_id)
-            elif verdict.what == "gone" or verdict.status in ENDED:
-                await runs.unlist(run_id)
-            elif verdict.status != "waiting":  # decided, and whoever did died before a word to the queue
-                await runs.reopen(run_id)
-        for run_id in await runs.older(OPEN, STUCK_S):
-            await self._queue.put(STEP, f"{run_id}:lost", run_id)
-        for run_id in await runs.older(ALL, settings.keep_s):
-            if await runs.find(run_id) is None:
-                await self._forget(run_id)
-        self._waiting = await runs.waiting()
-
-    async def _forget(self, run_id: str) -> None:
-        try:
-            await self._checkpoints.forget(run_id)
-        except CheckpointsUnusable as error:
-            log.warning("checkpoints_unusable", reason=str(error))
-            return
-        await self._runs.forget(run_id)
 
 
 def agent_track(service: "Service", runs: Runs) -> AgentTrack:

@@ -73,7 +73,7 @@ async def test_a_no_after_money_that_moved_unseen_is_not_believed(stack: Stack) 
     run_id = await begin(alice, f"alice-{BELOW}")
 
     async def waits() -> bool:
-        return (await seen(alice, run_id))["trouble"] == "invalid_request"
+        return bool((await seen(alice, run_id))["trouble"] == "invalid_request")
 
     await eventually(waits, "a run that waits for payments", within_s=30)
     await stack.sim.heal()

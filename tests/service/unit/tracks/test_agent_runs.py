@@ -9,7 +9,8 @@ from service.errors import Unprocessable
 from service.gateway.auth import Caller
 from service.settings import AgentSettings
 from service.store.guard import Store
-from service.tracks.agent_runs import OPEN, WAITING, Lost, Run, Runs, Taken
+from service.tracks.agent_record import Run
+from service.tracks.agent_runs import OPEN, WAITING, Lost, Runs, Taken
 
 ALICE = Caller("acme", "alice")
 RUN = "run_" + "0" * 32

@@ -19,8 +19,11 @@ from service.settings import PAYMENTS, AgentSettings
 from service.stages.ask import Ask, Reply
 from service.store.guard import Store
 from service.tracks import agent_track
-from service.tracks.agent_runs import OPEN, WAITING, Run, Runs
+from service.tracks.agent_held import Held
+from service.tracks.agent_record import Run
+from service.tracks.agent_runs import OPEN, WAITING, Runs, Taken
 from service.tracks.agent_steps import Tools
+from service.tracks.agent_sweep import Sweep
 from service.tracks.agent_track import AgentTrack
 from service.tracks.checkpoints import Checkpoints
 from service.tracks.orders import Order, WorkbenchOrders
@@ -190,9 +193,9 @@ async def test_a_refund_in_parts_needs_an_approval_once_the_parts_are_above_the_
 async def test_a_run_that_is_gone_pays_nothing(world: World) -> None:
     find = world.desk.find
 
-    async def found(*given: Any) -> Order | None:
+    async def found(tenant: str, user: str, order_id: str) -> Order | None:
         await world.store.execute("DEL", f"agent:{{{run_id(1)}}}")
-        return await find(*given)
+        return await find(tenant, user, order_id)
 
     world.desk.find = found  # type: ignore[method-assign]
     await world.runs.create(run_id(1), ALICE, text=KEYBOARD, route="default")
@@ -240,12 +243,13 @@ async def test_what_a_run_that_was_given_up_held_is_given_back_after_its_end_alo
     released: list[str] = []
     release = world.desk.release
 
-    async def noted(order: Order, of: str) -> None:
+    async def noted(order: Order, run_id: str) -> None:
         released.append((await world.now(1)).status)
-        await release(order, of)
+        await release(order, run_id)
 
     world.desk.release = noted  # type: ignore[method-assign]
-    held = agent_track.Held(taken, world.runs, lease_s=4, clock=SystemClock())  # type: ignore[arg-type]
+    assert isinstance(taken, Taken)
+    held = Held(taken, world.runs, lease_s=4, clock=SystemClock())
     await world.track._give_up(held, "odd")
     assert released == ["failed"]
     assert (await world.desk.hold(order, "another", None)).amount == 12_900
@@ -333,7 +337,8 @@ async def test_trouble_of_the_file_after_a_step_counts_as_that_steps(
         run = await world.waits(1)
         assert run.tries == tries
         assert run.trouble_since is not None
-    await world.set(1, "trouble_since", str(run.trouble_since - world.settings.retry_within_s))
+    since = SystemClock().time() - world.settings.retry_within_s - 1
+    await world.set(1, "trouble_since", str(since))
     assert (await world.led(1)).outcome == "gave_up"
     assert world.model.asked == 4, "once in each delivery"
     monkeypatch.undo()
@@ -355,7 +360,7 @@ async def test_waits_for_a_dependency_are_no_defects(world: World) -> None:
     for _ in range(7):
         run = await world.waits(1)
         await world.set(1, "tries", "2")  # the back-off need not be waited for
-    world.bank.before = _raises(RuntimeError("a defect"))  # type: ignore[assignment]
+    world.bank.before = _raises(RuntimeError("a defect"))
     with capture_logs():  # instead of the long text of each defect
         for defects in range(1, agent_track.MOST_DEFECTS + 1):
             run = await world.waits(1)
@@ -414,3 +419,16 @@ async def test_one_runs_trouble_with_the_file_is_no_defect_of_its_neighbours(wor
     assert (run.trouble, run.defects) == ("checkpoints_unusable", 0)
     world.bank.before = None
     assert (await world.led(1)).outcome == "refunded"
+
+
+async def test_the_sweep_moves_what_no_longer_waits_to_what_has_to_go_on(world: World) -> None:
+    await world.asked(1, HEADPHONES)
+    await world.runs.decide(run_id(1), "approve", "k", **ADMIN)
+    await world.store.execute("ZREM", OPEN, run_id(1))
+    await world.store.execute("ZADD", WAITING, 1, run_id(1), 1, run_id(2))
+    sweep = Sweep(
+        world.settings, runs=world.runs, checkpoints=world.checkpoints, queue=Queue(world.store), clock=SystemClock()
+    )
+    await sweep.once()
+    assert (await world.runs.older(WAITING, -60), await world.runs.older(OPEN, -60)) == ([], [run_id(1)])
+    assert sweep.waiting == (0, 0.0)

@@ -137,7 +137,7 @@ async def test_whoever_is_cancelled_ends_its_write_and_leaves_no_lock(tmp_path: 
     ):
         written.clear()
         go_on.clear()
-        writing = asyncio.create_task(write())  # type: ignore[no-untyped-call]
+        writing = asyncio.create_task(write())
         await written.wait()
         writing.cancel()
         await asyncio.sleep(0)

@@ -3,7 +3,7 @@
 import asyncio
 
 from service.store.guard import Store
-from service.tracks.orders import WARES, Order, WorkbenchOrders
+from service.tracks.orders import WARES, Order, Share, WorkbenchOrders
 
 
 async def found(desk: WorkbenchOrders, order_id: str, tenant: str = "acme", user: str = "alice") -> Order | None:
@@ -32,7 +32,7 @@ async def test_what_is_held_for_one_run_no_other_gets(store: Store) -> None:
     assert order is not None
     shares = await asyncio.gather(*(desk.hold(order, f"run{n}", 3_000) for n in range(5)))
     assert sorted(shares) == [(0, 4_999), (0, 4_999), (0, 4_999), (1_999, 3_000), (3_000, 0)]
-    winner = f"run{shares.index((3_000, 0))}"
+    winner = f"run{shares.index(Share(3_000, 0))}"
     assert await desk.hold(order, winner, 1) == (3_000, 1_999), "once held, it stays as it is"
     await desk.release(order, winner)
     assert await desk.hold(order, "late", None) == (3_000, 1_999)
