@@ -42,7 +42,7 @@ from .retrieval.build import RetrievalLayer
 from .sessions.endpoints import Sessions
 from .sessions.idempotency import Idempotency
 from .sessions.threads import Threads
-from .settings import EMBEDDINGS, PAYMENTS, RERANK, Settings, load, provider_key
+from .settings import EMBEDDINGS, INDEX, PAYMENTS, RERANK, Settings, load, provider_key
 from .stages.breaker import Breaker
 from .stages.budget import Budgets
 from .stages.bulkhead import Bulkhead
@@ -102,6 +102,7 @@ class Service:
             *([PAYMENTS] if has_payments else []),
             *([EMBEDDINGS] if searched and searched.embeddings.base_url else []),
             *([RERANK] if searched and searched.rerank.base_url else []),
+            *([INDEX] if searched and settings.qdrant_url else []),
         ]
         worker = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.telemetry = Telemetry(settings, instance=worker, clock=clock)
@@ -134,12 +135,15 @@ class Service:
         self.in_flight: Callable[[], int] = lambda: 0
         self.retrieval: RetrievalLayer | None = None
         if searched:
+            retry = Retry(settings.retry, clock=clock)  # with a budget of its own: what is optional spends no model's
             self.retrieval = RetrievalLayer(
                 settings,
-                around=lambda call: compose([self.retry, self.breaker, self.bulkhead], call),
+                around=lambda call: compose([retry, self.breaker, self.bulkhead], call),
                 store=store,
                 replica=replica,
                 settle=settle,
+                liveness=self.liveness,
+                breaker=self.breaker,
                 pressure=lambda: max(self.in_flight() / settings.admission, self.lag.share),
                 ended=self.telemetry.ended,
                 clock=clock,

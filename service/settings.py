@@ -44,6 +44,8 @@ PAYMENTS = "payments"
 EMBEDDINGS, RERANK = "embeddings", "rerank"
 """The names of retrieval's two dependencies there."""
 SEARCHERS = frozenset({EMBEDDINGS, RERANK})
+INDEX = "index"
+"""The name of its index there, where a server holds it."""
 
 
 class ConfigurationError(Exception):
@@ -304,9 +306,9 @@ class RetrievalSettings(_Section):
     passages: int = Field(5, ge=1, le=20, description="given to the model")
     fewer_passages: int = Field(2, ge=1, le=20, description="given to it under pressure")
     candidates: int = Field(20, ge=1, le=100, description="of each search, and after fusion to the reranker")
-    rerank_until: Share = Field(0.5, description="share of `admission` in flight from which nothing is reranked: first")
+    rerank_until: Share = Field(0.5, description="pressure from which nothing is reranked: first")
     more_until: Share = Field(0.7, description="and from which the model gets `fewer_passages`: next")
-    search_until: Share = Field(0.85, description="and from which nothing is searched; also while a worker is behind")
+    search_until: Share = Field(0.85, description="and from which nothing is searched")
     handbook: bool = Field(True, description="a store without a corpus gets the handbook that ships with the project")
     at_start: bool = Field(False, description="get ready at start, and not when the first question needs it")
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
@@ -547,7 +549,7 @@ class Settings(BaseSettings):
             raise ValueError(f"order: must name each of {', '.join(STAGES)} once, given {', '.join(self.order)}")
         if self.default_route not in self.routes:
             raise ValueError(f"default_route: {self.default_route!r} is none of the routes {', '.join(self.routes)}")
-        for taken in (PAYMENTS, EMBEDDINGS, RERANK):
+        for taken in (PAYMENTS, EMBEDDINGS, RERANK, INDEX):
             if taken in self.providers:
                 raise ValueError(f"providers.{taken}: this name is taken by the service's own part; choose another")
         for alias, route in self.routes.items():

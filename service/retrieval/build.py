@@ -11,8 +11,11 @@ from ..clock import Clock
 from ..gateway.context import Context
 from ..settings import EMBEDDINGS, RERANK, Settings, provider_key
 from ..stages.ask import Next
+from ..stages.call import FAIR_SHARE
+from ..stages.chain import Stage
 from ..stages.switches import Switches
 from ..store.guard import Store
+from ..store.liveness import Liveness
 from ..store.replica import Replica
 from ..store.settle import Settle
 from . import embeddings, rerank
@@ -23,19 +26,25 @@ from .endpoints import RetrievalEndpoints
 from .index import Index
 from .rerank import Rerank
 from .retrieve import Retrieval
+from .search import Search
 from .upstream import Upstream
 from .work import OwnWork
 
 COLLECTION = "gauntlet"
-"""The name of the collection in Qdrant."""
+"""Begins the names of the collections in Qdrant."""
 
 
 class RetrievalLayer:
-    """One worker's. ``around`` puts retry, breaker and bulkhead around a call; ``ended`` is told of own work."""
+    """One worker's.
+
+    ``around`` puts retry, breaker and bulkhead around a call, ``breaker`` alone stands before a server's index;
+    ``ended`` is told of own work.
+    """
 
     def __init__(
         self, settings: Settings, *, around: Callable[[Next], Next], store: Store, replica: Replica, settle: Settle,
-        pressure: Callable[[], float], ended: Callable[[Context], None], clock: Clock,
+        liveness: Liveness, breaker: Stage, pressure: Callable[[], float], ended: Callable[[Context], None],
+        clock: Clock,
     ) -> None:  # fmt: skip
         self._settings = given = settings.retrieval
         self._clock = clock
@@ -71,6 +80,7 @@ class RetrievalLayer:
             handbook=given.handbook,
             store=store,
             replica=replica,
+            liveness=liveness,
             work=OwnWork(given.embeddings.model, ended=ended, clock=clock),
             clock=clock,
         )
@@ -78,7 +88,7 @@ class RetrievalLayer:
         self._retrieval = Retrieval(
             given,
             corpus=self.corpus,
-            index=index,
+            search=Search(index, breaker=breaker, fair_s=given.deadline_s * FAIR_SHARE, clock=clock),
             embeddings=embedder,
             cache=EmbeddingCache(space, keep_s=given.embeddings.cache_s, store=store, settle=settle),
             rerank=reranker,

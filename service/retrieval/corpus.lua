@@ -1,7 +1,9 @@
 -- Replace whole documents of the corpus, or take them out: all at once, under a new version, and tell every worker.
 -- KEYS: state, index (passage -> document, newline, hash), passages, vectors, documents (path -> hash of the file).
 -- ARGV: channel, then JSON {documents = {path -> hash, or "" to take it out}, passages = {{id, path, hash, text}, ...},
--- vectors = {ids of the vectors that follow}}, then those vectors. Answers {version, added, changed, removed, unchanged}.
+-- vectors = {ids of the vectors that follow}, sizes = {"size SPACE" -> numbers in a vector of it}}, then those vectors.
+-- Answers {version, added, changed, removed, unchanged}. A version is the time in ms, or one more than the last: a store
+-- that lost what it had counts on from where no worker has been.
 local state, index, passages, vectors, documents = unpack(KEYS)
 local given = cjson.decode(ARGV[2])
 local new, added, changed, removed, unchanged = {}, 0, 0, 0, 0
@@ -34,8 +36,11 @@ end
 for path, hash in pairs(given.documents) do
   if hash == '' then redis.call('HDEL', documents, path) else redis.call('HSET', documents, path, hash) end
 end
-local version = redis.call('HINCRBY', state, 'version', 1)
-redis.call('HSET', state, 'passages', redis.call('HLEN', index))
+for field, size in pairs(given.sizes) do redis.call('HSET', state, field, size) end
+local time = redis.call('TIME')
+local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local version = math.max(tonumber(redis.call('HGET', state, 'version') or 0) + 1, now_ms)
+redis.call('HSET', state, 'version', string.format('%.0f', version), 'passages', redis.call('HLEN', index))
 local fields = redis.call('HGETALL', state)
 redis.call('PUBLISH', ARGV[1], cjson.encode({key = state, fields = fields}))
 return {version, added, changed, removed, unchanged}

@@ -2,14 +2,14 @@
 
 Whole documents are replaced at once, under a new version that every worker hears of (``../store/replica.py``); only
 what has changed is embedded, fetched and indexed. A store without a corpus gets the handbook that ships with the
-project, from one worker, under a lease. While the embeddings are away passages come in without vectors, and get them
-when they are back. Next: ``retrieve.py``.
+project, from one worker, under a lease that holds while it lives. While the embeddings are away passages come in
+without vectors, and get them when they are back; so do those whose vector has another length than the newest have.
+Next: ``retrieve.py``.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import TypeVar
@@ -21,6 +21,8 @@ from ..clock import Clock
 from ..errors import ProviderError, StoreUnavailable
 from ..stages.ask import Ask
 from ..store.guard import Store
+from ..store.lease import Lease
+from ..store.liveness import Liveness
 from ..store.replica import CHANNEL, Fields, Replica
 from ..store.script import Script
 from .embedding_cache import unpacked
@@ -43,10 +45,10 @@ EMBED_TIMEOUT_S = 10.0
 """For one batch of passages; nobody waits for an answer behind it."""
 FILL_WITHIN_S = 3.0
 """To embed the handbook for a store that has nothing: then it comes in without vectors, so that words find it."""
-LEASE_MS = 60_000
-"""For indexing the handbook, or embedding what lacks vectors; a killed worker's is taken over after it."""
 LOOK_S = 1.0
-"""How often a worker looks for what is still to be done."""
+"""How often a worker looks for what is still to be done, and how long it waits after a failure."""
+SAY_AGAIN_S = 60.0
+"""Between two lines about a failure that lasts."""
 HEAL_S = 3.0
 """How often it is tried again to embed passages that lack vectors."""
 
@@ -77,11 +79,11 @@ class Written:
 
 
 class Corpus:
-    """One worker's view. ``need`` makes it get ready; ``version`` is what its index has."""
+    """One worker's view. ``need`` makes it get ready; ``version`` is what its index has, 0 for none yet."""
 
     def __init__(
         self, index: Index, embeddings: Embeddings | None, *, handbook: bool, store: Store, replica: Replica,
-        work: OwnWork, clock: Clock,
+        liveness: Liveness, work: OwnWork, clock: Clock,
     ) -> None:  # fmt: skip
         self._index = index
         self._embeddings = embeddings
@@ -91,27 +93,32 @@ class Corpus:
         self._replica = replica
         self._work = work
         self._clock = clock
+        self._lease = Lease(store, liveness, LEASE)
         self._script = Script(store, __package__, "corpus")
         self._news = asyncio.Event()
-        self._announced = 0
+        self._settled = asyncio.Event()
+        """Whoever waits for the index need wait no longer: it is ready, or it failed."""
+        self._announced = self._size = 0
+        self._say_at_s = 0.0
         self._following: asyncio.Task[None] | None = None
         self._heal_at_s = 0.0
         self.version = 0
+        self.ready = False
+        """Whether the index can be searched: it has what the store has told of, be that nothing."""
+        self.has_vectors = True
+        """Whether every passage can be found by its vector."""
         replica.follow(STATE, self._adopt, version=lambda: self._announced)
 
     def _adopt(self, fields: Fields) -> None:
-        self._announced = int(fields.get("version", 0))
+        version = int(fields.get("version", 0))
+        if self._announced and not version:
+            log.warning("corpus_lost", version=self._announced)  # by the store; our index keeps what it has
+        self._announced, self._size = version, int(fields.get(self._size_field, self._size))
         self._news.set()
 
     @property
-    def ready(self) -> bool:
-        """Whether something can be found."""
-        return self.version > 0 and bool(self._index.held)
-
-    @property
-    def has_vectors(self) -> bool:
-        """Whether every passage can be found by its vector."""
-        return all(held.space == self._space for held in self._index.held.values())
+    def _size_field(self) -> str:
+        return f"size {self._space}"
 
     def need(self) -> None:
         """Somebody wants to search: open the index and follow the corpus from now on."""
@@ -119,31 +126,79 @@ class Corpus:
             self._following = asyncio.create_task(self._follow())
 
     async def wait_ready(self, until_s: float) -> bool:
-        """Whether something can be found by ``until_s`` at the latest."""
+        """Whether it can be searched by ``until_s`` at the latest; at once where getting ready has failed."""
         self.need()
-        while not self.ready and self._clock.monotonic() < until_s:
-            await self._clock.sleep(0.01)
+        try:
+            async with self._clock.timeout_at(until_s):
+                await self._settled.wait()
+        except TimeoutError:
+            pass
         return self.ready
 
     async def _follow(self) -> None:
         while True:
             try:
-                if not self._index.opened:
-                    await self._index.open(self._space)
-                if not self._announced:
-                    await self._fill()
-                if self._announced != self.version or self._news.is_set():
-                    await self._take_over()
-                await self._heal()
-            except StoreUnavailable:
-                pass  # the guard has said so; the index holds what it has
-            except Exception:
-                log.exception("corpus_not_followed")
+                await self._keep_up()
+            except Exception as error:  # noqa: BLE001 - a server's library raises many kinds; the next pass mends it
+                self._settled.set()
+                self._news.set()
+                self._tell(error)
+                await self._clock.sleep(LOOK_S)
+                continue
+            self._say_at_s = 0.0
             try:
                 async with self._clock.timeout_at(self._clock.monotonic() + LOOK_S):
                     await self._news.wait()
             except TimeoutError:
                 pass
+
+    def _tell(self, error: Exception) -> None:
+        """A trace when it begins, a line each minute while it lasts; of the store the guard has said so."""
+        now = self._clock.monotonic()
+        if isinstance(error, StoreUnavailable) or now < self._say_at_s:
+            return
+        log.warning(
+            "corpus_not_followed",
+            reason=type(error).__name__,
+            error=str(error)[:200],
+            exc_info=None if self._say_at_s else error,
+        )
+        self._say_at_s = now + SAY_AGAIN_S
+
+    async def _keep_up(self) -> None:
+        """One look: open the index, fill an empty store, take over what is new, embed what lacks vectors."""
+        is_news = self._news.is_set()
+        self._news.clear()
+        if not self._index.opened(self._space, self._size):
+            self._begin_anew()
+            await self._index.open(self._space, self._size)
+            is_news = True
+        elif await self._index.has_lost():
+            log.warning("index_lost_passages", left=len(self._index.held))
+            if not self._index.held:
+                self._begin_anew()
+            is_news = True
+        if not self._announced:
+            await self._fill()
+        if self._announced:
+            if is_news or self._announced != self.version:
+                await self._take_over()
+        elif not self._handbook and not await self._store.execute("EXISTS", STATE):
+            self._found()  # nothing, and nobody is about to change that
+        if self.ready:
+            await self._heal()
+
+    def _begin_anew(self) -> None:
+        """What the index held is not there any more; who waits may hope for it, unless that was in vain last time."""
+        if self.ready:
+            self._settled.clear()
+        self.ready, self.version = False, 0
+
+    def _found(self) -> None:
+        """The index has all that there is."""
+        self.has_vectors = all(held.space == self._space for held in self._index.held.values())
+        self.ready = True
+        self._settled.set()
 
     async def _fill(self) -> None:
         """Index the shipped handbook, if the store has no corpus at all and nobody else is at it."""
@@ -152,46 +207,32 @@ class Corpus:
         await self._replica.refresh()
         if self._announced:
             return
-        async with self._lease() as is_ours:
+        async with self._lease.held() as is_ours:
             if is_ours:
                 async with self._work.begin(FILL_WITHIN_S) as ask:
-                    written = await self.write(shipped(), (), ask)
-                self._announced = max(self._announced, written.version)
-
-    @asynccontextmanager
-    async def _lease(self) -> AsyncIterator[bool]:
-        """Whether this is the one worker that does what any could; another's lease runs out if it is killed."""
-        began_s = self._clock.monotonic()
-        is_ours = bool(await self._store.execute("SET", LEASE, "taken", "NX", "PX", LEASE_MS))
-        try:
-            yield is_ours
-        finally:
-            if is_ours and self._clock.monotonic() - began_s < LEASE_MS / 1000:
-                await self._store.execute("DEL", LEASE)
+                    await self.write(shipped(), (), ask)
+                await self._replica.refresh()
 
     async def _take_over(self) -> None:
-        """Bring the index to what the store has."""
-        self._news.clear()
+        """Bring the index to what the store has: what is new first, so that nothing is missed meanwhile."""
         announced = self._announced
-        while True:
-            marks = _pairs(await self._store.execute("HGETALL", INDEX))
-            wanted = {name: mark.rpartition("\n")[2] for name, mark in marks.items()}
-            held = self._index.held
-            gone = [name for name in held if name not in wanted]
-            if gone:
-                await self._index.drop(gone)
-            stale = [name for name, sha256 in wanted.items() if name not in held or held[name].sha256 != sha256]
-            bare = [name for name in wanted if name not in stale and held[name].space != self._space]
-            done = 0
-            for names in _batches(stale, AT_ONCE):
-                done += await self._put(names, wanted, only_with_vector=False)
-            for names in _batches(bare, AT_ONCE):
-                done += await self._put(names, wanted, only_with_vector=True)
-            if not done:  # what was put may have made the index anew, for vectors of another length
-                break
+        if self._index.size != self._size:  # told just now: the index has to be opened for it first
+            self._news.set()
+            return
+        marks = _pairs(await self._store.execute("HGETALL", INDEX))
+        wanted = {name: mark.rpartition("\n")[2] for name, mark in marks.items()}
+        held = self._index.held
+        stale = [name for name, sha256 in wanted.items() if name not in held or held[name].sha256 != sha256]
+        bare = [name for name in wanted.keys() - stale if held[name].space != self._space]
+        for names in _batches(stale, AT_ONCE):
+            await self._put(names, wanted, only_with_vector=False)
+        for names in _batches(bare, AT_ONCE):
+            await self._put(names, wanted, only_with_vector=True)
+        await self._index.drop([name for name in held if name not in wanted])
         self.version = announced
+        self._found()
 
-    async def _put(self, names: Sequence[str], wanted: Mapping[str, str], *, only_with_vector: bool) -> int:
+    async def _put(self, names: Sequence[str], wanted: Mapping[str, str], *, only_with_vector: bool) -> None:
         texts = await self._store.execute("HMGET", PASSAGES, *names)
         vectors = await self._store.execute("HMGET", VECTORS, *names) if self._space else [None] * len(names)
         passages, known = [], dict[str, Vector]()
@@ -208,12 +249,12 @@ class Corpus:
                 passages.append(passage)
         if passages:
             await self._index.put(passages, known, self._space)
-        return len(passages)
 
     def _vector_in(self, data: bytes | None, passage: Passage) -> Vector | None:
-        """A stored vector, if it is of this text and of our model."""
+        """A stored vector, if it is of this text and of our model, and as long as its newest vectors are."""
         head, _, body = (data or b"").partition(b"\n")
-        return unpacked(body) if head.decode(errors="replace") == self._head(passage) else None
+        vector = unpacked(body) if head.decode(errors="replace") == self._head(passage) else None
+        return vector if vector is not None and len(vector) == self._size else None
 
     def _head(self, passage: Passage) -> str:
         return f"{self._space} {passage.sha256}"
@@ -226,7 +267,7 @@ class Corpus:
             return
         self._heal_at_s = now + HEAL_S
         try:
-            async with self._lease() as is_ours:
+            async with self._lease.held() as is_ours:
                 for names in _batches(bare, BATCH) if is_ours else ():
                     texts = await self._store.execute("HMGET", PASSAGES, *names)
                     passages = [Passage(**orjson.loads(text)) for text in texts if text is not None]
@@ -300,7 +341,8 @@ class Corpus:
     ) -> Written:
         by_id = {passage.id: passage for passage in passages}
         rows = [] if only_vectors else [[p.id, p.source, p.sha256, orjson.dumps(p).decode()] for p in passages]
-        said = {"documents": dict(documents), "passages": rows, "vectors": list(vectors)}
+        sizes = {self._size_field: len(next(iter(vectors.values())))} if vectors else {}
+        said = {"documents": dict(documents), "passages": rows, "vectors": list(vectors), "sizes": sizes}
         packed = [f"{self._head(by_id[name])}\n".encode() + vector.tobytes() for name, vector in vectors.items()]
         keys = (STATE, INDEX, PASSAGES, VECTORS, DOCUMENTS)
         version, added, changed, removed, unchanged = await self._script(keys, CHANNEL, orjson.dumps(said), *packed)

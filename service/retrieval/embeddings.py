@@ -86,10 +86,10 @@ def vectors_in(answer: Any, *, count: int, dimensions: int | None) -> list[Vecto
             raise BadShape(f"the index {str(place)[:20]} for {count} texts")
         if place in found:
             raise BadShape(f"the index {place} twice")
-        if not isinstance(given, list) or not given or not all(type(number) in (int, float) for number in given):
+        if not isinstance(given, list) or not given or not set(map(type, given)) <= {int, float}:
             raise BadShape("a vector that is no list of numbers")
         vector = array("f", given)
-        length = math.fsum(number * number for number in vector)
+        length = math.hypot(*vector)
         if not math.isfinite(length) or length == 0:
             raise BadShape("a vector without a finite length")
         found[place] = vector

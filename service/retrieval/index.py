@@ -2,15 +2,19 @@
 
 Qdrant keeps both kinds of vectors and fuses the two rankings itself (reciprocal rank fusion), in the memory of each
 worker or on a server, with the same calls. In memory it is Python that would hold up the event loop, so it runs in a
-thread, one search at a time; calls to a server run side by side. The library takes two seconds to import, so nobody
-does who does not search. Next: ``corpus.py``.
+thread, one call at a time, and what is written goes in small pieces between which searches have their turn; calls to a
+server run side by side. A collection is of one space of vectors and of one length, which its name says: workers with
+two models disturb each other no more than two programs do. The library takes two seconds to import, so nobody does who
+does not search. Next: ``corpus.py``.
 """
 
 import asyncio
+import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import terms
@@ -19,14 +23,19 @@ from .passages import Passage
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
+    from qdrant_client.models import ScoredPoint
 
 T = TypeVar("T")
 Mode = Literal["lexical", "dense", "hybrid"]
 DENSE, TERMS = "dense", "terms"
 RANK_CONSTANT = 60
 """Of reciprocal rank fusion: Cormack, Clarke and Büttcher (SIGIR 2009)."""
-AT_ONCE = 128
-"""Points in one call."""
+AT_ONCE = 8
+"""Points that are written in one call: in memory a search waits for no more than these."""
+READ_AT_ONCE = 128
+"""Points in one answer of a server."""
+WITHOUT_VECTORS = 1
+"""The length that a collection has until the first vector is known: no vector of a model is so short."""
 SERVER_THREADS = 16
 SERVER_TIMEOUT_S = 5
 """For a call to a server that somebody waits for; a search has the layer's own, shorter deadline beside it."""
@@ -50,53 +59,78 @@ class Held:
 
 
 class Index:
-    """One worker's. All methods but ``size`` leave the event loop free; ``open`` comes first."""
+    """One worker's. All methods leave the event loop free; ``open`` comes first.
 
-    def __init__(self, url: str | None, api_key: str | None, collection: str) -> None:
+    ``prefix`` begins the names of its collections. ``held`` is of the event loop alone: threads say what they did.
+    """
+
+    def __init__(self, url: str | None, api_key: str | None, prefix: str) -> None:
         self._url = url
         self._api_key = api_key
-        self._collection = collection
+        self._prefix = prefix
         threads = SERVER_THREADS if url else 1
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="index")
         self._client: QdrantClient | None = None
-        self._size = 0
+        self._collection = ""
+        self._passages: dict[str, Passage] = {}
+        self.size = 0
+        """Numbers in a vector; 0 before one is known."""
         self.held: dict[str, Held] = {}
         """By the passage's id."""
 
     @property
-    def opened(self) -> bool:
-        """Whether there is something to search in."""
-        return self._client is not None
+    def on_server(self) -> bool:
+        """Whether searches go over the network, where they can fail."""
+        return self._url is not None
 
-    async def open(self, space: str) -> None:
-        """Import the library and read what a server has already; vectors of another space are dropped with the rest.
+    async def open(self, space: str, size: int) -> None:
+        """Import the library, and have the collection for vectors of this space and length; read what a server holds.
 
-        Raises what the library does when the server is away.
+        To be called again when the length changes. Raises what the library does when the server is away.
         """
-        await self._off_loop(lambda: self._open(space))
+        before = self._collection
+        client, collection, held = await self._off_loop(lambda: self._open(space, size))
+        self._client, self._collection, self.size, self.held = client, collection, size, held
+        if not self._url:
+            self._passages = {}
+            if before:  # searches that are under way have it still: they are before this one in the thread
+                await self._off_loop(partial(client.delete_collection, before))
 
-    def _open(self, space: str) -> None:
-        from qdrant_client import QdrantClient
+    def opened(self, space: str, size: int) -> bool:
+        """Whether it is open, for these vectors."""
+        return self._client is not None and self._collection == self._name(space, size)
 
-        if self._url:
+    def _name(self, space: str, size: int) -> str:
+        return f"{self._prefix}-{hashlib.sha256(f'{space} {size}'.encode()).hexdigest()[:12]}"
+
+    def _open(self, space: str, size: int) -> tuple["QdrantClient", str, dict[str, Held]]:
+        from qdrant_client import QdrantClient, models
+
+        client, collection = self._client, self._name(space, size)
+        if client is None and self._url:
             client = QdrantClient(url=self._url, api_key=self._api_key, timeout=SERVER_TIMEOUT_S)
-        else:
-            client = QdrantClient(":memory:")
-        if client.collection_exists(self._collection):
-            self.held = self._all_held(client)
-            dense = client.get_collection(self._collection).config.params.vectors
-            self._size = dense[DENSE].size if isinstance(dense, dict) and DENSE in dense else 0
-            if any(held.space not in ("", space) for held in self.held.values()):
-                client.delete_collection(self._collection)
-                self.held = {}
-        self._client = client
+        client = client or QdrantClient(":memory:")
+        try:
+            if client.collection_exists(collection):
+                return client, collection, self._all_held(client, collection)
+            dense = models.VectorParams(size=size or WITHOUT_VECTORS, distance=models.Distance.COSINE)
+            client.create_collection(
+                collection,
+                vectors_config={DENSE: dense},
+                sparse_vectors_config={TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            )
+        except Exception:
+            if client is not self._client:
+                client.close()
+            raise
+        return client, collection, {}
 
-    def _all_held(self, client: "QdrantClient") -> dict[str, Held]:
+    def _all_held(self, client: "QdrantClient", collection: str) -> dict[str, Held]:
         held: dict[str, Held] = {}
         place: Any = None
         while True:
             rows, place = client.scroll(
-                self._collection, limit=AT_ONCE, offset=place, with_payload=["id", "sha256", "space"]
+                collection, limit=READ_AT_ONCE, offset=place, with_payload=["id", "sha256", "space"]
             )
             for row in rows:
                 payload = row.payload or {}
@@ -104,90 +138,104 @@ class Index:
             if place is None:
                 return held
 
-    async def put(self, passages: Iterable[Passage], vectors: Mapping[str, Vector], space: str) -> None:
+    async def has_lost(self) -> bool:
+        """Whether a server holds less or more than we believe; we believe it then. Raises what the library does."""
+        if self._url is None:
+            return False
+        client, collection = self._opened(), self._collection
+
+        def read() -> dict[str, Held] | None:
+            if not client.collection_exists(collection):
+                return {}
+            stands = client.count(collection, exact=True).count == len(self.held)
+            return None if stands else self._all_held(client, collection)
+
+        held = await self._off_loop(read)
+        if held is None:
+            return False
+        self.held = held
+        if not held:
+            self._collection = ""  # it may have to be made anew
+        return True
+
+    async def put(self, passages: Sequence[Passage], vectors: Mapping[str, Vector], space: str) -> None:
         """Add or replace passages, each with its vector of this space where ``vectors`` has one for its id."""
-        await self._off_loop(lambda: self._put(list(passages), vectors, space))
-
-    def _put(self, passages: Sequence[Passage], vectors: Mapping[str, Vector], space: str) -> None:
-        from qdrant_client import models
-
-        size = len(next(iter(vectors.values()))) if vectors else 0
-        client = self._collection_for(size)
         for begin in range(0, len(passages), AT_ONCE):
-            points = []
-            for passage in passages[begin : begin + AT_ONCE]:
-                indices, weights = terms.of_passage(passage.indexed)
-                given: dict[str, Any] = {TERMS: models.SparseVector(indices=indices, values=weights)}
-                vector = vectors.get(passage.id)
-                if vector is not None and len(vector) == self._size:
-                    given[DENSE] = vector.tolist()
-                held = Held(passage.sha256, space if DENSE in given else "")
-                payload = {**asdict(passage), "id": passage.id, "sha256": held.sha256, "space": held.space}
-                points.append(models.PointStruct(id=_point_id(passage.id), vector=given, payload=payload))
-                self.held[passage.id] = held
-            client.upsert(self._collection, points)
+            some = passages[begin : begin + AT_ONCE]
+            if not self._url:
+                self._passages.update({_point_id(passage.id): passage for passage in some})
+            self.held.update(await self._off_loop(partial(self._put, some, vectors, space)))
 
-    def _collection_for(self, size: int) -> "QdrantClient":
-        """The client, with a collection for vectors of ``size`` numbers: one of another size is made anew.
-
-        The size is known with the first vector; until then the collection has one that no vector has.
-        """
+    def _put(self, passages: Sequence[Passage], vectors: Mapping[str, Vector], space: str) -> dict[str, Held]:
         from qdrant_client import models
 
-        client = self._opened()
-        exists = client.collection_exists(self._collection)
-        if exists and (not size or size == self._size):
-            return client
-        if exists:
-            client.delete_collection(self._collection)
-            self.held.clear()
-        self._size = size or self._size or 1
-        client.create_collection(
-            self._collection,
-            vectors_config={DENSE: models.VectorParams(size=self._size, distance=models.Distance.COSINE)},
-            sparse_vectors_config={TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-        )
-        return client
+        points, put = [], dict[str, Held]()
+        for passage in passages:
+            indices, weights = terms.of_passage(passage.indexed)
+            given: dict[str, Any] = {TERMS: models.SparseVector(indices=indices, values=weights)}
+            vector = vectors.get(passage.id)
+            if vector is not None:
+                given[DENSE] = vector.tolist()
+            held = put[passage.id] = Held(passage.sha256, "" if vector is None else space)
+            payload = {**asdict(passage), "id": passage.id, **asdict(held)} if self._url else None
+            points.append(models.PointStruct(id=_point_id(passage.id), vector=given, payload=payload))
+        self._opened().upsert(self._collection, points)
+        return put
 
-    async def drop(self, ids: Iterable[str]) -> None:
+    async def drop(self, ids: Sequence[str]) -> None:
         """Remove passages."""
-        await self._off_loop(lambda: self._drop(list(ids)))
-
-    def _drop(self, ids: Sequence[str]) -> None:
-        client = self._opened()
         for begin in range(0, len(ids), AT_ONCE):
-            client.delete(self._collection, [_point_id(name) for name in ids[begin : begin + AT_ONCE]])
-        for name in ids:
-            self.held.pop(name, None)
+            some = ids[begin : begin + AT_ONCE]
+            points: list[Any] = [_point_id(name) for name in some]
+            await self._off_loop(partial(self._opened().delete, self._collection, points))
+            for name, point in zip(some, points, strict=True):
+                self.held.pop(name, None)
+                self._passages.pop(point, None)
 
-    async def search(self, text: str, vector: Vector | None, mode: Mode, limit: int) -> list[Hit]:
-        """The best passages, best first. Without a ``vector`` only words are compared, whatever the ``mode``."""
-        return await self._off_loop(lambda: self._search(text, vector, mode, limit))
+    async def search(self, text: str, vector: Vector | None, mode: Mode, limit: int) -> tuple[list[Hit], Mode]:
+        """The best passages, best first, and the means that found them.
 
-    def _search(self, text: str, vector: Vector | None, mode: Mode, limit: int) -> list[Hit]:
+        Without a ``vector`` of the index's length only words are compared, whatever the ``mode``.
+        """
+        if vector is None or len(vector) != self.size:
+            vector, mode = None, "lexical"
+        if not self.held:
+            return [], mode
+        client, collection, passages = self._opened(), self._collection, self._passages
+        points = await self._off_loop(lambda: self._search(client, collection, text, vector, mode, limit))
+        return [Hit(passages.get(str(p.id)) or _passage(p.payload or {}), p.score) for p in points], mode
+
+    def _search(
+        self, client: "QdrantClient", collection: str, text: str, vector: Vector | None, mode: Mode, limit: int
+    ) -> "list[ScoredPoint]":
         from qdrant_client import models
 
+        # Made without validation: the library looks at each of a vector's numbers and copies them, which takes longer
+        # than the search.
+        nearest = models.NearestQuery.model_construct
         indices, weights = terms.of_query(text)
         searches: list[tuple[str, Any]] = []
-        if mode != "lexical" and vector is not None and len(vector) == self._size:
-            searches.append((DENSE, vector.tolist()))
-        if indices and (mode != "dense" or not searches):
-            searches.append((TERMS, models.SparseVector(indices=indices, values=weights)))
-        client = self._opened()
-        if not searches or not self.held:
+        if mode != "lexical" and vector is not None:
+            searches.append((DENSE, nearest(nearest=_Uncopied(vector))))
+        if mode != "dense" and indices:
+            words = models.SparseVector.model_construct(indices=indices, values=weights)
+            searches.append((TERMS, nearest(nearest=words)))
+        if not searches:
             return []
+        asked: dict[str, Any] = {"limit": limit, "with_payload": self.on_server}
         if len(searches) == 1:
             using, query = searches[0]
-            found = client.query_points(self._collection, query=query, using=using, limit=limit, with_payload=True)
+            found = client.query_points(collection, query=query, using=using, **asked)
         else:
             found = client.query_points(
-                self._collection,
-                prefetch=[models.Prefetch(query=query, using=using, limit=limit) for using, query in searches],
+                collection,
+                prefetch=[
+                    models.Prefetch.model_construct(query=query, using=using, limit=limit) for using, query in searches
+                ],
                 query=models.RrfQuery(rrf=models.Rrf(k=RANK_CONSTANT)),
-                limit=limit,
-                with_payload=True,
+                **asked,
             )
-        return [Hit(_passage(point.payload or {}), point.score) for point in found.points]
+        return found.points
 
     def _opened(self) -> "QdrantClient":
         if self._client is None:
@@ -202,6 +250,13 @@ class Index:
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._client is not None and self._url:
             await asyncio.to_thread(self._client.close)
+
+
+class _Uncopied(list[float]):
+    """A vector that the library in memory may have as it is."""
+
+    def __deepcopy__(self, memo: object) -> "_Uncopied":
+        return self
 
 
 def _point_id(name: str) -> str:

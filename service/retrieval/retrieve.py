@@ -15,15 +15,17 @@ import structlog
 
 from ..clock import Clock
 from ..errors import ProviderError
+from ..observability.pii import suspected
 from ..settings import EMBEDDINGS, RERANK, RetrievalSettings
 from ..stages.ask import Ask, Next, Reply, Retrieved
 from .corpus import Corpus
 from .embedding_cache import EmbeddingCache
 from .embeddings import Embeddings, Vector, normalised
-from .index import Hit, Index, Mode
+from .index import Hit, Mode
 from .passages import Passage
-from .prompt import numbered, with_sources
+from .prompt import numbered, with_sources, without_marks
 from .rerank import Rerank
+from .search import Search
 
 log = structlog.get_logger(__name__)
 NAME = "retrieval"
@@ -66,12 +68,12 @@ class Retrieval:
     """The layer. ``pressure`` is how full the worker is: 1 when it turns requests away."""
 
     def __init__(
-        self, settings: RetrievalSettings, *, corpus: Corpus, index: Index, embeddings: Embeddings | None,
+        self, settings: RetrievalSettings, *, corpus: Corpus, search: Search, embeddings: Embeddings | None,
         cache: EmbeddingCache, rerank: Rerank | None, pressure: Callable[[], float], clock: Clock,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._corpus = corpus
-        self._index = index
+        self._search = search
         self._embeddings = embeddings
         self._cache = cache
         self._rerank = rerank
@@ -91,8 +93,12 @@ class Retrieval:
             began_s = self._clock.monotonic()
             try:
                 found = await self._for_prompt(ask, began_s)
+            except Exception as error:  # a defect of ours, and no reason not to answer
+                log.exception("retrieval_failed")
+                entered.error = type(error).__name__
+                found = Found(degraded=[NOTHING_SEARCHED])
             except BaseException as error:
-                entered.error = getattr(error, "code", type(error).__name__)
+                entered.error = type(error).__name__
                 raise
             finally:
                 ask.leave(entered)
@@ -100,6 +106,7 @@ class Retrieval:
             ask.retrieved = Retrieved(len(found.hits), found.mode, found.cached, took_s)
             if found.mode != "none":
                 ask.system = with_sources(ask.system, found.passages)
+                ask.messages = without_marks(ask.messages)
             reply = await inner(ask)
             reply.given(numbered(found.passages), found.degraded)
             return reply
@@ -140,13 +147,13 @@ class Retrieval:
         vector = await self._vector(ask, query, began_s, until_s, found) if wanted != "lexical" else None
         candidates = max(self._settings.candidates, limit)
         try:
-            async with self._clock.timeout_at(until_s):
-                found.hits = await self._index.search(query, vector, SEARCH[wanted], candidates)
-        except Exception as error:  # noqa: BLE001 - a server's library raises many kinds, and none may reach the caller
-            log.warning("not_searched", reason=type(error).__name__, error=str(error)[:200])
-            ask.report(NAME, "none", why="the index did not answer", reason=type(error).__name__)
+            found.hits, found.mode = await self._search.of(ask, query, vector, SEARCH[wanted], candidates, until_s)
+        except ProviderError as error:
+            log.warning("not_searched", reason=error.code, error=error.message)
+            ask.report(NAME, "none", why="the index did not answer", reason=error.code)
             return Found(cached=found.cached, degraded=[NOTHING_SEARCHED])
-        found.mode = "lexical" if vector is None else SEARCH[wanted]
+        if vector is not None and found.mode == "lexical" and NOT_EMBEDDED not in found.degraded:
+            found.degraded.append(NOT_EMBEDDED)  # a vector of another length than the passages have
         if wanted == "rerank" and RERANK in ask.off:
             ask.report(NAME, "not_reranked", why="switched off")
         elif wanted == "rerank" and self._rerank is not None and len(found.hits) > 1:
@@ -185,7 +192,8 @@ class Retrieval:
             ask.report(NAME, "words_only", reason=error.code)
             found.degraded = [f"{EMBEDDINGS}:{error.code}"]
             return None
-        self._cache.keep({query: vector})
+        if not suspected(query):
+            self._cache.keep({query: vector})
         return vector
 
     async def _reordered(self, ask: Ask, rerank: Rerank, query: str, until_s: float, found: Found) -> None:

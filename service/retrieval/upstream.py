@@ -86,25 +86,7 @@ class Upstream:
 
         ``until_s`` is its deadline on the clock's monotonic scale.
         """
-        within = Ask(
-            request_id=ask.request_id,
-            tenant=ask.tenant,
-            user=ask.user,
-            route=Route(self.name, (Rung(self.name, self.model),), "error", until_s - ask.started_s, 1),
-            messages=(),
-            clock=ask.clock,
-            started_s=ask.started_s,
-            deadline_s=until_s,
-            off=ask.off,
-            traceparent=ask.traceparent,
-            payload=errand,
-            earned_retries=True,  # the request earns its share once, where it asks a model
-            attempts=ask.attempts,
-            path=ask.path,
-            entered=ask.entered,
-        )
-        within.inside = ask.inside
-        return within
+        return within(ask, self.name, self.model, until_s, errand)
 
     async def __call__(self, ask: Ask) -> Reply:
         """One attempt. Raises errors of our tree; none of them is the caller's fault."""
@@ -201,6 +183,28 @@ class Upstream:
         """End the connections."""
         if self._session is not None:
             await self._session.close()
+
+
+def within(ask: Ask, name: str, model: str, until_s: float, payload: object = None) -> Ask:
+    """A question to the dependency ``name`` within ``ask``, whose attempts, decisions and passages it shares."""
+    inner = Ask(
+        request_id=ask.request_id,
+        tenant=ask.tenant,
+        user=ask.user,
+        route=Route(name, (Rung(name, model),), "error", until_s - ask.started_s, 1),
+        messages=(),
+        clock=ask.clock,
+        started_s=ask.started_s,
+        deadline_s=until_s,
+        off=ask.off,
+        traceparent=ask.traceparent,
+        payload=payload,
+        attempts=ask.attempts,
+        path=ask.path,
+        entered=ask.entered,
+    )
+    inner.inside = ask.inside
+    return inner
 
 
 class BadShape(ValueError):

@@ -15,6 +15,7 @@ import structlog
 from ..clock import Clock
 from ..llm.provider import Message, Usage
 from ..llm.routes import Route, Rung
+from ..settings import SEARCHERS
 from .citations import Citation
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Ask:
     ``deadline_s`` and ``rung_deadline_s`` are on the clock's monotonic scale. The fallback stage moves ``rung``; the
     cache stage sets ``stale``, the retry stage ``earned_retries``. ``off`` is the snapshot of the stages that are
     switched off. ``inside`` is the passage through a stage that the question is in. ``captures``: whether its text may
-    be told, masked, to those who watch.
+    be told, masked, to those who watch. ``asked_system`` is the system message without what was found for the question.
     """
 
     request_id: str
@@ -130,6 +131,7 @@ class Ask:
     rung: Rung = field(init=False)
     rung_deadline_s: float = field(init=False)
     allowed_s: float = field(init=False)
+    asked_system: str | None = field(init=False)
     last_rung: bool = True
     stale: "CachedAnswer | None" = None
     retrieved: Retrieved | None = None
@@ -144,6 +146,7 @@ class Ask:
 
     def __post_init__(self) -> None:
         self.rung = self.route.rungs[0]
+        self.asked_system = self.system
         self.rung_deadline_s = self.deadline_s
         self.allowed_s = self.deadline_s - self.started_s
 
@@ -195,6 +198,11 @@ class Ask:
         if len(self.attempts) == 1:  # nearly always
             return self.attempts[0].usage
         return sum((attempt.usage for attempt in self.attempts), Usage())
+
+    @property
+    def answer_usage(self) -> Usage:
+        """Of those to models that answer; what embeddings and reranker read shows in the cost alone."""
+        return sum((attempt.usage for attempt in self.attempts if attempt.provider not in SEARCHERS), Usage())
 
     @property
     def cost_nano_usd(self) -> int | None:

@@ -1,0 +1,236 @@
+"""A worker's index follows the corpus through a store that forgets, vectors that change, and a server that is away."""
+
+import asyncio
+from array import array
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from service.clock import SystemClock
+from service.retrieval.corpus import Corpus, Document, shipped
+from service.retrieval.index import Index
+from service.retrieval.work import OwnWork
+from service.store.guard import Store
+from service.store.lease import Lease
+from service.store.liveness import Liveness
+from service.store.replica import Replica
+from tests.stack import Valkey
+
+from ..fakes import AwayStore, FakeClock, idle_replica, until
+
+ONE = Document("shop/a.md", "# Shop\n\nThe zebra desk opens at nine.\n")
+TWO = Document("shop/b.md", "# Returns\n\nParcels come back in a fortnight.\n")
+PAUSE_S = 0.01
+
+
+class Lengths:
+    """Embeddings of which the length may change."""
+
+    model = "m"
+
+    def __init__(self) -> None:
+        self.length = 4
+        self.calls = 0
+
+    async def of(self, ask: Any, texts: Sequence[str], until_s: float, **_: Any) -> "list[array[float]]":
+        self.calls += 1
+        return [array("f", [float(len(text))] + [1.0] * (self.length - 1)) for text in texts]
+
+
+class Follower:
+    """One worker's corpus on the real store, with an index of its own."""
+
+    def __init__(self, store: Store, url: str, *, handbook: bool, name: str) -> None:
+        clock = SystemClock()
+        self.store = store
+        self.replica = Replica(store, url, refresh_s=0.05, clock=clock)
+        self.liveness = Liveness(store, worker=name, clock=clock)
+        self.index = Index(None, None, "test")
+        self.embeddings: Any = Lengths()
+        self.corpus = Corpus(
+            self.index,
+            self.embeddings,
+            handbook=handbook,
+            store=store,
+            replica=self.replica,
+            liveness=self.liveness,
+            work=OwnWork("m", ended=lambda _: None, clock=clock),
+            clock=clock,
+        )
+        self._work = OwnWork("m", ended=lambda _: None, clock=clock)
+
+    async def start(self) -> None:
+        await self.replica.start()
+        await self.liveness.start()
+        self.corpus.need()
+
+    async def write(self, *documents: Document, gone: Sequence[str] = ()) -> int:
+        async with self._work.begin(5.0) as ask:
+            return (await self.corpus.write(documents, gone, ask)).version
+
+    async def has(self, version: int) -> None:
+        await until(lambda: self.corpus.version == version, pause_s=PAUSE_S)
+
+    async def looks(self, times: int) -> None:
+        """Wait until it has looked so many times more; each look asks whether what is open is the right one."""
+        seen, opened = 0, self.index.opened
+
+        def counted(space: str, size: int) -> bool:
+            nonlocal seen
+            seen += 1
+            return opened(space, size)
+
+        self.index.opened = counted  # type: ignore[method-assign]
+        await until(lambda: seen > times, pause_s=PAUSE_S)
+
+    async def end(self) -> None:
+        await self.corpus.aclose()
+        await self.replica.aclose()
+        await self.liveness.aclose()
+
+
+@pytest.fixture
+async def follower(store: Store, valkey: Valkey) -> AsyncIterator[Follower]:
+    one = Follower(store, valkey.url, handbook=False, name="w1")
+    await one.start()
+    yield one
+    await one.end()
+
+
+async def test_an_empty_corpus_can_be_searched_and_nobody_waits_for_it(follower: Follower) -> None:
+    assert await follower.corpus.wait_ready(asyncio.get_running_loop().time() + 30)
+    assert await follower.index.search("zebra", None, "lexical", 5) == ([], "lexical")
+    assert follower.corpus.version == 0
+    await follower.has(await follower.write(ONE))
+    [hit], _ = await follower.index.search("zebra", None, "lexical", 5)
+    assert hit.passage.text == "The zebra desk opens at nine."
+
+
+async def test_a_store_that_forgot_counts_on_and_the_index_keeps_what_it_has(follower: Follower) -> None:
+    before = await follower.write(ONE)
+    await follower.has(before)
+    await follower.store.execute("FLUSHALL")
+    await until(lambda: not follower.corpus._announced, pause_s=PAUSE_S)
+    await follower.looks(2)
+    assert (follower.corpus.version, list(follower.index.held)) == (before, ["shop/a.md#shop"])
+    after = await follower.write(TWO)
+    assert after > before
+    await follower.has(after)
+    assert list(follower.index.held) == ["shop/b.md#returns"]
+
+
+async def test_what_is_new_is_there_before_what_is_gone_is_dropped(follower: Follower) -> None:
+    await follower.has(await follower.write(ONE))
+    seen: list[int] = []
+    drop = follower.index.drop
+
+    async def watched(ids: Sequence[str]) -> None:
+        seen.append(len(follower.index.held))
+        await drop(ids)
+
+    follower.index.drop = watched  # type: ignore[method-assign]
+    await follower.has(await follower.write(TWO, gone=[ONE.path]))
+    assert seen == [2]
+    assert list(follower.index.held) == ["shop/b.md#returns"]
+
+
+async def test_vectors_of_another_length_are_made_anew_and_all_end_with_one(follower: Follower) -> None:
+    await follower.has(await follower.write(ONE))
+    assert (follower.index.size, follower.corpus.has_vectors) == (4, True)
+    follower.embeddings.length = 6
+    await follower.write(TWO)
+    await until(lambda: follower.index.size == 6 and len(follower.index.held) == 2, pause_s=PAUSE_S)
+    await until(lambda: follower.corpus.ready and follower.corpus.has_vectors, pause_s=PAUSE_S)
+    assert follower.embeddings.calls == 3
+    hits, mode = await follower.index.search("zebra", array("f", [1.0] * 6), "hybrid", 5)
+    assert (len(hits), mode) == (2, "hybrid")
+    _, mode = await follower.index.search("zebra", array("f", [1.0] * 4), "hybrid", 5)
+    assert mode == "lexical"
+
+
+async def test_searches_run_while_the_index_is_written(follower: Follower) -> None:
+    await follower.has(await follower.write(ONE))
+    many = [Document(f"shop/{n}.md", f"# Number {n}\n\nThe zebra desk is number {n}.\n") for n in range(100)]
+    version = await follower.write(*many)
+    searches = 0
+    while follower.corpus.version != version:
+        hits, _ = await follower.index.search("zebra desk", array("f", [1.0] * 4), "hybrid", 5)
+        assert hits
+        assert follower.corpus.has_vectors
+        searches += 1
+    assert searches >= 5
+
+
+async def test_the_handbook_is_filled_in_by_one_and_taken_over_from_a_dead_one(store: Store, valkey: Valkey) -> None:
+    await store.execute("SET", "corpus:{all}:lease", "dead", "PX", 60_000)
+    both = [Follower(store, valkey.url, handbook=True, name=name) for name in ("w1", "w2")]
+    for one in both:
+        await one.start()
+    try:
+        for one in both:
+            await until(lambda one=one: one.corpus.ready and one.corpus.has_vectors, pause_s=PAUSE_S)  # type: ignore[misc]
+        assert sorted(bool(one.embeddings.calls) for one in both) == [False, True]
+        assert len(both[0].index.held) == len(both[1].index.held) > len(shipped())
+    finally:
+        for one in both:
+            await one.end()
+
+
+async def test_a_lease_is_its_owners_while_it_lives(store: Store) -> None:
+    clock = SystemClock()
+    one, two = (Liveness(store, worker=name, clock=clock) for name in ("w1", "w2"))
+    await one.start()
+    async with Lease(store, one, "k").held() as is_ours:
+        assert is_ours
+        async with Lease(store, two, "k").held() as is_theirs:
+            assert not is_theirs
+        await one.aclose()
+        await store.execute("DEL", "alive:w1")
+        async with Lease(store, two, "k").held() as is_theirs:
+            assert is_theirs
+            assert await store.execute("GET", "k") == b"w2"
+    assert await store.execute("EXISTS", "k") == 0
+
+
+class Refusing:
+    """An index on a server that is away."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Any] = {}
+        self.tries = 0
+
+    def opened(self, space: str, size: int) -> bool:
+        return False
+
+    async def open(self, space: str, size: int) -> None:
+        self.tries += 1
+        raise ConnectionRefusedError("nobody listens")
+
+    async def aclose(self) -> None:
+        return None
+
+
+async def test_a_server_that_is_away_is_asked_once_a_second_and_no_question_waits_for_it(clock: FakeClock) -> None:
+    index: Any = Refusing()
+    store = AwayStore()
+    replica = idle_replica(store, clock)
+    corpus = Corpus(
+        index,
+        None,
+        handbook=True,
+        store=store,
+        replica=replica,
+        liveness=Liveness(store, worker="w", clock=clock),
+        work=OwnWork("m", ended=lambda _: None, clock=clock),
+        clock=clock,
+    )
+    replica._tell("corpus:{all}", {"version": "7"})
+    assert not await corpus.wait_ready(clock.monotonic() + 30)
+    began_s = clock.monotonic()
+    await clock.sleep(10)
+    assert 9 <= index.tries <= 12
+    now_s = clock.monotonic()
+    assert not await corpus.wait_ready(now_s + 30)
+    assert clock.monotonic() == now_s > began_s
+    await corpus.aclose()
