@@ -3,7 +3,7 @@
 The key is the SHA-256 of canonical JSON of tenant, route, every parameter that changes the answer and all messages, on
 a route with retrieval of the corpus' version, too. Fresh for an hour, kept for a day for the stale rung. Temperature
 above 0 without a seed bypasses, and so does what may hold personal data; errors, degraded answers, those of a rung
-above 0 and truncated or empty ones are never stored. Single-flight
+above 0 and truncated or empty ones are never stored; where no corpus has been read yet, neither. Single-flight
 over all workers: a hundred same questions at once are one provider call. Within a worker waiters share the leader's
 answer (``flight.py``), a stream as it comes (``broadcast.py``); across workers a lease names the leader and holds
 while its worker lives (``../store/liveness.py``), and a message wakes who waits. Chapter, sections 4 and 6. Next:
@@ -55,7 +55,10 @@ AT_ONCE_S = 0.2
 
 @dataclass(slots=True, frozen=True)
 class CachedAnswer:
-    """An answer that others may have: as stored, and as shared between waiters."""
+    """An answer that others may have: as stored, and as shared between waiters.
+
+    ``citations`` is None where the stage is inside of the search, which alone knows what ``[n]`` means.
+    """
 
     text: str
     provider: str | None
@@ -66,7 +69,7 @@ class CachedAnswer:
     ignored: tuple[str, ...] = ()
     retry_after_s: float | None = None
     cost_nano_usd: int | None = None
-    citations: tuple[Citation, ...] = ()
+    citations: tuple[Citation, ...] | None = None
     age_s: float = 0.0
 
     def reply(self, source: Source) -> Reply:
@@ -93,7 +96,8 @@ class CachedAnswer:
         """The inverse of ``encode``. Raises ValueError, KeyError or TypeError for what no version of ours wrote."""
         given = orjson.loads(data)
         given["degraded"], given["ignored"] = tuple(given["degraded"]), tuple(given["ignored"])
-        given["citations"] = tuple(Citation(**one) for one in given.get("citations", ()))
+        cites = given.get("citations")
+        given["citations"] = None if cites is None else tuple(Citation(**one) for one in cites)
         return CachedAnswer(**{**given, "age_s": age_s})
 
 
@@ -158,7 +162,11 @@ class Cache:
         if any(suspected(message.content) for message in ask.messages) or suspected(ask.system or ""):
             ask.report(self.name, "bypass", why="it may hold personal data")
             return await go_on(ask)
-        key = key_of(ask, self._corpus_version())
+        corpus_version = self._corpus_version() if ask.route.retrieval else 0
+        if ask.route.retrieval and not corpus_version:
+            ask.report(self.name, "bypass", why="no corpus has been read yet")
+            return await go_on(ask)
+        key = key_of(ask, corpus_version)
         follows, patient = ask.route.broken_stream if ask.stream else "", True
         while True:
             flight, waiter = self._flights.join(key, token_hex(16), follows)
@@ -309,7 +317,7 @@ class Cache:
             ignored=reply.ignored,
             retry_after_s=reply.retry_after_s,
             cost_nano_usd=reply.cost_nano_usd,
-            citations=cited(text, reply.sources),
+            citations=None if reply.sources is None else cited(text, reply.sources),
         )
         # In every order of the stages: to a cache inside the ladder each rung's answer is live.
         first = reply.source == "live" and not reply.degraded and ask.rung is ask.route.rungs[0]

@@ -49,7 +49,7 @@ def ask_of(
 
 def facts(ask: Ask, reply: Reply, answer: str) -> dict[str, Any]:
     """Everything about an ``answer`` but its text: where from, why, how much, and what it cites."""
-    usage, cost = ask.usage, ask.cost_nano_usd
+    usage, cost = ask.answer_usage, ask.cost_nano_usd
     return {
         "source": reply.source,
         "degraded": reply.degraded,

@@ -239,7 +239,7 @@ async def _events(
 
 
 def _usage(ask: Ask) -> dict[str, int]:
-    usage = ask.usage
+    usage = ask.answer_usage
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,

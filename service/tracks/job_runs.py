@@ -20,7 +20,8 @@ from ..errors import BudgetExhaustedToday, CallerError, GauntletError, RateLimit
 from ..llm.provider import Message
 from ..llm.routes import Route, route_named
 from ..settings import JobSettings
-from ..stages.ask import Ask, Next
+from ..stages.ask import Ask, Next, Reply
+from ..stages.citations import cited
 from ..stages.switches import Switches
 from ..store.settle import Settle
 from . import analysis
@@ -162,8 +163,10 @@ class JobRuns(Track):
         question = job.question
         messages = tuple(Message(role, text) for role, text in question["messages"])
         options = {name: question[name] for name in ("temperature", "seed", "max_tokens")}
-        text = await self._step(job, "answer", messages, system=question["system"], **options)
-        return {"answer": text, **await self._late.append(job, text)}
+        told = orjson.loads(
+            await self._step(job, "answer", messages, brings=_with_citations, system=question["system"], **options)
+        )
+        return {**told, **await self._late.append(job, told["answer"])}
 
     async def _all(self, job: Job, asked: Mapping[str, str]) -> list[str]:
         """The answers to all of them, some at a time. What one fails by, all do; those under way come to their end
@@ -186,13 +189,26 @@ class JobRuns(Track):
             raise max(waits, key=lambda error: error.hint_s)
         return texts
 
-    async def _step(self, job: Job, name: str, messages: tuple[Message, ...], **more: Any) -> str:
-        """What the step brings; from the record where it was done before. Raises what cannot be mended."""
+    async def _step(
+        self,
+        job: Job,
+        name: str,
+        messages: tuple[Message, ...],
+        *,
+        brings: Callable[[Reply], str] = lambda reply: reply.text or "",
+        **more: Any,
+    ) -> str:
+        """What the step ``brings``; from the record where it was done before. Raises what cannot be mended.
+
+        Nothing is searched for a job that has its own text, whatever its route does for questions.
+        """
         known = job.steps.get(name)
         if known is not None:
             return known
         self._check_deadline(job)
         route = replace(route_named(self._routes, job.route), deadline_s=self._settings.step_deadline_s)
+        if job.kind != "later":
+            route = replace(route, retrieval=False)
         given = {"max_tokens": None, **more}
         asks: list[Ask] = []
 
@@ -214,7 +230,7 @@ class JobRuns(Track):
             )
             if reply.source == "message":
                 raise _NotNow("unavailable", reply.retry_after_s)
-            text = reply.text or ""
+            text = brings(reply)
             is_ours = await self._keep(job, name, text, Spent.by(asks[0]))
             kept = True
         except GauntletError as error:
@@ -271,6 +287,12 @@ def may_be_mended(error: GauntletError) -> bool:
 def backoff_s(settings: JobSettings, failures: int, draw: Callable[[], float] = random.random) -> float:
     """Seconds until the next try after ``failures`` (0, 1, …) others: full jitter."""
     return draw() * min(settings.cap_s, settings.base_s * 2.0 ** min(failures, 60))
+
+
+def _with_citations(reply: Reply) -> str:
+    """An answer and what it cites, as they are kept."""
+    text = reply.text or ""
+    return orjson.dumps({"answer": text, "citations": cited(text, reply.sources)}).decode()
 
 
 async def _together(coroutines: Iterable[Coroutine[Any, Any, str]]) -> list[str]:

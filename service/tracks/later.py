@@ -38,7 +38,7 @@ class Promises:
         job_id = job_id_of("later", ask.tenant, ask.user, ask.request_id)
         question = {
             "messages": [(message.role, message.content) for message in ask.messages],
-            "system": ask.system,
+            "system": ask.asked_system,
             "temperature": ask.temperature,
             "seed": ask.seed,
             "max_tokens": ask.max_tokens,
