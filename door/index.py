@@ -122,17 +122,17 @@ def _read(file: Path, name: str) -> File:
 
 
 def _batches(new: Sequence[File], gone: Sequence[str]) -> Iterator[tuple[list[File], list[str]]]:
-    """What is sent at once; what is gone goes with the first."""
-    batch, size, remove = list[File](), 0, list(gone)
+    """What is sent at once; what is gone goes with the last, so that a document that moved is never missing."""
+    batch, size = list[File](), 0
     for file in new:
         length = len(file.text.encode())
         if batch and (size + length > BATCH_BYTES or len(batch) >= BATCH_DOCUMENTS):
-            yield batch, remove
-            batch, size, remove = [], 0, []
+            yield batch, []
+            batch, size = [], 0
         batch.append(file)
         size += length
-    if batch or remove:
-        yield batch, remove
+    if batch or gone:
+        yield batch, list(gone)
 
 
 class _Service:
