@@ -238,7 +238,7 @@ async def test_a_degraded_answer_is_not_kept_and_a_whole_one_is_with_its_citatio
     assert (await asked())["citations"] == whole["citations"] != []
 
 
-async def test_the_stale_answer_keeps_its_citations_when_no_model_is_left(searching: Stack) -> None:
+async def test_an_answer_of_the_second_rung_cites_the_same(searching: Stack) -> None:
     told = await ask(searching)
     await searching.sim.fault("anthropic", "status", status=503)
     other = await ask(searching, f"{ASKED} From the second rung.")

@@ -17,6 +17,7 @@ from service.errors import Unavailable
 from service.llm.provider import Message
 from service.stages.ask import Reply
 from service.stages.cache import CachedAnswer, key_of
+from service.stages.citations import Citation
 from service.store.guard import Store
 
 from ..fakes import (
@@ -32,6 +33,7 @@ from ..fakes import (
 )
 from .caching import Slow, Worker, degraded
 
+ONE, TWO = Citation(1, "One", "a.md", "one"), Citation(2, "Two", "b.md", "two")
 CHANGES: list[dict[str, Any]] = [
     {"tenant": "globex"},
     {"route": replace(route(), alias="economy")},
@@ -69,6 +71,39 @@ def test_whatever_changes_the_answer_changes_the_key(clock: FakeClock) -> None:
 @pytest.mark.parametrize("change", SAME, ids=lambda change: next(iter(change)))
 def test_what_does_not_change_the_answer_leaves_the_key(clock: FakeClock, change: dict[str, Any]) -> None:
     assert key_of(ask(clock, **change)) == key_of(ask(clock))
+
+
+def test_on_a_route_with_retrieval_the_corpus_and_the_switches_of_the_search_change_the_key(clock: FakeClock) -> None:
+    searched, plain = replace(route(), retrieval=True), route()
+    off = [frozenset[str](), frozenset({"retrieval"}), frozenset({"rerank"}), frozenset({"retrieval", "rerank"})]
+    keys = {key_of(ask(clock, route=searched, off=some), version) for some in off for version in (1, 2)}
+    assert len(keys) == 8
+    assert len({key_of(ask(clock, route=plain, off=some), version) for some in off for version in (1, 2)}) == 1
+    assert key_of(ask(clock, route=searched, off=frozenset({"retry"})), 1) in keys
+
+
+async def test_before_a_corpus_is_known_a_route_with_retrieval_is_not_cached(worker: Worker) -> None:
+    inner = Scripted(live())
+    searched = replace(route(), retrieval=True)
+    for _ in range(2):
+        asked, _ = await worker.ask(inner, route=searched)
+        assert decisions(asked, "cache") == ["bypass"]
+    worker.version = 7
+    for _ in range(2):
+        await worker.ask(inner, route=searched)
+    assert len(inner.rungs) == 3
+
+
+@pytest.mark.parametrize(("sources", "kept"), [(None, None), ((), ()), ((ONE, TWO), (TWO,))])
+async def test_a_hit_cites_what_the_answer_cited_and_says_nothing_where_the_stage_knew_nothing(
+    worker: Worker, sources: Any, kept: Any
+) -> None:
+    first = live("So it is. [2]")
+    first.sources = sources
+    inner = Scripted(first)
+    await worker.ask(inner)
+    _, hit = await worker.ask(inner)
+    assert (hit.source, hit.sources) == ("cache", kept)
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

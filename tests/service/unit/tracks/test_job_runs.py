@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from service.errors import (
 from service.llm.routes import Route, Rung
 from service.settings import JobSettings
 from service.stages.ask import Ask, Reply
+from service.stages.citations import Citation
 from service.store.guard import Store
 from service.store.settle import Settle
 from service.tracks import analysis
@@ -40,10 +42,12 @@ class Chain:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.searched: list[bool] = []
         self.then: list[Exception | Reply] = []
 
     async def __call__(self, ask: Ask) -> Reply:
         self.asked.append(ask.messages[-1].content)
+        self.searched.append(ask.route.retrieval)
         told = self.then.pop(0) if self.then else None
         if isinstance(told, Exception):
             raise told
@@ -65,6 +69,13 @@ class Told:
         self.ended.append(record)
 
 
+class Late:
+    """A thread that takes every late answer."""
+
+    async def append(self, job: Job, answer: str) -> dict[str, Any]:
+        return {"thread_id": "t", "appended": True}
+
+
 class Off:
     off = frozenset[str]()
 
@@ -75,6 +86,7 @@ class World:
         self.records = Records(SETTINGS, store=store)
         ends = Ends(self.records, webhooks=self.told, telemetry=self.told, clock=self.clock)  # type: ignore[arg-type]
         route = Route("default", (Rung("anthropic", "m"),), "error", 5.0, 100)
+        handbook = replace(route, alias="handbook", retrieval=True)
         self.queue = Queue(store)
         self.runs = JobRuns(
             SETTINGS,
@@ -83,8 +95,8 @@ class World:
             queue=self.queue,
             work=Work(lambda _: None, captures=False, clock=self.clock),
             chain=self.chain,
-            routes={"default": route},
-            late=None,  # type: ignore[arg-type]
+            routes={"default": route, "handbook": handbook},
+            late=Late(),  # type: ignore[arg-type]
             switches=Off(),  # type: ignore[arg-type]
             settle=self.settle,
             clock=self.clock,
@@ -122,6 +134,33 @@ async def test_parts_are_mapped_then_reduced_and_the_end_is_told_once(world: Wor
     assert world.told.events == [("job.completed", job_id)]
     assert [record["outcome"] for record in world.told.ended] == ["completed"]
     assert not await world.records.is_open(job)
+
+
+async def test_a_document_is_analysed_without_a_search_whatever_the_route_does_for_questions(world: World) -> None:
+    job_id = await world.accept(route="handbook")
+    await world.runs.run(job_id)
+    assert (await world.seen(job_id)).status == "completed"
+    assert world.chain.searched == [False, False, False]
+
+
+async def test_a_late_answer_is_searched_for_and_keeps_what_it_cites_although_the_worker_died(world: World) -> None:
+    question = {"messages": [["user", "Why?"]], "system": None, "temperature": None, "seed": None, "max_tokens": None}
+    job_id = await world.accept(kind="later", route="handbook", question=question)
+    reply = Reply(source="live", provider="anthropic", model="m", text="Because. [2]")
+    reply.sources = (Citation(1, "One", "a.md", "one"), Citation(2, "Two", "b.md", "two"))
+    world.chain.then = [reply]
+    job = await world.records.begin(job_id, world.clock.time())
+    assert job is not None
+    await world.runs._answer(job)  # and no further: whoever did this was killed
+    await world.runs.run(job_id)
+    assert world.chain.searched == [True]
+    result = (await world.seen(job_id)).result
+    assert result == {
+        "answer": "Because. [2]",
+        "citations": [{"n": 2, "title": "Two", "source": "b.md", "anchor": "two"}],
+        "thread_id": "t",
+        "appended": True,
+    }
 
 
 async def test_a_step_that_may_be_mended_makes_the_job_wait_and_what_is_done_is_not_asked_again(world: World) -> None:
