@@ -15,6 +15,7 @@ from ..stages.call import FAIR_SHARE
 from ..stages.chain import Stage
 from ..stages.switches import Switches
 from ..store.guard import Store
+from ..store.lease import Lease
 from ..store.liveness import Liveness
 from ..store.replica import Replica
 from ..store.settle import Settle
@@ -23,6 +24,7 @@ from .corpus import Corpus
 from .embedding_cache import EmbeddingCache
 from .embeddings import Embeddings
 from .endpoints import RetrievalEndpoints
+from .following import LEASE, Following
 from .index import Index
 from .rerank import Rerank
 from .retrieve import Retrieval
@@ -74,23 +76,21 @@ class RetrievalLayer:
             )
             reranker = Rerank(given.rerank, call, around(call))
         index = Index(settings.qdrant_url, settings.qdrant_api_key, COLLECTION)
-        self.corpus = Corpus(
+        self._corpus = Corpus(embedder, store=store, replica=replica)
+        self.following = Following(
             index,
-            embedder,
+            self._corpus,
             handbook=given.handbook,
-            store=store,
-            replica=replica,
-            liveness=liveness,
+            lease=Lease(store, liveness, LEASE),
             work=OwnWork(given.embeddings.model, ended=ended, clock=clock),
             clock=clock,
         )
-        space = embedder.model if embedder else ""
         self._retrieval = Retrieval(
             given,
-            corpus=self.corpus,
+            following=self.following,
             search=Search(index, breaker=breaker, fair_s=given.deadline_s * FAIR_SHARE, clock=clock),
             embeddings=embedder,
-            cache=EmbeddingCache(space, keep_s=given.embeddings.cache_s, store=store, settle=settle),
+            cache=EmbeddingCache(self._corpus.space, keep_s=given.embeddings.cache_s, store=store, settle=settle),
             rerank=reranker,
             pressure=pressure,
             clock=clock,
@@ -103,7 +103,8 @@ class RetrievalLayer:
         """The layer's endpoints."""
         endpoints = RetrievalEndpoints(
             self._retrieval,
-            self.corpus,
+            self._corpus,
+            self.following,
             self._settings,
             switches=switches,
             clock=self._clock,

@@ -20,6 +20,7 @@ from ..gateway.document import json_response, takes
 from ..settings import RetrievalSettings
 from ..stages.switches import Switches
 from .corpus import Corpus, Document
+from .following import Following
 from .index import Hit
 from .passages import MOST_BYTES
 from .retrieve import Retrieval, Wanted
@@ -62,11 +63,12 @@ class RetrievalEndpoints:
     """The endpoints."""
 
     def __init__(
-        self, retrieval: Retrieval, corpus: Corpus, settings: RetrievalSettings, *, switches: Switches, clock: Clock,
-        body_max_bytes: int,
+        self, retrieval: Retrieval, corpus: Corpus, following: Following, settings: RetrievalSettings, *,
+        switches: Switches, clock: Clock, body_max_bytes: int,
     ) -> None:  # fmt: skip
         self._retrieval = retrieval
         self._corpus = corpus
+        self._following = following
         self._model = settings.embeddings.model
         self._switches = switches
         self._clock = clock
@@ -92,7 +94,7 @@ class RetrievalEndpoints:
                 "mode": found.mode,
                 "cached": found.cached,
                 "degraded": found.degraded,
-                "corpus_version": self._corpus.version,
+                "corpus_version": self._following.version,
                 "took_ms": round((self._clock.monotonic() - began_s) * 1000, 2),
                 "request_id": context.request_id,
             }
@@ -101,9 +103,9 @@ class RetrievalEndpoints:
     async def read_corpus(self, request: Request) -> Response:
         """The documents, each with the SHA-256 of its file, and the version that this worker searches."""
         require_admin(context_of(request.scope).caller)
-        self._corpus.need()
+        self._following.need()
         documents = await self._corpus.documents()
-        return json_response({"version": self._corpus.version, "documents": documents})
+        return json_response({"version": self._following.version, "documents": documents})
 
     async def put_corpus(self, request: Request) -> Response:
         """Replace documents, each as a whole; says how many passages that changed."""
@@ -119,7 +121,7 @@ class RetrievalEndpoints:
         else:
             context.ask = ask_of_work(context, self._model, within_s=WRITE_WITHIN_S, clock=self._clock)
             written = await self._corpus.write(documents, body.remove, context.ask)
-            self._corpus.need()
+            self._following.need()
         return json_response({"dry_run": body.dry_run, **asdict(written)})
 
 

@@ -18,9 +18,9 @@ from ..errors import ProviderError
 from ..observability.pii import suspected
 from ..settings import EMBEDDINGS, RERANK, RetrievalSettings
 from ..stages.ask import Ask, Next, Reply, Retrieved
-from .corpus import Corpus
 from .embedding_cache import EmbeddingCache
 from .embeddings import Embeddings, Vector, normalised
+from .following import Following
 from .index import Hit, Mode
 from .passages import Passage
 from .prompt import numbered, with_sources, without_marks
@@ -68,11 +68,11 @@ class Retrieval:
     """The layer. ``pressure`` is how full the worker is: 1 when it turns requests away."""
 
     def __init__(
-        self, settings: RetrievalSettings, *, corpus: Corpus, search: Search, embeddings: Embeddings | None,
+        self, settings: RetrievalSettings, *, following: Following, search: Search, embeddings: Embeddings | None,
         cache: EmbeddingCache, rerank: Rerank | None, pressure: Callable[[], float], clock: Clock,
     ) -> None:  # fmt: skip
         self._settings = settings
-        self._corpus = corpus
+        self._following = following
         self._search = search
         self._embeddings = embeddings
         self._cache = cache
@@ -138,7 +138,7 @@ class Retrieval:
 
     async def search(self, ask: Ask, text: str, until_s: float, *, wanted: Wanted, limit: int) -> Found:
         """The passages that answer ``text`` best, by ``until_s``; never raises what a dependency did."""
-        if not await self._corpus.wait_ready(until_s):
+        if not await self._following.wait_ready(until_s):
             ask.report(NAME, "none", why="the index is not ready")
             return Found(degraded=[NOTHING_SEARCHED])
         began_s = self._clock.monotonic()
@@ -174,7 +174,7 @@ class Retrieval:
         """The question's vector, known or asked for; None where it cannot be had."""
         if self._embeddings is None or not query:
             return None
-        if not self._corpus.has_vectors:
+        if not self._following.has_vectors:
             found.degraded.append(NOT_EMBEDDED)
         known: dict[str, Vector] = {}
         try:
@@ -209,11 +209,11 @@ class Retrieval:
 
     def get_ready(self) -> None:
         """Open the index now, and not with the first question."""
-        self._corpus.need()
+        self._following.need()
 
     async def aclose(self) -> None:
         """End what runs in the background, and the connections."""
-        await self._corpus.aclose()
+        await self._following.aclose()
         for part in (self._embeddings, self._rerank):
             if part is not None:
                 await part.aclose()

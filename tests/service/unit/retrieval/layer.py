@@ -34,7 +34,7 @@ class Layer:
         rerank: Any = _Part(self, "rerank", lambda *_: [float(-n) for n in range(len(PASSAGES))])
         self._retrieval = Retrieval(
             RetrievalSettings(**settings),
-            corpus=part,
+            following=part,
             search=search,
             embeddings=embeddings,
             cache=part,

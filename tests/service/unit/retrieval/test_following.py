@@ -9,6 +9,7 @@ import pytest
 
 from service.clock import SystemClock
 from service.retrieval.corpus import Corpus, Document, shipped
+from service.retrieval.following import LEASE, Following
 from service.retrieval.index import Index
 from service.retrieval.work import OwnWork
 from service.store.guard import Store
@@ -48,13 +49,12 @@ class Follower:
         self.liveness = Liveness(store, worker=name, clock=clock)
         self.index = Index(None, None, "test")
         self.embeddings: Any = Lengths()
-        self.corpus = Corpus(
+        self.corpus = Corpus(self.embeddings, store=store, replica=self.replica)  # type: ignore[arg-type]  # it does what is asked of it here
+        self.following = Following(
             self.index,
-            self.embeddings,
+            self.corpus,
             handbook=handbook,
-            store=store,
-            replica=self.replica,
-            liveness=self.liveness,
+            lease=Lease(store, self.liveness, LEASE),
             work=OwnWork("m", ended=lambda _: None, clock=clock),
             clock=clock,
         )
@@ -63,14 +63,14 @@ class Follower:
     async def start(self) -> None:
         await self.replica.start()
         await self.liveness.start()
-        self.corpus.need()
+        self.following.need()
 
     async def write(self, *documents: Document, gone: Sequence[str] = ()) -> int:
         async with self._work.begin(5.0) as ask:
             return (await self.corpus.write(documents, gone, ask)).version
 
     async def has(self, version: int) -> None:
-        await until(lambda: self.corpus.version == version, pause_s=PAUSE_S)
+        await until(lambda: self.following.version == version, pause_s=PAUSE_S)
 
     async def looks(self, times: int) -> None:
         """Wait until it has looked so many times more; each look asks whether what is open is the right one."""
@@ -85,7 +85,7 @@ class Follower:
         await until(lambda: seen > times, pause_s=PAUSE_S)
 
     async def end(self) -> None:
-        await self.corpus.aclose()
+        await self.following.aclose()
         await self.replica.aclose()
         await self.liveness.aclose()
 
@@ -99,9 +99,9 @@ async def follower(store: Store, valkey: Valkey) -> AsyncIterator[Follower]:
 
 
 async def test_an_empty_corpus_can_be_searched_and_nobody_waits_for_it(follower: Follower) -> None:
-    assert await follower.corpus.wait_ready(asyncio.get_running_loop().time() + 30)
+    assert await follower.following.wait_ready(asyncio.get_running_loop().time() + 30)
     assert await follower.index.search("zebra", None, "lexical", 5) == ([], "lexical")
-    assert follower.corpus.version == 0
+    assert follower.following.version == 0
     await follower.has(await follower.write(ONE))
     [hit], _ = await follower.index.search("zebra", None, "lexical", 5)
     assert hit.passage.text == "The zebra desk opens at nine."
@@ -111,9 +111,9 @@ async def test_a_store_that_forgot_counts_on_and_the_index_keeps_what_it_has(fol
     before = await follower.write(ONE)
     await follower.has(before)
     await follower.store.execute("FLUSHALL")
-    await until(lambda: not follower.corpus._announced, pause_s=PAUSE_S)
+    await until(lambda: not follower.corpus.version, pause_s=PAUSE_S)
     await follower.looks(2)
-    assert (follower.corpus.version, list(follower.index.held)) == (before, ["shop/a.md#shop"])
+    assert (follower.following.version, list(follower.index.held)) == (before, ["shop/a.md#shop"])
     after = await follower.write(TWO)
     assert after > before
     await follower.has(after)
@@ -137,11 +137,11 @@ async def test_what_is_new_is_there_before_what_is_gone_is_dropped(follower: Fol
 
 async def test_vectors_of_another_length_are_made_anew_and_all_end_with_one(follower: Follower) -> None:
     await follower.has(await follower.write(ONE))
-    assert (follower.index.size, follower.corpus.has_vectors) == (4, True)
+    assert (follower.index.size, follower.following.has_vectors) == (4, True)
     follower.embeddings.length = 6
     await follower.write(TWO)
     await until(lambda: follower.index.size == 6 and len(follower.index.held) == 2, pause_s=PAUSE_S)
-    await until(lambda: follower.corpus.ready and follower.corpus.has_vectors, pause_s=PAUSE_S)
+    await until(lambda: follower.following.ready and follower.following.has_vectors, pause_s=PAUSE_S)
     assert follower.embeddings.calls == 3
     hits, mode = await follower.index.search("zebra", array("f", [1.0] * 6), "hybrid", 5)
     assert (len(hits), mode) == (2, "hybrid")
@@ -154,10 +154,10 @@ async def test_searches_run_while_the_index_is_written(follower: Follower) -> No
     many = [Document(f"shop/{n}.md", f"# Number {n}\n\nThe zebra desk is number {n}.\n") for n in range(100)]
     version = await follower.write(*many)
     searches = 0
-    while follower.corpus.version != version:
+    while follower.following.version != version:
         hits, _ = await follower.index.search("zebra desk", array("f", [1.0] * 4), "hybrid", 5)
         assert hits
-        assert follower.corpus.has_vectors
+        assert follower.following.has_vectors
         searches += 1
     assert searches >= 5
 
@@ -169,7 +169,7 @@ async def test_the_handbook_is_filled_in_by_one_and_taken_over_from_a_dead_one(s
         await one.start()
     try:
         for one in both:
-            await until(lambda one=one: one.corpus.ready and one.corpus.has_vectors, pause_s=PAUSE_S)  # type: ignore[misc]
+            await until(lambda one=one: one.following.ready and one.following.has_vectors, pause_s=PAUSE_S)  # type: ignore[misc]
         assert sorted(bool(one.embeddings.calls) for one in both) == [False, True]
         assert len(both[0].index.held) == len(both[1].index.held) > len(shipped())
     finally:
@@ -215,22 +215,20 @@ async def test_a_server_that_is_away_is_asked_once_a_second_and_no_question_wait
     index: Any = Refusing()
     store = AwayStore()
     replica = idle_replica(store, clock)
-    corpus = Corpus(
+    following = Following(
         index,
-        None,
+        Corpus(None, store=store, replica=replica),
         handbook=True,
-        store=store,
-        replica=replica,
-        liveness=Liveness(store, worker="w", clock=clock),
+        lease=Lease(store, Liveness(store, worker="w", clock=clock), LEASE),
         work=OwnWork("m", ended=lambda _: None, clock=clock),
         clock=clock,
     )
     replica._tell("corpus:{all}", {"version": "7"})
-    assert not await corpus.wait_ready(clock.monotonic() + 30)
+    assert not await following.wait_ready(clock.monotonic() + 30)
     began_s = clock.monotonic()
     await clock.sleep(10)
     assert 9 <= index.tries <= 12
     now_s = clock.monotonic()
-    assert not await corpus.wait_ready(now_s + 30)
+    assert not await following.wait_ready(now_s + 30)
     assert clock.monotonic() == now_s > began_s
-    await corpus.aclose()
+    await following.aclose()
