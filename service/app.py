@@ -38,6 +38,7 @@ from .llm.routes import routes_of
 from .observability import logs
 from .observability.telemetry import Telemetry
 from .orphan import end_with_parents
+from .own_work import Steps
 from .retrieval.build import RetrievalLayer
 from .sessions.endpoints import Sessions
 from .sessions.idempotency import Idempotency
@@ -106,6 +107,7 @@ class Service:
         ]
         worker = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.telemetry = Telemetry(settings, instance=worker, clock=clock)
+        self.steps = Steps(self.telemetry.ended, captures=settings.capture_content, clock=clock)
         self.lag = Lag(limit_s=settings.admission_lag_s, clock=clock)
         self.breaker = Breaker(
             names,
@@ -145,7 +147,7 @@ class Service:
                 liveness=self.liveness,
                 breaker=self.breaker,
                 pressure=lambda: max(self.in_flight() / settings.admission, self.lag.share),
-                ended=self.telemetry.ended,
+                steps=self.steps,
                 clock=clock,
             )
         retrieval = self.retrieval
@@ -189,7 +191,7 @@ class Service:
         """The agent's; None where there is no queue, no order desk, or nobody who pays."""
         if settings.has_agent:
             self.runs = Runs(settings.agent, store=self.store, clock=clock)
-        self.work = Work(self.telemetry.ended, captures=settings.capture_content, clock=clock)
+        self.work = Work(self.steps)
         self.background = Background(self, clock)
         self.ready = Readiness(self.store, self.breaker.snapshot, settings.profile)
 

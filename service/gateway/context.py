@@ -37,7 +37,7 @@ class Context:
     server span, ``parent_span_id`` the caller's (16 hex digits). ``t`` is its arrival in Unix seconds. ``status`` is
     None while nothing was sent; ``error`` the code of the error that the client saw; ``charge_key`` the key that went
     to the payments provider. ``captures``: whether what is said may be told, masked. ``link`` is the traceparent of the
-    request that work of our own was begun for, ``step`` names which step of it this is (``tracks/work.py``).
+    request that work of our own was begun for, ``step`` names which step of it this is (``own_work.py``).
     """
 
     request_id: str

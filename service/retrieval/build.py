@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from ..clock import Clock
-from ..gateway.context import Context
+from ..own_work import Steps
 from ..settings import EMBEDDINGS, RERANK, Settings, provider_key
 from ..stages.ask import Next
 from ..stages.call import FAIR_SHARE
@@ -40,12 +40,12 @@ class RetrievalLayer:
     """One worker's.
 
     ``around`` puts retry, breaker and bulkhead around a call, ``breaker`` alone stands before a server's index;
-    ``ended`` is told of own work.
+    ``steps`` are those of own work.
     """
 
     def __init__(
         self, settings: Settings, *, around: Callable[[Next], Next], store: Store, replica: Replica, settle: Settle,
-        liveness: Liveness, breaker: Stage, pressure: Callable[[], float], ended: Callable[[Context], None],
+        liveness: Liveness, breaker: Stage, pressure: Callable[[], float], steps: Steps,
         clock: Clock,
     ) -> None:  # fmt: skip
         self._settings = given = settings.retrieval
@@ -82,7 +82,7 @@ class RetrievalLayer:
             self._corpus,
             handbook=given.handbook,
             lease=Lease(store, liveness, LEASE),
-            work=OwnWork(given.embeddings.model, ended=ended, clock=clock),
+            work=OwnWork(given.embeddings.model, steps=steps, clock=clock),
             clock=clock,
         )
         self._retrieval = Retrieval(

@@ -1,57 +1,36 @@
-"""What the layer does of its own accord: vectors of passages that nobody waits for.
+"""What the layer does of its own accord: vectors of passages that nobody waits for, as steps of own work.
 
-Each piece of such work has a record in the service's book as a request has one (method ``WORK``), so that its calls
-and its cost are nobody's loss. Its id is a UUID of version 8, which no client sends. Next: ``corpus.py``.
+So its calls and its cost are in the books, and nobody's loss. Next: ``corpus.py``.
 """
 
-import os
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ..clock import Clock
-from ..errors import GauntletError
 from ..gateway.context import Context
 from ..llm.routes import Route, Rung
+from ..own_work import Steps
 from ..settings import EMBEDDINGS
 from ..stages.ask import Ask
 
-METHOD, ENDPOINT = "WORK", "/corpus"
-_VERSION, _VARIANT = 8, 0b10
+ENDPOINT = "/corpus"
 
 
 class OwnWork:
-    """Makes the ``Ask`` of a piece of work; ``ended`` is told of it (telemetry)."""
+    """Makes the ``Ask`` of a piece of work."""
 
-    def __init__(self, model: str, *, ended: Callable[[Context], None], clock: Clock) -> None:
+    def __init__(self, model: str, *, steps: Steps, clock: Clock) -> None:
         self._model = model
-        self._ended = ended
+        self._steps = steps
         self._clock = clock
 
     @asynccontextmanager
     async def begin(self, within_s: float) -> AsyncIterator[Ask]:
         """A piece of work that may take ``within_s``."""
-        clock = self._clock
-        span = os.urandom(8).hex()
-        context = Context(
-            _id(),
-            f"00-{os.urandom(16).hex()}-{span}-01",
-            None,
-            clock.monotonic(),
-            clock.time(),
-            METHOD,
-            endpoint=ENDPOINT,
-        )
-        context.ask = ask_of_work(context, self._model, within_s=within_s, clock=clock)
-        try:
+        async with self._steps.begin(endpoint=ENDPOINT, step_id=f"corpus/{uuid.uuid4()}") as context:
+            context.ask = ask_of_work(context, self._model, within_s=within_s, clock=self._clock)
             yield context.ask
-            context.status = 200
-        except GauntletError as error:
-            context.status, context.error = error.status, error.code
-            raise
-        finally:
-            context.ended_s = clock.monotonic()
-            self._ended(context)
 
 
 def ask_of_work(context: Context, model: str, *, within_s: float, clock: Clock) -> Ask:
@@ -68,10 +47,3 @@ def ask_of_work(context: Context, model: str, *, within_s: float, clock: Clock) 
         deadline_s=now + within_s,
         traceparent=context.traceparent,
     )
-
-
-def _id() -> str:
-    number = int.from_bytes(os.urandom(16), "big")
-    number = number & ~(0xF << 76) | (_VERSION << 76)
-    number = number & ~(0b11 << 62) | (_VARIANT << 62)
-    return str(uuid.UUID(int=number))

@@ -1,33 +1,24 @@
-"""Work of our own, outside of any request: each step of it is asked, told and booked as a request is.
+"""What a track asks of its own accord: one step is one question through the same stages as any request's.
 
-A step's record has the method WORK and an id of UUID version 8, made from the step and the delivery of its task, so
-that the books know it from what clients asked. Its trace is its own and links to the request that it is done for,
-which ended long ago. Next: ``jobs.py``.
+Next: ``jobs.py``.
 """
 
-import hashlib
-import os
-import uuid
 from collections.abc import Callable
 
-from ..clock import Clock
-from ..errors import GauntletError
 from ..gateway.auth import Caller
-from ..gateway.context import Context, current
+from ..gateway.context import Context
+from ..own_work import Steps
 from ..stages.ask import Ask, Next, Reply
 from .queue import delivery
 
-METHOD = "WORK"
 NO_ANSWER = 503
 
 
 class Work:
-    """Of one process. ``ended`` is told of every step, as of requests."""
+    """Of one process."""
 
-    def __init__(self, ended: Callable[[Context], None], *, captures: bool, clock: Clock) -> None:
-        self._ended = ended
-        self._captures = captures
-        self._clock = clock
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
 
     async def ask(
         self,
@@ -44,42 +35,11 @@ class Work:
 
         ``step_id`` names the step for good; ``traceparent`` the request it is done for. Raises what the chain raises.
         """
-        context = Context(
-            request_id(step_id, delivery.get()),
-            f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01",
-            None,
-            self._clock.monotonic(),
-            self._clock.time(),
-            METHOD,
-            Caller(tenant, user),
-            endpoint=endpoint,
-            captures=self._captures,
-            link=traceparent,
-            step=step_id,
-        )
-        token = current.set(context)
-        try:
+        number, caller = delivery.get(), Caller(tenant, user)
+        begun = self._steps.begin(endpoint=endpoint, step_id=step_id, number=number, caller=caller, link=traceparent)
+        async with begun as context:
             context.ask = make(context)
             reply = context.reply = await chain(context.ask)
             reply.end("whole")
-        except GauntletError as error:
-            context.error, context.status = error.code, error.status
-            raise
-        except Exception:
-            context.error, context.status = GauntletError.code, GauntletError.status
-            raise
-        else:
             context.status = NO_ANSWER if reply.source == "message" else 200
             return reply
-        finally:
-            current.reset(token)
-            context.ended_s = self._clock.monotonic()
-            self._ended(context)
-
-
-def request_id(step_id: str, number: int) -> str:
-    """The id of a step in its ``number``-th delivery: UUID version 8 (RFC 9562, section 5.8)."""
-    raw = bytearray(hashlib.sha256(f"{step_id}\0{number}".encode()).digest()[:16])
-    raw[6] = raw[6] & 0x0F | 0x80
-    raw[8] = raw[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(raw)))

@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from rich.console import Console
 
 from loadtests.books import ClientBook, Entry, Places, Run, balance
+from service.own_work import request_id
 from service.tracks.analysis import steps_of
-from service.tracks.work import request_id
 
 from ..stack import QUICK, ROUTES, Answer, Caller, Stack, eventually
 from .jobs import document, nothing_kept

@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from door.parts import VALKEY_REST_S
+from service.own_work import request_id
 from service.tracks.queue import Keys
-from service.tracks.work import request_id
 
 from ..collector import Collector
 from ..stack import Stack, eventually

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service.clock import SystemClock
+from service.own_work import Steps
 from service.retrieval.corpus import Corpus, Document, shipped
 from service.retrieval.following import LEASE, Following
 from service.retrieval.index import Index
@@ -55,10 +56,10 @@ class Follower:
             self.corpus,
             handbook=handbook,
             lease=Lease(store, self.liveness, LEASE),
-            work=OwnWork("m", ended=lambda _: None, clock=clock),
+            work=OwnWork("m", steps=Steps(lambda _: None, captures=False, clock=clock), clock=clock),
             clock=clock,
         )
-        self._work = OwnWork("m", ended=lambda _: None, clock=clock)
+        self._work = OwnWork("m", steps=Steps(lambda _: None, captures=False, clock=clock), clock=clock)
 
     async def start(self) -> None:
         await self.replica.start()
@@ -220,7 +221,7 @@ async def test_a_server_that_is_away_is_asked_once_a_second_and_no_question_wait
         Corpus(None, store=store, replica=replica),
         handbook=True,
         lease=Lease(store, Liveness(store, worker="w", clock=clock), LEASE),
-        work=OwnWork("m", ended=lambda _: None, clock=clock),
+        work=OwnWork("m", steps=Steps(lambda _: None, captures=False, clock=clock), clock=clock),
         clock=clock,
     )
     replica._tell("corpus:{all}", {"version": "7"})

@@ -19,6 +19,7 @@ from service.errors import (
     StoreUnavailable,
 )
 from service.llm.routes import Route, Rung
+from service.own_work import Steps
 from service.settings import JobSettings
 from service.stages.ask import Ask, Reply
 from service.stages.citations import Citation
@@ -93,7 +94,7 @@ class World:
             records=self.records,
             ends=ends,
             queue=self.queue,
-            work=Work(lambda _: None, captures=False, clock=self.clock),
+            work=Work(Steps(lambda _: None, captures=False, clock=self.clock)),
             chain=self.chain,
             routes={"default": route, "handbook": handbook},
             late=Late(),  # type: ignore[arg-type]
