@@ -16,6 +16,10 @@ MOST_BYTES = 1024 * 1024
 """Of one document. Larger ones are data, not prose; they would fill the index with thousands of passages."""
 MOST_WORDS = 220
 """Of one passage: about 300 tokens, so that five of them leave a small model room for the conversation."""
+MOST_CHARACTERS = 2_000
+"""Of one passage: for languages without spaces, and for what is no language."""
+MOST_HEADING = 500
+"""Characters of a line that may be a heading: none is longer, and expressions need time that grows with its square."""
 SEPARATOR = " › "
 """Between the headings of a title."""
 
@@ -26,7 +30,7 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)"
 _NO_PARAGRAPH = re.compile(r" {0,3}(?:[-*+>|]|\d+[.)]|<)| {4}|\t")
 """Beginnings of lines above which an underline makes no heading: lists, quotes, tables, HTML, code."""
 _ITEM = re.compile(r"\s*(?:[-*+]\s|\d+[.)]\s|[>|<])")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*")
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
@@ -108,6 +112,8 @@ def _sections(text: str, source: str) -> Iterator[tuple[str, str, list[str]]]:
 
 def _heading(line: str, body: list[str]) -> tuple[int, str]:
     """Level and words of the heading that ``line`` is, or makes of the line above it; level 0 where it is none."""
+    if len(line) > MOST_HEADING or (body and len(body[-1]) > MOST_HEADING):
+        return 0, ""
     match = _HEADING.fullmatch(line)
     if match:
         return len(match[1]), _LINK.sub(r"\1", match[2] or "").strip()
@@ -132,16 +138,17 @@ def _slug(heading: str, seen: dict[str, int]) -> str:
 
 
 def _pieces(lines: list[str]) -> Iterator[str]:
-    """The section's text, in pieces of at most ``MOST_WORDS`` words."""
+    """The section's text, in pieces of at most ``MOST_WORDS`` words and ``MOST_CHARACTERS``."""
     piece: list[str] = []
-    words = 0
+    words = characters = 0
     for block in _blocks(lines):
-        count = len(block.split())
-        if piece and words + count > MOST_WORDS:
+        count, length = len(block.split()), len(block) + 2
+        if piece and not _fits(words + count, characters + length):
             yield "\n\n".join(piece)
-            piece, words = [], 0
+            piece, words, characters = [], 0, 0
         piece.append(block)
         words += count
+        characters += length
     if piece:
         yield "\n\n".join(piece)
 
@@ -180,21 +187,31 @@ def _unwrapped(lines: list[str]) -> str:
     return "\n".join(found).strip()
 
 
+def _fits(words: int, characters: int) -> bool:
+    return words <= MOST_WORDS and characters <= MOST_CHARACTERS
+
+
 def _cut(block: str) -> Iterator[str]:
-    """A paragraph of more than ``MOST_WORDS`` words between its sentences, and a sentence of more between words."""
-    if len(block.split()) <= MOST_WORDS:
+    """A paragraph that is too long between its sentences, a sentence between words, a word anywhere."""
+    if _fits(len(block.split()), len(block)):
         if block:
             yield block
         return
     part: list[str] = []
+    characters = 0
     for sentence in _SENTENCE_END.split(block):
-        words = sentence.split()
-        if part and len(part) + len(words) > MOST_WORDS:
+        words = [
+            word[at : at + MOST_CHARACTERS] for word in sentence.split() for at in range(0, len(word), MOST_CHARACTERS)
+        ]
+        together = sum(len(word) + 1 for word in words)
+        if part and not _fits(len(part) + len(words), characters + together):
             yield " ".join(part)
-            part = []
-        part += words
-        while len(part) > MOST_WORDS:
-            yield " ".join(part[:MOST_WORDS])
-            part = part[MOST_WORDS:]
+            part, characters = [], 0
+        for word in words:
+            if part and not _fits(len(part) + 1, characters + len(word)):
+                yield " ".join(part)
+                part, characters = [], 0
+            part.append(word)
+            characters += len(word) + 1
     if part:
         yield " ".join(part)

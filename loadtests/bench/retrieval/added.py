@@ -15,7 +15,7 @@ from loadtests.bench.load import Plan
 from loadtests.bench.paired import in_rounds
 from loadtests.bench.report import Book, Column, Goal, Layout
 from loadtests.bench.retrieval.quality import questions
-from loadtests.bench.retrieval.stage import LATENCY_MS, environment, until_ready
+from loadtests.bench.retrieval.stage import LATENCY_MS, environment, look, until_ready
 from loadtests.bench.rig import Rig, Server
 from loadtests.bench.subjects import GAUNTLET
 
@@ -60,5 +60,7 @@ async def retrieval(rig: Rig, book: Book, rounds: int, seconds: float) -> None:
         async with rig.serving(RETRIEVAL.name, subject) as servers:
             for server in servers:
                 until_ready(server.base_url)
+                for asked in questions():  # the simulator thinks about words that it meets for the first time
+                    look(server.base_url, asked.text)
                 named = [replace(server, subject=replace(subject, name=name)) for name in (PLAIN, SEARCHED)]
                 await in_rounds(rig, book, RETRIEVAL.name, named, rounds, plan)

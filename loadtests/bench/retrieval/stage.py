@@ -78,13 +78,19 @@ def stage(logs: Path) -> Iterator[Stage]:
         yield Stage(url)
 
 
+def look(url: str, query: str) -> object:
+    """What a search by every means says. Raises OSError."""
+    _, said = request(f"{url}/retrieve", "POST", {"query": query}, ADMIN)
+    return said
+
+
 def until_ready(url: str) -> None:
     """Wait until the service at `url` finds passages by every means. Raises DidNotStartError."""
     end_s = time.monotonic() + READY_WITHIN_S
     said: object = None
     while time.monotonic() < end_s:
         try:
-            _, said = request(f"{url}/retrieve", "POST", {"query": "what is full jitter?"}, ADMIN)
+            said = look(url, "what is full jitter?")
         except OSError as error:
             said = str(error)
         if isinstance(said, dict) and said.get("mode") == "hybrid+rerank" and not said["degraded"]:

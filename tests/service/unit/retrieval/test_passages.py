@@ -1,10 +1,12 @@
 """Markdown of any kind becomes passages that say where they stand."""
 
+import time
+
 import pytest
 
 from service.errors import Unprocessable
 from service.retrieval.corpus import shipped
-from service.retrieval.passages import MOST_BYTES, MOST_WORDS, Passage, passages_of
+from service.retrieval.passages import MOST_BYTES, MOST_CHARACTERS, MOST_WORDS, Passage, passages_of
 
 
 def test_a_section_is_a_passage_with_its_headings_as_title_and_githubs_anchor() -> None:
@@ -48,6 +50,21 @@ def test_a_long_section_is_cut_into_pieces_of_which_none_is_lost(text: str) -> N
     assert " ".join(p.text for p in found).split() == text.split()
     assert [p.part for p in found] == list(range(1, len(found) + 1))
     assert len({p.id for p in found}) == len(found)
+
+
+@pytest.mark.parametrize("text", ["x" * 300_000, "重试预算有多大？" * 3_000, "`" + "a b" * 2_000, "|" + "y" * 5_000])
+def test_what_has_no_words_is_cut_by_its_characters(text: str) -> None:
+    found = passages_of("x.md", f"# Long\n\n{text}")
+    assert all(len(p.text) <= MOST_CHARACTERS for p in found)
+    assert "".join(p.text for p in found).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("line", ["# a" + " " * 100_000 + "b", "# " + "[" * 100_000, "[" * 100_000 + "\n---"])
+def test_a_line_that_is_too_long_for_a_heading_is_none_and_takes_no_time(line: str) -> None:
+    began_s = time.process_time()
+    found = passages_of("x.md", f"Text.\n\n{line}\n")
+    assert {p.title for p in found} == {"x"}
+    assert time.process_time() - began_s < 1
 
 
 def test_lists_and_tables_keep_their_lines_and_windows_line_ends_are_ends() -> None:
