@@ -15,6 +15,7 @@ from service.clock import SystemClock
 from service.errors import ConnectionFailed, Declined, GauntletError, InvalidRequest, RateLimitedByProvider
 from service.gateway.auth import Caller
 from service.llm.routes import Route, Rung
+from service.own_work import Steps
 from service.settings import PAYMENTS, AgentSettings
 from service.stages.ask import Ask, Reply
 from service.store.guard import Store
@@ -109,7 +110,7 @@ class World:
         tools = Tools(
             chain=self.model,
             payments=self.bank,
-            work=Work(lambda context: None, captures=False, clock=clock),
+            work=Work(Steps(lambda context: None, captures=False, clock=clock)),
             desk=self.desk,
             routes={"default": Route("default", (Rung("anthropic", "m"),), "error", 5.0, 100)},
             default_route="default",
