@@ -13,7 +13,7 @@ from .tracks.jobs import Jobs
 from .tracks.later import LateAnswers, Promises
 
 if TYPE_CHECKING:
-    from .app import Service
+    from .parts import Service
 
 
 class Background:

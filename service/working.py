@@ -11,10 +11,10 @@ from multiprocessing.connection import Connection
 import structlog
 import uvloop
 
-from .app import Service
 from .clock import Clock, SystemClock
 from .observability import logs
 from .orphan import end_with_parents
+from .parts import Service
 from .settings import Settings, load
 from .tracks.consumer import Consumer
 from .tracks.queue import Track

@@ -14,7 +14,7 @@ from .record import Record
 from .traces import operation_of
 
 if TYPE_CHECKING:
-    from ..app import Service
+    from ..parts import Service
 
 STATES = {"closed": 0, "half_open": 1, "open": 2}
 MOST_TENANTS = 200

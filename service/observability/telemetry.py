@@ -33,7 +33,7 @@ from .traces import Content, Kept
 from .webhooks import Try, WebhookMetrics
 
 if TYPE_CHECKING:
-    from ..app import Service
+    from ..parts import Service
     from .langfuse import LangfuseSink
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""The layer's composition: from the settings and the worker's parts to what ``app.py`` puts before the ladder.
+"""The layer's composition: from the settings and the worker's parts to what ``parts.py`` puts before the ladder.
 
 Next: ``retrieve.py``.
 """

@@ -34,7 +34,7 @@ from .queue import Later, Queue, TaskFn, Track
 from .webhook import Webhooks
 
 if TYPE_CHECKING:
-    from ..app import Service
+    from ..parts import Service
 
 log = structlog.get_logger(__name__)
 MOST_BACK_OFF_S = 30.0
