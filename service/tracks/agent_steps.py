@@ -7,6 +7,7 @@ desk under the run's name, and the payment has a key made from the run. Next: ``
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 import orjson
@@ -221,9 +222,12 @@ class Steps:
         return text
 
     async def _ask(self, name: str, system: str, messages: tuple[Message, ...]) -> Reply:
-        """A model's answer. Raises errors of the caller's, and TryLater when no provider answers."""
+        """A model's answer, from what the step says alone, whatever the route searches for questions.
+
+        Raises errors of the caller's, and TryLater when no provider answers.
+        """
         tools = self._tools
-        route = tools.routes.get(self._run.route) or tools.routes[tools.default_route]
+        route = replace(tools.routes.get(self._run.route) or tools.routes[tools.default_route], retrieval=False)
 
         def make(context: Context) -> Ask:
             return ask_of(

@@ -34,6 +34,8 @@ POINTS = [
 AMOUNTS = {BELOW: 4_999, ABOVE: 12_900}
 Runs = dict[tuple[str, str], tuple[dict[str, Any], list[int]]]
 _ended: Runs = {}
+_begun: list[str] = []
+"""The ids of the runs, so that nobody makes them again when they did not end."""
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +58,12 @@ async def ended(_stack: tuple[Stack, Process]) -> Runs:
     """All runs once they have ended, with what was charged for each; made by the first who asks."""
     stack, dying = _stack
     if not _ended:
+        assert not _begun, "the runs did not end as they should: the first test of this module says why"
         async with stack:
             await stack.reset()
             callers = {point: stack.caller() for point in POINTS}
             ids = {point: await _started(stack, callers[point], *point) for point in POINTS}
+            _begun.extend(ids.values())
             await asyncio.gather(*(_led(stack, callers[point], run_id) for point, run_id in ids.items()))
             with Redis(port=stack.valkey.port) as redis:
                 assert redis.hgetall(DIES) == {}, "each point has struck"

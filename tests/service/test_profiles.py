@@ -48,8 +48,13 @@ async def ends_with_2(folder: Path, toml: str = "", *flags: str, **env: str) -> 
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
-        out, err = await process.communicate()
+    try:
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:  # it did not refuse
+            process.kill()
+            await process.wait()
     said = err.decode()
     assert process.returncode == 2, said
     assert out == b""

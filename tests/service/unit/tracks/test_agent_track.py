@@ -48,9 +48,11 @@ class Model:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.searches = False
 
     async def __call__(self, ask: Ask) -> Reply:
         self.asked += 1
+        self.searches |= ask.route.retrieval
         order, _, cents = ask.messages[-1].content.partition(":")
         understood = {"wants_refund": True, "order": order, "amount": int(cents) if cents else None, "reason": "broken"}
         return Reply(source="live", provider="anthropic", model="m", text=orjson.dumps(understood).decode())
@@ -112,7 +114,7 @@ class World:
             payments=self.bank,
             work=Work(Steps(lambda context: None, captures=False, clock=clock)),
             desk=self.desk,
-            routes={"default": Route("default", (Rung("anthropic", "m"),), "error", 5.0, 100)},
+            routes={"default": Route("default", (Rung("anthropic", "m"),), "error", 5.0, 100, retrieval=True)},
             default_route="default",
             payments_deadline_s=5.0,
             approval_above=self.settings.approval_above,
@@ -189,6 +191,12 @@ async def test_a_refund_in_parts_needs_an_approval_once_the_parts_are_above_the_
     small = await world.asked(3, f"{KEYBOARD}:1000")
     assert small.outcome == "refunded", "another order is another matter"
     assert sorted(world.bank.paid.values()) == [1_000, 5_000]
+
+
+async def test_no_step_searches_whatever_its_route_does_for_questions(world: World) -> None:
+    assert (await world.asked(1, f"{KEYBOARD}:1000")).outcome == "refunded"
+    assert world.model.asked > 0
+    assert not world.model.searches
 
 
 async def test_a_run_that_is_gone_pays_nothing(world: World) -> None:
