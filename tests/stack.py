@@ -539,12 +539,12 @@ class Stack:
         await eventually(all_know, f"all workers to know {what}")
 
 
-async def eventually(true: Callable[[], Any], what: object, *, within_s: float = 15.0) -> None:
-    """Wait until ``true()`` (awaited) holds; fails after ``within_s``."""
+async def eventually(true: Callable[[], Any], what: object, *, within_s: float = 15.0, every_s: float = 0.02) -> None:
+    """Wait until ``true()`` (awaited) holds; looked at each ``every_s``; fails after ``within_s``."""
     end_s = time.monotonic() + within_s
     while not await true():
         assert time.monotonic() < end_s, f"waited {within_s} s in vain for {what}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every_s)
 
 
 def wait_for(true: Callable[[], bool], what: str, *, within_s: float = START_WITHIN_S) -> None:

@@ -18,6 +18,8 @@ redeliver_s = {REDELIVER_S}
 lease_s = 0.9
 retry_s = 0.2
 """
+LOOK_EVERY_S = 0.2
+"""Where many runs are followed at once, so that looking at them is not the load."""
 ENDED = frozenset({"completed", "failed", "rejected"})
 BELOW, ABOVE = "1002", "1003"
 """Orders of each caller below and above the limit: 49.99 and 129.00 USD."""

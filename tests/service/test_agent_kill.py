@@ -14,9 +14,10 @@ from redis import Redis
 
 from ..stack import Caller, Process, Stack, eventually
 from . import agent
-from .agent import ABOVE, BELOW, ENDED, begin, charged, decide, run_id_of, seen
+from .agent import ABOVE, BELOW, ENDED, LOOK_EVERY_S, begin, charged, decide, run_id_of, seen
 from .dying_workers import AGAIN, DIES
 
+WITHIN_S = 90.0
 STEPS = ("understand", "look_up", "propose", "execute", "tell")
 PLACES = ("begin", "done", "told", "kept")
 POINTS = [
@@ -90,9 +91,11 @@ async def _led(stack: Stack, caller: Caller, run_id: str) -> None:
             assert answer.status in (202, 409), answer.body
         return run["status"] in ENDED
 
-    await eventually(over, f"the end of {run_id}", within_s=90)
+    await eventually(over, f"the end of {run_id}", within_s=WITHIN_S, every_s=LOOK_EVERY_S)
 
 
+@pytest.mark.alone
+@pytest.mark.timeout(WITHIN_S + 60)
 @pytest.mark.parametrize(("order", "point"), POINTS)
 async def test_a_run_whose_worker_dies_goes_on_and_is_charged_once(ended: Runs, order: str, point: str) -> None:
     run, amounts = ended[order, point]

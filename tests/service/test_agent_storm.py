@@ -16,7 +16,7 @@ from service.tracks.agent_steps import charge_key
 
 from ..stack import Caller, Process, Stack, eventually
 from . import agent
-from .agent import ENDED, begin, decide, seen
+from .agent import ENDED, LOOK_EVERY_S, begin, decide, seen
 
 RUNS = 200
 WORKERS = 3
@@ -72,10 +72,9 @@ async def _lead(stack: Stack, caller: Caller, order: str, decision: str) -> tupl
         if run["status"] == "waiting" and not answers:
             several = await asyncio.gather(*(decide(stack.admin, run_id, decision) for _ in range(DECIDERS)))
             answers.update(answer.status for answer in several)
-        await asyncio.sleep(0.2)
         return run["status"] in ENDED
 
-    await eventually(over, run, within_s=WITHIN_S)
+    await eventually(over, run, within_s=WITHIN_S, every_s=LOOK_EVERY_S)
     return run_id, run, answers
 
 
