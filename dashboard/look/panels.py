@@ -21,7 +21,10 @@ HIT_RATE_TARGET = (0.3, 0.7)
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One chart: `term` is its entry in the glossary, `meanings` what its colours mean, none where there is one."""
+    """One chart: `term` is its entry in the glossary, `meanings` what its colours mean, none where there is one.
+
+    `note` is a word beside the title.
+    """
 
     key: str
     title: str
@@ -29,6 +32,7 @@ class Panel:
     meanings: Sequence[Meaning]
     spec: charts.Spec
     rows: pa.Table
+    note: str = ""
 
 
 _LATENCY = (
