@@ -9,6 +9,7 @@ Whoever changes a page looks at them. The README shows some, so they are kept sm
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import tempfile
 import time
@@ -31,7 +32,8 @@ from tests.dashboard.browser import (
 from tests.stack import AT_ONCE, ROOT, Stack
 
 FOLDER = ROOT / "docs" / "screenshots"
-TOML = "[breaker]\ncooldown_s = 12\n[jobs]\npart_tokens = 1000\n"
+TOML = "[breaker]\ncooldown_s = 12\n[jobs]\npart_tokens = 1000\n[retrieval]\nat_start = true\n"
+QUALITY = ROOT / "loadtests" / "recorded" / "retrieval.json"
 TELLS_ALL = {**AT_ONCE, "GAUNTLET_TELEMETRY__ORDINARY_PER_S": "1000"}
 QUESTION = "What does a circuit breaker protect when a provider is out?"
 TALL_PX = 1300
@@ -48,6 +50,9 @@ def main(words: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
+        shipped = home / "shipped"
+        shipped.mkdir()
+        shutil.copy(QUALITY, shipped)
         collector = Collector.start(home / "collector")
         try:
             own = {**TELLS_ALL, "GAUNTLET_AGENT__CHECKPOINTS": f"sqlite:{home}/checkpoints.sqlite"}
@@ -83,6 +88,9 @@ def take_all(url: str, folder: Path) -> None:
             page.get_by_role("link", name=name, exact=True).first.click()
             prepare(page)
             take(page, folder / f"{name.lower()}.webp")
+            if name == "Experiments":
+                show_quality(page)
+                take(page, folder / "retrieval.webp")
     with browser_page(dark=True, height=TALL_PX) as page:
         page.goto(url)
         expect(page.locator(".st-key-live_cost svg.marks")).to_be_visible()
@@ -110,8 +118,10 @@ def request_page(page: Page) -> None:
 
 
 def gauntlet_page(page: Page) -> None:
-    """One message that nobody asked before, played back to its end."""
+    """One message that nobody asked before, played back to its end, with the passages that its answer cites."""
     page.set_viewport_size({"width": WIDTH_PX, "height": HEIGHT_PX})
+    page.get_by_role("combobox", name="Route").click()
+    page.get_by_role("option", name="handbook").click()
     page.get_by_role("textbox", name="Message").fill(QUESTION)
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_text("USD").first).to_be_visible()
@@ -120,8 +130,11 @@ def gauntlet_page(page: Page) -> None:
 def work_page(page: Page) -> None:
     """Documents under way while receivers of webhooks are out, a refund that waits, and one that was made."""
     page.set_viewport_size({"width": WIDTH_PX, "height": TALL_PX})
-    page.get_by_test_id("stSidebar").get_by_text("webhooks", exact=True).click()
-    page.get_by_role("button", name="Outage", exact=True).click()
+    sidebar = page.get_by_test_id("stSidebar")
+    sidebar.get_by_text("webhooks", exact=True).click()
+    expect(sidebar.get_by_role("button", name="Slow start")).to_have_count(0)  # the buttons are those for receivers now
+    sidebar.get_by_role("button", name="Outage", exact=True).click()
+    expect(sidebar.get_by_role("button", name="Stop all faults")).to_be_enabled()
     for label in ("Refund below the limit", "Refund above the limit", "Start an analysis", "Refund above the limit"):
         page.get_by_role("button", name=label).click()
         wait_s(page, 3)
@@ -143,6 +156,13 @@ def experiments_page(page: Page) -> None:
     expect(keep).to_be_visible()
     keep.click()
     expect(page.locator("svg.marks").first).to_be_visible()
+
+
+def show_quality(page: Page) -> None:
+    """The table at the page's end."""
+    table = page.get_by_test_id("stDataFrame").last
+    expect(table.locator("canvas").first).to_be_visible()
+    page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, main.scrollHeight)")
 
 
 def checklist_page(page: Page) -> None:
