@@ -32,11 +32,13 @@ from tests.dashboard.browser import (
 from tests.stack import AT_ONCE, ROOT, Stack
 
 FOLDER = ROOT / "docs" / "screenshots"
-TOML = "[breaker]\ncooldown_s = 12\n[jobs]\npart_tokens = 1000\n[retrieval]\nat_start = true\n"
+TOML = "[breaker]\ncooldown_s = 12\n[jobs]\npart_tokens = 1000\n"
 QUALITY = ROOT / "loadtests" / "recorded" / "retrieval.json"
 TELLS_ALL = {**AT_ONCE, "GAUNTLET_TELEMETRY__ORDINARY_PER_S": "1000"}
 QUESTION = "What does a circuit breaker protect when a provider is out?"
 TALL_PX = 1300
+MOST_ASKED, INDEXED_S = 12, 4.0
+"""A question is asked again so often at most, with this pause, until its search finds all it can."""
 SETTLES_MS = 2500
 """The last refresh before a picture is taken."""
 
@@ -124,6 +126,13 @@ def gauntlet_page(page: Page) -> None:
     page.get_by_role("option", name="handbook").click()
     page.get_by_role("textbox", name="Message").fill(QUESTION)
     page.get_by_role("button", name="Ask", exact=True).click()
+    found = page.locator(".g-search .g-chip", has_text="→ found")
+    for _ in range(MOST_ASKED):  # the first question begins the index, and a busy machine's reranker is late
+        expect(page.get_by_text("USD").first).to_be_visible()
+        wait_s(page, INDEXED_S)
+        if found.count():
+            break
+        page.get_by_role("button", name="Ask again").click()
     expect(page.get_by_text("USD").first).to_be_visible()
 
 
