@@ -14,7 +14,7 @@ from ..feed.picture import Picture
 from . import charts
 from .palette import ANSWERS, ATTEMPTS, BLUE, BREAKER, GREEN, GREY, PURPLE, SKY, Meaning
 
-TALL_PX, STRIP_PX, SMALL_PX = 230, 78, 140
+TALL_PX, STRIP_PX, SMALL_PX = 230, 110, 140
 HIT_RATE_TARGET = (0.3, 0.7)
 """Chapter, section 7."""
 
