@@ -17,7 +17,7 @@ _STYLE = f"""<style>
 font-size:.78rem;line-height:1.4;overflow-wrap:anywhere}}
 .g-search abbr{{text-decoration:underline dotted;text-underline-offset:3px;cursor:help;font-weight:600}}
 .g-search .g-chip{{margin:0 4px}}
-.g-search ul{{margin:3px 0 0;padding-left:18px}}
+.g-search ul{{font-size:inherit;margin:3px 0 0;padding-left:18px}}
 .g-search li{{font-size:inherit;margin:0}}
 {CHIP_STYLE}</style>"""
 

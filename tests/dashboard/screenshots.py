@@ -21,7 +21,6 @@ from playwright.sync_api import Page, expect
 
 from tests.collector import Collector
 from tests.dashboard.browser import (
-    HEIGHT_PX,
     SLOW_MACHINE_MS,
     WIDTH_PX,
     browser_page,
@@ -36,7 +35,7 @@ TOML = "[breaker]\ncooldown_s = 12\n[jobs]\npart_tokens = 1000\n"
 QUALITY = ROOT / "loadtests" / "recorded" / "retrieval.json"
 TELLS_ALL = {**AT_ONCE, "GAUNTLET_TELEMETRY__ORDINARY_PER_S": "1000"}
 QUESTION = "What does a circuit breaker protect when a provider is out?"
-TALL_PX = 1300
+TALL_PX, STAGES_PX = 1300, 920
 MOST_ASKED, INDEXED_S = 12, 4.0
 """A question is asked again so often at most, with this pause, until its search finds all it can."""
 SETTLES_MS = 2500
@@ -121,7 +120,7 @@ def request_page(page: Page) -> None:
 
 def gauntlet_page(page: Page) -> None:
     """One message that nobody asked before, played back to its end, with the passages that its answer cites."""
-    page.set_viewport_size({"width": WIDTH_PX, "height": HEIGHT_PX})
+    page.set_viewport_size({"width": WIDTH_PX, "height": STAGES_PX})
     page.get_by_role("combobox", name="Route").click()
     page.get_by_role("option", name="handbook").click()
     page.get_by_role("textbox", name="Message").fill(QUESTION)
