@@ -109,7 +109,12 @@ def stacked(meanings: Sequence[Meaning], *, y: str, height: int, number: str = "
         "mark": {"type": "area", "interpolate": "step-after", "opacity": 0.9, "line": False},
         "transform": [{"filter": "datum.kind == 'value'"}],
         "encoding": {
-            "y": {"field": "value", "type": "quantitative", "stack": "zero", "axis": _y_axis(y, whole=number == WHOLE)},
+            "y": {
+                "field": "value",
+                "type": "quantitative",
+                "stack": "zero",
+                "axis": _y_axis(y, "~g", whole=number == WHOLE),
+            },
             "color": _colour(meanings),
             "order": {"field": "order", "type": "quantitative"},
             "tooltip": [_moment(), {"field": "series", "title": "what"}, _number("value", y, number)],
