@@ -30,6 +30,9 @@ TIME_AXIS = {
     "tickCount": 6,
     "grid": False,
 }
+EVERY_LABEL = {"labelOverlap": False, "labelFlush": False, "labelLimit": 62}
+"""An axis of names leaves none out, and cuts what is wider, in px, than there is room for."""
+
 NAME_SHARE = 0.25
 """About how much of a chart's width a name takes."""
 
@@ -113,7 +116,7 @@ def stacked(meanings: Sequence[Meaning], *, y: str, height: int, number: str = "
                 "field": "value",
                 "type": "quantitative",
                 "stack": "zero",
-                "axis": _y_axis(y, "~g", whole=number == WHOLE),
+                "axis": _y_axis(y, ",~f", whole=number == WHOLE),
             },
             "color": _colour(meanings),
             "order": {"field": "order", "type": "quantitative"},
@@ -174,7 +177,7 @@ def states(height: int) -> Spec:
         "transform": [{"filter": "datum.kind == 'value'"}],
         "encoding": {
             "x2": {"field": "t2"},
-            "y": {"field": "label", "type": "nominal", "axis": _y_axis(" ")},
+            "y": {"field": "label", "type": "nominal", "axis": {**_y_axis(" "), **EVERY_LABEL}},
             "color": _colour(BREAKER[:3]),
             "tooltip": [_moment(), {"field": "label", "title": "provider"}, {"field": "series", "title": "circuit"}],
         },
