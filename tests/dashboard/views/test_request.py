@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.backends.http import Backend
 from dashboard.story.pseudonym import of_user
+from dashboard.views import request_work
 from tests.collector import Collector
 from tests.stack import Stack
 from tests.telling import Teller, attempt
@@ -409,7 +410,7 @@ def test_a_step_whose_cause_is_no_trace_says_so_and_asks_for_nothing_by_it(
     app: App, own: Collector, cause: str
 ) -> None:
     with Teller(own) as teller:
-        step = {"method": "WORK", "endpoint": "/jobs", "step": "job_1/map/1"}
+        step: dict[str, Any] = {"method": "WORK", "endpoint": "/jobs", "step": "job_1/map/1"}
         told = [teller.record(t=time.time() - 9 + n, cause=cause, **step) for n in range(2)]
         teller.told()
     page = app("request", collector=own.url)
@@ -422,10 +423,13 @@ def test_a_step_whose_cause_is_no_trace_says_so_and_asks_for_nothing_by_it(
     assert cause not in said(page)
 
 
-def test_what_is_further_away_than_work_lasts_is_not_looked_for(app: App, own: Collector) -> None:
+def test_what_is_further_away_than_work_lasts_is_not_looked_for(
+    app: App, own: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_work, "REACH_S", 3600)
     now = time.time()
     with Teller(own) as teller:
-        begun = teller.record(t=now - 4 * 86_400, endpoint="/agent", status=202, route=None, source=None)
+        begun = teller.record(t=now - 7200, endpoint="/agent", status=202, route=None, source=None)
         step = {"method": "WORK", "endpoint": "/agent", "cause": begun["trace_id"]}
         late = teller.record(t=now, step="run_1:execute:2", **step)
         teller.record(t=now - 1, step="run_1:propose:1", **step)
@@ -434,5 +438,7 @@ def test_what_is_further_away_than_work_lasts_is_not_looked_for(app: App, own: C
     for request_id, names in ((begun["request_id"], ()), (late["request_id"], ("execute", "propose"))):
         page.query_params["request"] = request_id
         page.run()
+        assert not page.exception
+        assert request_id in listed(page)
         steps = "".join(html.value for html in page.html if "g-steps" in html.value)
         assert [name for name in ("execute", "propose") if name in steps] == list(names)
