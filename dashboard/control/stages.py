@@ -1,21 +1,17 @@
 """The stage switches: turn one off for the whole fleet and see what it was worth. Read `warm_up.py` next."""
 
-import time
-
 import streamlit as st
 
 from ..backends.all import backends
 from ..backends.http import Away, Refused
 from ..feed.feed import feed
-from ..look import states
+from ..look import said, states
 from ..look.glossary import explained
 from . import shared, who
 
 REFRESH_S = 2.0
 _KEY = "stage_{}"
-_FAILED = "stage_failed"
-SHOWN_S = 10.0
-"""How long it is said that a click changed nothing: longer than the refresh that follows."""
+_WHERE = "stages"
 
 
 def show() -> None:
@@ -26,7 +22,7 @@ def show() -> None:
 
 def _show_switches() -> None:
     key = who.admin_key() or ""
-    _show_failed()
+    said.show(_WHERE)
     try:
         on = backends().service.stages(key)
     except Away as error:
@@ -51,22 +47,12 @@ def _switch(name: str) -> None:
     try:
         missing = backends().service.switch(who.admin_key() or "", {name: is_on})
     except (Away, Refused) as error:
-        st.session_state[_FAILED] = error, time.monotonic()
+        said.say(_WHERE, error)
         return
-    st.session_state.pop(_FAILED, None)
+    said.forget(_WHERE)
     feed().switched(f"{'+' if is_on else '−'} {name}")
     late = f"; not yet heard by {', '.join(missing)}" if missing else ""
     st.toast(f"{name} is {'on' if is_on else 'off'} for the whole fleet{late}", icon=":material/toggle_on:")
-
-
-def _show_failed() -> None:
-    failed, at_s = st.session_state.get(_FAILED, (None, 0.0))
-    if time.monotonic() - at_s > SHOWN_S:
-        st.session_state.pop(_FAILED, None)
-    elif isinstance(failed, Away):
-        states.show_away([failed])
-    elif isinstance(failed, Refused):
-        states.show_refused(failed)
 
 
 def _reset(key: str) -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -24,6 +24,9 @@ from .questions import WAIT_S, Questions
 FRESH_S = 0.5
 LISTS_S = 1.5
 """The service's lists are asked for so often at most: three requests each time."""
+
+WANTED_S = 10.0
+"""A width that no page has asked for in so long is asked for no more: pages refresh each second."""
 
 LISTED = 20
 MOST_WAITING = 200
@@ -46,6 +49,8 @@ LEVELS = (
 """Gauges that only worker processes tell."""
 
 _QUESTIONS = ("ended", "levels", "tries", "steps", "workers")
+_MOMENT = {"ended": "t", "levels": "second", "tries": "second", "steps": "second"}
+"""Frame -> its column that says when (Unix s)."""
 _SQL = {name: files(__package__).joinpath(f"work_{name}.sql").read_text() for name in _QUESTIONS}
 Row = Mapping[str, Any]
 
@@ -73,7 +78,7 @@ class Work:
 
 @dataclass(slots=True)
 class _Heard:
-    """The last answers; those of the collector with the width for which they were asked."""
+    """The last answers; those of the collector with the width for which they were asked, the widest wanted then."""
 
     frames: dict[str, pd.DataFrame] | None = None
     width_s: float = 0.0
@@ -82,7 +87,7 @@ class _Heard:
 
 
 class WorkFeed:
-    """What one admin key may see; without a key the collector's part. For any thread."""
+    """What one admin key may see, for all pages of any width; without a key the collector's part. For any thread."""
 
     def __init__(self, backends: Backends, key: str | None, now_s: Callable[[], float] = time.time) -> None:
         self._backends, self._key, self._now_s = backends, key, now_s
@@ -90,14 +95,21 @@ class WorkFeed:
         self._questions = Questions(ThreadPoolExecutor(len(_QUESTIONS) + 2, "work"))
         self._threads = ThreadPoolExecutor(len(_QUESTIONS), "work-sql")
         self._heard = _Heard()
+        self._wanted: dict[float, float] = {}
+        """Width -> when a page wanted it last."""
         self._now = Work()
 
     def refresh(self, width_s: float) -> Work:
-        """Ask for what is new, unless that was done a moment ago; waits for less than a second."""
+        """What is known of the last `width_s`; asks first, unless that was done a moment ago. Takes less than a second.
+
+        Pages of several widths share the answer to one question, that for the widest.
+        """
         with self._lock:
             at, heard = self._now_s(), self._heard
+            self._wanted[width_s] = at
+            self._wanted = {width: last for width, last in self._wanted.items() if at - last < WANTED_S}
             if at - self._now.at >= FRESH_S or width_s > heard.width_s:
-                self._ask(at, width_s)
+                self._ask(at, max(self._wanted))
                 self._questions.hear(WAIT_S)
                 amiss = self._questions.amiss
                 if "service" in amiss:
@@ -105,13 +117,13 @@ class WorkFeed:
                 if "collector" in amiss:
                     heard.frames = None
                 self._now = Work(at, heard.frames, heard.lists, self._questions.away, self._questions.refused)
-            return self._now
+            return replace(self._now, frames=_since(self._now.frames, int(at - width_s)))
 
     def look_again(self) -> None:
         """Something was just decided or begun: the next refresh asks for the lists, whenever it comes."""
         with self._lock:
             self._heard.lists_at = 0.0
-            self._now = Work(0.0, self._now.frames, self._now.lists, self._now.away, self._now.refused)
+            self._now = replace(self._now, at=0.0)
 
     def _ask(self, at: float, width_s: float) -> None:
         heard, collector, service = self._heard, self._backends.collector, self._backends.service
@@ -143,6 +155,13 @@ class WorkFeed:
             waiting=_unless_absent(lambda: service.runs(key, limit=MOST_WAITING, status="waiting")),
             dead=_unless_absent(lambda: service.messages(key, "dead", limit=LISTED)),
         )
+
+
+def _since(frames: Mapping[str, pd.DataFrame] | None, since: int) -> Mapping[str, pd.DataFrame] | None:
+    """The rows from then on (Unix s); workers are no moments, and stay."""
+    if frames is None:
+        return None
+    return {name: rows[rows[_MOMENT[name]] >= since] if name in _MOMENT else rows for name, rows in frames.items()}
 
 
 def _unless_absent(ask: Callable[[], list[Row]]) -> list[Row] | None:

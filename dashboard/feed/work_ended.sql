@@ -1,27 +1,23 @@
--- Jobs, runs of the agent and webhook messages that ended in a span, one row each. work.py fills in what stands in braces.
+-- Jobs and runs of the agent that ended in a span, one row each. work.py fills in what stands in braces.
 -- Senders put their fields into attributes, or as JSON into the body.
 WITH told AS (
   SELECT event, epoch("time") AS t, trace_id AS logged_trace_id,
     CASE WHEN starts_with(body, '{{') THEN TRY_CAST(body AS JSON) ELSE attributes END AS field
   FROM log_records
-  WHERE "time" >= make_timestamp({since_us}) AND event IN ('gauntlet.job', 'gauntlet.agent', 'gauntlet.webhook')
+  WHERE "time" >= make_timestamp({since_us}) AND event IN ('gauntlet.job', 'gauntlet.agent')
   ORDER BY "time" DESC LIMIT {most}
 ),
 fields AS (
   SELECT event, t,
-    coalesce(field ->> 'job_id', field ->> 'run_id', field ->> 'message_id') AS id,
+    coalesce(field ->> 'job_id', field ->> 'run_id') AS id,
     field ->> 'tenant' AS tenant,
     coalesce(field ->> 'outcome', field ->> 'status') AS outcome,
-    coalesce(field ->> 'kind', field ->> 'type') AS kind,
-    field ->> 'subject_id' AS subject_id,
-    field ->> 'error' AS error,
-    TRY_CAST(coalesce(field ->> 'created', field ->> 't') AS DOUBLE) AS created,
+    field ->> 'kind' AS kind,
+    TRY_CAST(field ->> 'created' AS DOUBLE) AS created,
     created + TRY_CAST(field ->> 'wait_ms' AS DOUBLE) / 1000 AS started,
     TRY_CAST(field ->> 'ended' AS DOUBLE) AS ended,
-    TRY_CAST(coalesce(field ->> 'deliveries', field ->> 'tries') AS INTEGER) AS times,
+    TRY_CAST(field ->> 'deliveries' AS INTEGER) AS times,
     TRY_CAST(field ->> 'cost_nano_usd' AS BIGINT) AS cost_nano_usd,
-    TRY_CAST(field ->> 'amount' AS BIGINT) AS amount,
-    field ->> 'currency' AS currency,
     field ->> 'trace_id' AS trace_id
   FROM told
 )

@@ -12,7 +12,9 @@ import pandas as pd  # type: ignore[import-untyped]
 from .figures import step_s
 from .picture import Mark, Picture
 
-EVENTS = {"gauntlet.job": "job", "gauntlet.agent": "run", "gauntlet.webhook": "message"}
+JOB = "gauntlet.job"
+"""The event that a job ended; the others among what ended are runs of the agent."""
+
 SILENT_S = 5.0
 """A worker that was not heard of for so long while others were has died without a word."""
 
@@ -36,16 +38,10 @@ class Figures:
     workers: int
 
 
-def ended_of(told: pd.DataFrame, what: str) -> pd.DataFrame:
-    """The rows of one kind that ended: `job`, `run` or `message`."""
-    kinds = told["event"].map(EVENTS)
-    return told[kinds == what]
-
-
 def figures(frames: Mapping[str, pd.DataFrame], seen: Picture, recent_s: float) -> Figures:
     """Those at the end of the picture; `ended` counts jobs and runs of its last `recent_s`."""
     ended = frames["ended"]
-    recent = ended[(ended["t"] >= seen.end - recent_s) & (ended["event"] != "gauntlet.webhook")]
+    recent = ended[ended["t"] >= seen.end - recent_s]
     levels = frames["levels"]
 
     def last(name: str, *, most: bool = False) -> float | None:
@@ -92,7 +88,6 @@ ENDINGS = {
 def endings(frames: Mapping[str, pd.DataFrame], seen: Picture) -> pd.DataFrame:
     """`t`, `key`, `value`: jobs and runs that ended per second, by how."""
     ended = frames["ended"]
-    ended = ended[ended["event"] != "gauntlet.webhook"]
     keys = ended["outcome"].map(lambda outcome: ENDINGS.get(outcome, "answered"))
     return counted(seen, ended["t"].to_numpy(), keys)
 
@@ -138,7 +133,8 @@ def level(frames: Mapping[str, pd.DataFrame], seen: Picture, name: str) -> pd.Da
 def times(frames: Mapping[str, pd.DataFrame], seen: Picture) -> pd.DataFrame:
     """`t`, `wait_s`, `run_s`: medians of the jobs that ended in each step; NaN where none did."""
     step, begin, count = _steps(seen)
-    jobs = ended_of(frames["ended"], "job")
+    ended = frames["ended"]
+    jobs = ended[ended["event"] == JOB]
     jobs = jobs.assign(
         place=(jobs["t"] - begin) // step,
         wait_s=jobs["started"] - jobs["created"],

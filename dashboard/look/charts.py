@@ -30,8 +30,17 @@ TIME_AXIS = {
     "tickCount": 6,
     "grid": False,
 }
+EVERY_LABEL = {"labelOverlap": False, "labelFlush": False, "labelLimit": 62}
+"""An axis of names leaves none out, and cuts what is wider, in px, than there is room for."""
+
 NAME_SHARE = 0.25
 """About how much of a chart's width a name takes."""
+
+WHOLE = ",.0f"
+"""The format of what is counted: there is no half of it, so an axis has no label for one either."""
+
+DOT_PX2 = 30
+"""Area of a dot."""
 
 LABELLED_PX = 200
 """A chart at least this high writes the faults' names into their bands; in others they are on hover."""
@@ -103,7 +112,12 @@ def stacked(meanings: Sequence[Meaning], *, y: str, height: int, number: str = "
         "mark": {"type": "area", "interpolate": "step-after", "opacity": 0.9, "line": False},
         "transform": [{"filter": "datum.kind == 'value'"}],
         "encoding": {
-            "y": {"field": "value", "type": "quantitative", "stack": "zero", "axis": _y_axis(y)},
+            "y": {
+                "field": "value",
+                "type": "quantitative",
+                "stack": "zero",
+                "axis": _y_axis(y, ",~f", whole=number == WHOLE),
+            },
             "color": _colour(meanings),
             "order": {"field": "order", "type": "quantitative"},
             "tooltip": [_moment(), {"field": "series", "title": "what"}, _number("value", y, number)],
@@ -123,13 +137,15 @@ def lines(
     most: float | None = None,
     target: tuple[float, float] | None = None,
     roomy: bool = False,
+    dots: bool = False,
 ) -> Spec:
     """A line per meaning; `most` is the axis' upper end, `target` a span that is shaded as wished.
 
-    `number` is the axis' format, `exactly` that of the figure on hover, where it is another one.
+    `number` is the axis' format, `exactly` that of the figure on hover, where it is another one; `dots` mark each
+    value, where most have no neighbour to draw a line to.
     """
     domain: dict[str, Any] = {"type": "log", "nice": False} if log else {"zero": True}
-    axis = _y_axis(y, number)
+    axis = _y_axis(y, number, whole=exactly == WHOLE)
     if most is not None:
         domain["domainMin"], domain["domainMax"] = 0, most
         axis["values"] = [0, most / 4, most / 2, most * 3 / 4, most]
@@ -141,6 +157,7 @@ def lines(
             "strokeWidth": 2,
             "strokeCap": "round",  # so that a value between two gaps is a dot
             "invalid": "break-paths-filter-domains",
+            "point": {"size": DOT_PX2, "filled": True} if dots else False,
         },
         "transform": [{"filter": "datum.kind == 'value'"}],
         "encoding": {
@@ -160,7 +177,7 @@ def states(height: int) -> Spec:
         "transform": [{"filter": "datum.kind == 'value'"}],
         "encoding": {
             "x2": {"field": "t2"},
-            "y": {"field": "label", "type": "nominal", "axis": _y_axis(" ")},
+            "y": {"field": "label", "type": "nominal", "axis": {**_y_axis(" "), **EVERY_LABEL}},
             "color": _colour(BREAKER[:3]),
             "tooltip": [_moment(), {"field": "label", "title": "provider"}, {"field": "series", "title": "circuit"}],
         },
@@ -278,8 +295,10 @@ def _colour(meanings: Sequence[Meaning]) -> dict[str, Any]:
     return {"field": "series", "type": "nominal", "scale": scale(tuple(meanings)), "legend": None}
 
 
-def _y_axis(title: str, number: str | None = None) -> dict[str, Any]:
+def _y_axis(title: str, number: str | None = None, *, whole: bool = False) -> dict[str, Any]:
     axis: dict[str, Any] = {"title": title, "minExtent": AXIS_EXTENT_PX, "maxExtent": AXIS_EXTENT_PX, "tickCount": 4}
+    if whole:
+        axis["tickMinStep"] = 1
     return axis if number is None else {**axis, "format": number}
 
 

@@ -14,14 +14,17 @@ from ..feed.picture import Picture
 from . import charts
 from .palette import ANSWERS, ATTEMPTS, BLUE, BREAKER, GREEN, GREY, PURPLE, SKY, Meaning
 
-TALL_PX, STRIP_PX, SMALL_PX = 230, 78, 140
+TALL_PX, STRIP_PX, SMALL_PX = 230, 110, 140
 HIT_RATE_TARGET = (0.3, 0.7)
 """Chapter, section 7."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One chart: `term` is its entry in the glossary, `meanings` what its colours mean, none where there is one."""
+    """One chart: `term` is its entry in the glossary, `meanings` what its colours mean, none where there is one.
+
+    `note` is a word beside the title.
+    """
 
     key: str
     title: str
@@ -29,6 +32,7 @@ class Panel:
     meanings: Sequence[Meaning]
     spec: charts.Spec
     rows: pa.Table
+    note: str = ""
 
 
 _LATENCY = (

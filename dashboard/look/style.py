@@ -12,7 +12,8 @@ PAGE = """<style>
 .stSidebar .stButton button {min-height: 1.85rem; padding: .05rem .3rem}
 .stSidebar [data-testid="stButtonGroup"] button {padding: .1rem .55rem; min-height: 1.85rem}
 .stSidebar hr {margin: .6rem 0}
-.g-tiles {display: grid; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); gap: .5rem}
+.g-tiles {display: grid; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); gap: .5rem;
+  padding-bottom: .5rem}
 .g-tile {background: rgba(128,128,128,.10); border-radius: .5rem; padding: .4rem .65rem; cursor: help; min-height: 5rem}
 .stSidebar .g-tile {min-height: 0; padding: .25rem .55rem}
 .stSidebar .g-tile .value {font-size: 1.15rem}
@@ -28,10 +29,12 @@ PAGE = """<style>
 .g-bar {display: flex; height: .6rem; border-radius: .3rem; overflow: hidden; background: rgba(128,128,128,.2);
   margin: .25rem 0}
 .g-key {display: inline-block; width: .6rem; height: .6rem; border-radius: .15rem; margin-right: .25rem}
-.g-key + span {margin-right: .7rem}
+.g-meaning {white-space: nowrap; margin-right: .55rem}
 .g-legend abbr {text-underline-offset: .2em; cursor: help}
 .g-legend {font-size: .8rem; opacity: .9; line-height: 1.3}
 [data-stale="true"] {opacity: 1 !important; transition: none !important}
 [data-testid="stStatusWidget"] {display: none}
+.stHtml a {color: inherit; text-underline-offset: .15em}
+[data-testid="stCaptionContainer"] code {color: inherit}
 .g-level {display: grid; grid-template-columns: 6.5rem 1fr 3.2rem; gap: .5rem; align-items: center; font-size: .8rem}
 </style>"""

@@ -67,8 +67,8 @@ def legend(meanings: Sequence[Meaning]) -> str:
 
 def _key(meaning: Meaning, before: str = "") -> str:
     return (
-        f'<span class="g-key" style="background: {meaning.colour}"></span>'
-        f'<span title="{_hint(meaning.term)}">{before}{escape(meaning.words)}</span>'
+        f'<span class="g-meaning"><span class="g-key" style="background: {meaning.colour}"></span>'
+        f'<span title="{_hint(meaning.term)}">{before}{escape(meaning.words)}</span></span> '
     )
 
 

@@ -11,6 +11,7 @@ from .palette import BLUE, ENDINGS, LANES, OUTCOMES, PURPLE, SKY, TRIES, VERMILL
 from .panels import Panel
 
 HEIGHT_PX = 115
+NONE = "none"
 LEAST_AXIS = 1.0
 """An axis reaches so far at least: where all is zero there would be none."""
 
@@ -24,15 +25,15 @@ _STEPS = tuple(
     meaning for meaning in OUTCOMES if meaning.key in ("answered", "degraded", "unavailable", "refused", "failed")
 )
 
-_WAITING_SPEC = charts.stacked(LANES, y="tasks", height=charts.LABELLED_PX, number=",.0f")
-_RUNNING_SPEC = charts.stacked(LANES, y="tasks", height=HEIGHT_PX, roomy=True, number=",.0f")
+_WAITING_SPEC = charts.stacked(LANES, y="tasks", height=charts.LABELLED_PX, number=charts.WHOLE)
+_RUNNING_SPEC = charts.stacked(LANES, y="tasks", height=HEIGHT_PX, roomy=True, number=charts.WHOLE)
 _OLDEST_SPEC = charts.lines(LANES, y="s", height=HEIGHT_PX, roomy=True, number="~s", exactly=",.1f")
 _ENDINGS_SPEC = charts.stacked(ENDINGS, y="ended / s", height=HEIGHT_PX, roomy=True)
-_TIMES_SPEC = charts.lines(_TIMES, y="s", height=HEIGHT_PX, roomy=True, number="~s", exactly=",.1f")
+_TIMES_SPEC = charts.lines(_TIMES, y="s", height=HEIGHT_PX, roomy=True, dots=True, number="~s", exactly=",.1f")
 _STEPS_SPEC = charts.stacked(_STEPS, y="steps / s", height=HEIGHT_PX, roomy=True)
 _TRIES_SPEC = charts.stacked(TRIES, y="tries / s", height=HEIGHT_PX, roomy=True)
-_MESSAGES_SPEC = charts.lines(_MESSAGES, y="messages", height=HEIGHT_PX, roomy=True, number="~s", exactly=",.0f")
-_APPROVALS_SPEC = charts.lines(_APPROVALS, y="runs", height=HEIGHT_PX, roomy=True, number="~s", exactly=",.0f")
+_MESSAGES_SPEC = charts.lines(_MESSAGES, y="messages", height=HEIGHT_PX, roomy=True, number="~s", exactly=charts.WHOLE)
+_APPROVALS_SPEC = charts.lines(_APPROVALS, y="runs", height=HEIGHT_PX, roomy=True, number="~s", exactly=charts.WHOLE)
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -46,9 +47,8 @@ def panels(frames: Frames, seen: Picture) -> list[Panel]:
     def panel(
         key: str, title: str, term: str, meanings: Sequence[Meaning], spec: charts.Spec, values: pd.DataFrame
     ) -> Panel:
-        return Panel(
-            key, title, term, meanings if len(meanings) > 1 else (), spec, charts.frame(seen, values, LEAST_AXIS)
-        )
+        meant = meanings if len(meanings) > 1 else ()
+        return Panel(key, title, term, meant, spec, charts.frame(seen, values, LEAST_AXIS), _note(values))
 
     waiting = lanes("gauntlet.queue.waiting")
     ended = charts.named(figures.endings(frames, seen), ENDINGS)
@@ -63,6 +63,7 @@ def panels(frames: Frames, seen: Picture) -> list[Panel]:
             LANES,
             _WAITING_SPEC,
             charts.frame(seen, waiting, max(charts.room(waiting), LEAST_AXIS)),
+            _note(waiting),
         ),
         panel("oldest", "Age of the oldest", "queue age", LANES, _OLDEST_SPEC, lanes("gauntlet.queue.oldest")),
         panel("running", "Running", "work running", LANES, _RUNNING_SPEC, lanes("gauntlet.queue.running")),
@@ -80,6 +81,11 @@ def panels(frames: Frames, seen: Picture) -> list[Panel]:
             _levels(frames, seen, _APPROVALS),
         ),
     ]
+
+
+def _note(values: pd.DataFrame) -> str:
+    """An empty chart says in words that it is empty."""
+    return "" if values["value"].fillna(0).any() else NONE
 
 
 def _levels(frames: Frames, seen: Picture, meanings: Sequence[Meaning]) -> pd.DataFrame:

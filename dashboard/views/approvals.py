@@ -4,7 +4,6 @@ A decision has one Idempotency-Key, however often its button is clicked, so a do
 second, after somebody else, is told what was decided: that is no error.
 """
 
-import time
 import uuid
 from collections.abc import Sequence
 from html import escape
@@ -16,15 +15,15 @@ from ..backends.http import Away, Refused
 from ..backends.service import Row
 from ..control import who
 from ..feed.work import MOST_WAITING, work_feed
+from ..look import said
 from ..look.glossary import explained
-from ..look.states import show_away, show_refused
 from ..story.work import age, amount
+from . import work_begin
+from .link import request_link
 
 DECIDED = 409
-SHOWN_S = 10.0
-"""How long it is said what came of a click."""
 
-_SAID = "approval_said"
+_WHERE = "approvals"
 _KEYS = "approval_keys"
 
 
@@ -32,7 +31,7 @@ def show(waiting: Sequence[Row] | None, now: float) -> None:
     """Those that wait, oldest last, each with its buttons; None: nobody knows."""
     count = "" if waiting is None else f" ({len(waiting)}{'+' if len(waiting) == MOST_WAITING else ''})"
     st.markdown(f"**Approvals{count}**", help=explained("approval"))
-    _show_said()
+    said.show(_WHERE, ":material/how_to_reg:")
     if who.may() is not who.May.YES:
         st.info(who.needs_key_words("see and decide what waits"), icon=":material/lock:")
         return
@@ -81,11 +80,7 @@ def run_html(run: Row, now: float) -> str:
     reason = str(proposal.get("reason") or "no reason given")
     since = run.get("waiting_since") or run.get("updated") or run["created"]
     whose = f"{owner.get('tenant', '')}/{owner.get('user', '')}"
-    link = (
-        f' · <a href="request?request={escape(str(run["trace_id"]))}" target="_blank">trace</a>'
-        if run.get("trace_id")
-        else ""
-    )
+    link = f" · {request_link(str(run['trace_id']), 'trace')}" if run.get("trace_id") else ""
     return (
         f'<div style="font-size:.9rem"><b>{escape(asked)}</b> for {escape(order)}<br>“{escape(reason)}”<br>'
         f"<small>{escape(whose)}, waits {escape(age(now - float(since)))}{escape(limit)}{link}</small></div>"
@@ -102,12 +97,13 @@ def _decide(run_id: str, decision: str) -> None:
     try:
         backends().service.decide(key, run_id, decision, once=once)
     except Refused as error:
-        _say(_already(key, run_id, error) if error.status == DECIDED else error)
+        said.say(_WHERE, _already(key, run_id, error) if error.status == DECIDED else error)
     except Away as error:
-        _say(error)
+        said.say(_WHERE, error)
     else:
-        _say("Approved: the refund is made." if decision == "approve" else "Rejected: nothing is paid.")
+        said.say(_WHERE, "Approved: the refund is made." if decision == "approve" else "Rejected: nothing is paid.")
     work_feed(key).look_again()
+    work_begin.look_again(run_id)
 
 
 def _already(key: str, run_id: str, refused: Refused) -> str | Refused | Away:
@@ -123,19 +119,3 @@ def _already(key: str, run_id: str, refused: Refused) -> str | Refused | Away:
     if word is None:
         return refused
     return f"Somebody was quicker: it was {word}{whom}, and is {run['status']} now. Your click changed nothing."
-
-
-def _say(said: str | Refused | Away) -> None:
-    st.session_state[_SAID] = said, time.monotonic()
-
-
-def _show_said() -> None:
-    said, at_s = st.session_state.get(_SAID, (None, 0.0))
-    if time.monotonic() - at_s > SHOWN_S:
-        st.session_state.pop(_SAID, None)
-    elif isinstance(said, Away):
-        show_away([said])
-    elif isinstance(said, Refused):
-        show_refused(said)
-    elif said:
-        st.info(said, icon=":material/how_to_reg:")

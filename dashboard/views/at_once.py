@@ -15,6 +15,7 @@ from ..look.states import show_away
 from .asking import LIMITED, TICK_S, Asked, AtOnce, Seen
 from .chip import STYLE as CHIP_STYLE
 from .chip import chip
+from .link import request_link
 from .passages import STAGES, Tile, calls_in, rows_of
 from .stage_row import NAMES
 
@@ -142,7 +143,7 @@ def _row(number: int, asked: Asked) -> str:
         for stage, tile in row.tiles.items():
             by_stage.setdefault(stage, []).append(tile)
     cells = "".join(f"<td>{_cell(by_stage.get(stage, []))}</td>" for stage in STAGES)
-    link = f'<a href="request?request={asked.request_id}" target="_blank" title="open its waterfall">{number}</a>'
+    link = request_link(str(asked.request_id), str(number), title="open its waterfall")
     ms = "" if asked.took_ms is None else f"{asked.took_ms:,.0f}"
     return f'<tr><td class="g-n">{link}</td>{cells}<td>{_came(asked, seen)}</td><td class="g-n">{ms}</td></tr>'
 

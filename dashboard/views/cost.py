@@ -228,7 +228,7 @@ def _table(rows: pd.DataFrame, columns: dict[str, ColumnConfig], key: str) -> No
     """A table without the column of calls that have no price where there are none."""
     if "unpriced" in rows and not rows["unpriced"].any():
         rows = rows.drop(columns="unpriced")
-    st.dataframe(rows, column_config=columns, hide_index=True, width="stretch", key=key)
+    st.dataframe(rows, column_config=columns, hide_index=True, width="stretch", placeholder="–", key=key)
 
 
 def _show_expensive(told: Bill) -> None:

@@ -1,6 +1,5 @@
 """Messages that no try could deliver, each with a button that sends it off again. Read `work_rows.py` next."""
 
-import time
 from collections.abc import Sequence
 from html import escape
 
@@ -11,18 +10,18 @@ from ..backends.http import Away, Refused
 from ..backends.service import Row
 from ..control import who
 from ..feed.work import work_feed
+from ..look import said
 from ..look.glossary import explained
-from ..look.states import show_away, show_refused
 from ..story.work import of_message
+from .link import request_link
 
-SHOWN_S = 10.0
-_FAILED = "redrive_failed"
+_WHERE = "dead_letters"
 
 
 def show(dead: Sequence[Row] | None, now: float) -> None:
     """The newest ones; None: nobody knows."""
     st.markdown("**Dead letters**", help=explained("dead letter"))
-    _show_failed()
+    said.show(_WHERE)
     if dead is None:
         st.caption("Which messages are dead is not known without the service and the admin key.")
         return
@@ -43,11 +42,7 @@ def show(dead: Sequence[Row] | None, now: float) -> None:
 
 def message_html(message: Row, now: float) -> str:
     """One of them; whatever its address holds is text."""
-    link = (
-        f' · <a href="request?request={escape(str(message["trace_id"]))}" target="_blank">trace</a>'
-        if message.get("trace_id")
-        else ""
-    )
+    link = f" · {request_link(str(message['trace_id']), 'trace')}" if message.get("trace_id") else ""
     return (
         f'<div style="font-size:.85rem"><b>{escape(str(message["event"]))}</b> of {escape(str(message["subject_id"]))} '
         f"to <code>{escape(str(message['url']))}</code>: {escape(of_message(message, now))}{link}</div>"
@@ -62,18 +57,8 @@ def _redrive(message_id: str) -> None:
     try:
         backends().service.redrive(key, message_id)
     except (Refused, Away) as error:
-        st.session_state[_FAILED] = error, time.monotonic()
+        said.say(_WHERE, error)
     else:
-        st.session_state.pop(_FAILED, None)
+        said.forget(_WHERE)
         st.toast(f"{message_id} is sent off again, under the same id", icon=":material/replay:")
     work_feed(key).look_again()
-
-
-def _show_failed() -> None:
-    failed, at_s = st.session_state.get(_FAILED, (None, 0.0))
-    if time.monotonic() - at_s > SHOWN_S:
-        st.session_state.pop(_FAILED, None)
-    elif isinstance(failed, Away):
-        show_away([failed])
-    elif isinstance(failed, Refused):
-        show_refused(failed)

@@ -49,10 +49,11 @@ def show() -> None:
     except (OSError, ValidationError):
         st.warning(f"`{path.name}` cannot be read as a result; `make bench-retrieval` makes a new one.")
         return
-    ours = "" if path == own else "ships with the project, "
+    whence = "Measured" if path == own else "Ships with the project, measured"
     st.caption(
-        f"{ours}measured {when(result.at)}; recall@{result.recall_at} / MRR. `make bench-retrieval` measures anew; "
-        "switch `rerank` or `retrieval` off in the sidebar to see a step's worth in answers."
+        f"{whence} {when(result.at)}. Each cell is recall@{result.recall_at} / MRR, for one kind of question and how "
+        "many there are of it. `make bench-retrieval` measures anew; switch `rerank` or `retrieval` off in the sidebar "
+        "to see a step's worth in answers."
     )
     st.dataframe(frame(result), hide_index=True, width="stretch", key="experiments_quality")
 

@@ -147,8 +147,8 @@ def _draw(seen: Picture, now: Now | None, live: Feed | None) -> None:
         live_charts.show_answers(seen, providers)
     with right:
         _show_providers(recent, now)
-        if now is not None and live is not None:
-            _show_levels(now.levels, live.fullest)
+    if now is not None and live is not None:
+        _show_levels(now.levels, live.fullest)
     live_charts.show_rest(seen, providers)
 
 
@@ -219,10 +219,11 @@ def _show_levels(levels: pd.DataFrame | None, fullest: Mapping[str, float]) -> N
         return
     st.markdown("**Token buckets of the busiest**", help=explained("bucket"))
     left = levels.assign(share=levels["level"] / levels["bucket"].map(fullest).clip(lower=1))
-    for tenant in left.groupby("tenant")["share"].min().nsmallest(BUSIEST).index:
+    busiest = left.groupby("tenant")["share"].min().nsmallest(BUSIEST).index
+    for column, tenant in zip(st.columns(BUSIEST, gap="large"), busiest, strict=False):
         rows = left[left["tenant"] == tenant].sort_values("bucket")
         bars = [
             level(BUCKETS.get(row.bucket, row.bucket), row.share, f"{row.level:,.0f}", GREEN)
             for row in rows.itertuples(index=False)
         ]
-        st.markdown(f"{escape(tenant)}{''.join(bars)}", unsafe_allow_html=True)
+        column.markdown(f"{escape(tenant)}{''.join(bars)}", unsafe_allow_html=True)

@@ -1,11 +1,17 @@
 """Where the panels stand on the Live page and over a recorded run. Read `../look/panels.py` next: what they are."""
 
+import math
+from collections.abc import Iterator, Sequence
+
 import streamlit as st
 
 from ..feed.picture import Picture
 from ..look.glossary import explained
 from ..look.panels import Panel, answers_panel, calls_panels, circuits_panel, series_panels
 from ..look.tiles import legend
+
+MOST_BESIDE = 3
+"""With more charts in a row there is no room for the labels of their axes."""
 
 
 def show_answers(seen: Picture, providers: list[str]) -> None:
@@ -19,12 +25,19 @@ def show_rest(seen: Picture, providers: list[str]) -> None:
     series = series_panels(seen)
     for row in (
         [series["latency"], series["success"]],
-        calls_panels(seen, providers),
+        *_lines(calls_panels(seen, providers)),
         [series["hit_rate"], series["amplification"], series["cost"]],
     ):
-        for column, panel in zip(st.columns(max(len(row), 1)), row, strict=False):
+        for column, panel in zip(st.columns(len(row)), row, strict=True):
             with column:
                 _show(panel)
+
+
+def _lines(panels: Sequence[Panel]) -> Iterator[Sequence[Panel]]:
+    """As few lines as may be, about equally long."""
+    count = math.ceil(len(panels) / MOST_BESIDE)
+    for place in range(count):
+        yield panels[len(panels) * place // count : len(panels) * (place + 1) // count]
 
 
 def _show(panel: Panel) -> None:

@@ -4,6 +4,7 @@ A job or a run of the agent is begun by one request and done in steps, each with
 name the trace of that request. Records are never sampled, so the links hold also where a trace was not kept.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from html import escape
@@ -20,6 +21,7 @@ from ..look.plain import plain
 from ..story.steps import usd
 from .chip import STYLE as CHIP_STYLE
 from .chip import chip
+from .link import request_link
 
 Json = Mapping[str, Any]
 
@@ -27,6 +29,10 @@ WORK = "WORK"
 BEGINS_WORK = ("/jobs", "/agent")
 LATER = "later"
 MOST_SHOWN = 60
+REACH_S = 3 * 86_400
+"""Work is looked for within this time of the request or step: a day for an approval, hours for a webhook's tries."""
+
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 _STYLE = f"""<style>
 .g-steps table{{border-collapse:collapse;margin:0 0 .4rem}}
@@ -36,12 +42,15 @@ _STYLE = f"""<style>
 
 _STEPS = """
 SELECT request_id, trace_id, t, step, outcome, duration_ms, cost_nano_usd FROM requests
-WHERE "time" >= {since} AND cause = {cause} ORDER BY t LIMIT {most}"""
+WHERE "time" BETWEEN make_timestamp({since_us}) AND make_timestamp({until_us}) AND cause = {cause}
+ORDER BY t LIMIT {most}"""
 _TRIES = """
 SELECT trace_id, epoch(start_time) AS t, attributes ->> 'gauntlet.webhook.event' AS step,
   coalesce(attributes ->> 'error.type', 'delivered') AS outcome, duration_ms
 FROM spans
-WHERE start_time >= {since} AND name = 'webhook' AND contains(links::VARCHAR, {cause}) ORDER BY t LIMIT {most}"""
+WHERE start_time BETWEEN make_timestamp({since_us}) AND make_timestamp({until_us})
+  AND name = 'webhook' AND contains(links::VARCHAR, {cause})
+ORDER BY t LIMIT {most}"""
 
 
 def cause_of(request: Json) -> str | None:
@@ -58,6 +67,12 @@ def show(request: Json) -> None:
     if cause is None:
         return
     is_step = request["method"] == WORK
+    if not _TRACE_ID.fullmatch(cause):
+        st.caption(
+            "What else was done for the same request cannot be looked up: the `cause` in its record is no trace id "
+            "(32 hexadecimal digits)."
+        )
+        return
     if is_step:
         st.markdown(
             f":material/link: A step of own work, {plain(named(request.get('step')))}: done for the request of the "
@@ -65,8 +80,9 @@ def show(request: Json) -> None:
             help=explained("own work"),
         )
     # A step's own time is no bound for its siblings: the request may have come a day before.
-    since = "'-infinity'::TIMESTAMP" if is_step else f"{quoted(str(request['time']))}::TIMESTAMP"
-    given = {"since": since, "cause": quoted(cause), "most": MOST_SHOWN}
+    at_us, reach_us = int(_begin(request) * 1_000_000), REACH_S * 1_000_000
+    since_us = at_us - reach_us if is_step else at_us
+    given = {"since_us": since_us, "until_us": at_us + reach_us, "cause": quoted(cause), "most": MOST_SHOWN}
     collector = backends().collector
     steps = collector.sql(_STEPS.format(**given))
     tries = collector.sql(_TRIES.format(**given))
@@ -78,17 +94,22 @@ def show(request: Json) -> None:
         st.html(table_html(request, steps, tries))
 
 
+def _begin(request: Json) -> float:
+    """When it began, in Unix s."""
+    return datetime.fromisoformat(request["time"]).timestamp()
+
+
 def table_html(request: Json, steps: pd.DataFrame, tries: pd.DataFrame) -> str:
     """A row for each, in order of time; times since the request, or since the first of them."""
     rows = sorted([*steps.to_dict("records"), *tries.to_dict("records")], key=lambda row: float(row["t"]))
-    began = rows[0]["t"] if request["method"] == WORK else datetime.fromisoformat(request["time"]).timestamp()
+    began = rows[0]["t"] if request["method"] == WORK else _begin(request)
     return f'{_STYLE}<div class="g-steps"><table>{"".join(_row(row, began, request) for row in rows)}</table></div>'
 
 
 def _row(row: Json, began: float, request: Json) -> str:
     here = row["trace_id"] == request["trace_id"]
-    name = escape(named(row["step"]) if row.get("request_id") else f"webhook {row['step']}")
-    link = f"<b>{name}</b>" if here else f'<a href="?request={escape(str(row["trace_id"]))}" target="_self">{name}</a>'
+    name = named(row["step"]) if row.get("request_id") else f"webhook {row['step']}"
+    link = f"<b>{escape(name)}</b>" if here else request_link(str(row["trace_id"]), name, here=True)
     outcome = str(row["outcome"])
     colour = colours(OUTCOMES).get(outcome, GREY)
     cost = row.get("cost_nano_usd")

@@ -16,24 +16,24 @@ _STYLE = f"""<style>
 .g-search{{border:1px solid rgba(128,128,128,.4);border-left-width:4px;border-radius:6px;padding:5px 8px;margin:0 0 6px;
 font-size:.78rem;line-height:1.4;overflow-wrap:anywhere}}
 .g-search abbr{{text-decoration:underline dotted;text-underline-offset:3px;cursor:help;font-weight:600}}
+.g-search .g-chip{{margin:0 4px}}
+.g-search ul{{font-size:inherit;margin:3px 0 0;padding-left:18px}}
+.g-search li{{font-size:inherit;margin:0}}
 {CHIP_STYLE}</style>"""
 
 
 def search_html(path: Sequence[Mapping[str, Any]]) -> str:
-    """The strip; empty for a path without a search."""
+    """The strip, a line for each call and decision as they came; empty for a path without a search."""
     last = max((at for at, event in enumerate(path) if event["stage"] == SEARCH), default=-1)
     if last < 0:
         return ""
-    decided = [event for event in path if event["stage"] == SEARCH]
-    calls = [event for event in path[:last] if event["stage"] == "call"]
-    said = [words.sentence(SEARCH, event["decision"], event["inputs"]) for event in decided]
-    said += [words.sentence("call", event["decision"], event["inputs"]) for event in calls]
-    decisions = {event["decision"] for event in decided}
-    sign, word, colour = _state(decisions)
+    told = [event for event in path[: last + 1] if event["stage"] in (SEARCH, "call")]
+    said = [words.sentence(event["stage"], event["decision"], event["inputs"]) for event in told]
+    sign, word, colour = _state({event["decision"] for event in told if event["stage"] == SEARCH})
     name = f'<abbr title="{escape(explained(SEARCH))}">{SEARCH}</abbr>'
     return (
         f'{_STYLE}<div class="g-search" style="border-left-color:{colour}">{name} {chip(sign, word, colour)} '
-        f"{escape('; '.join(said))}; done at {path[last]['t_ms']:,.0f} ms</div>"
+        f"done at {path[last]['t_ms']:,.0f} ms<ul>{''.join(f'<li>{escape(one)}</li>' for one in said)}</ul></div>"
     )
 
 

@@ -126,7 +126,8 @@ def _show_tiles(shown: work_figures.Figures) -> None:
 
 
 def _show_panel(panel: Panel) -> None:
-    st.markdown(f"**{panel.title}**", help=explained(panel.term))
+    note = f" :gray[· {panel.note}]" if panel.note else ""
+    st.markdown(f"**{panel.title}**{note}", help=explained(panel.term))
     if panel.meanings:
         st.markdown(legend(panel.meanings), unsafe_allow_html=True)
     with st.container(key=f"work_{panel.key}"):

@@ -18,6 +18,7 @@ from .begun import Begun, begin
 from .chip import STYLE as CHIP_STYLE
 from .chip import chip
 from .citations import citations_html
+from .link import request_link
 from .sample import document
 
 _BEGUN = "work_begun"
@@ -128,6 +129,13 @@ def begun_here() -> list[Begun]:
     return known
 
 
+def look_again(id_: str) -> None:
+    """A job or run was decided about on this page: where it was begun here, too, it is looked at now."""
+    for begun in begun_here():
+        if begun.id == id_:
+            begun.wake()
+
+
 def show_begun(now: float) -> None:
     """What was begun in this session: how far it is, and its result as plain text."""
     for begun in begun_here():
@@ -149,11 +157,7 @@ def begun_html(begun: Begun, now: float) -> str:
     state = chip("", words(WORK).get(status, status), colours(WORK).get(status, GREY))
     result = _result(row)
     shown = f'<div style="white-space:pre-wrap;margin:.2rem 0 .1rem">{escape(result)}</div>' if result else ""
-    link = (
-        f' <a href="request?request={escape(str(row["trace_id"]))}" target="_blank">its trace</a>'
-        if row.get("trace_id")
-        else ""
-    )
+    link = f" {request_link(str(row['trace_id']), 'its trace')}" if row.get("trace_id") else ""
     return (
         f'<div style="font-size:.9rem">{title}{state} <small>{escape(told)}{link}</small>'
         f"{shown}{citations_html(row['result'] if isinstance(row.get('result'), dict) else row)}</div>"

@@ -11,13 +11,14 @@ import pandas as pd  # type: ignore[import-untyped]
 
 from ..backends.service import Row
 from ..feed.work import LISTED, Lists
-from ..feed.work_figures import ENDINGS, ended_of
+from ..feed.work_figures import ENDINGS, JOB
 from ..look.palette import ENDINGS as ENDING_MEANINGS
 from ..look.palette import GREY, WORK, Meaning, colours, words
 from ..story import work as story
 from ..story.steps import usd
 from .chip import STYLE as CHIP_STYLE
 from .chip import chip
+from .link import request_link
 
 STEPS_OF_A_RUN = len(story.STEPS)
 
@@ -83,11 +84,10 @@ def _run(run: Row, now: float) -> str:
 
 
 def ended_rows(ended: pd.DataFrame, now: float) -> list[str]:
-    """Those that the collector knows to have ended: without progress, and without what still runs."""
-    told = pd.concat([ended_of(ended, "job"), ended_of(ended, "run")]).sort_values("t", ascending=False).head(LISTED)
+    """Those that the collector knows to have ended, newest first as it gives them: no progress, nothing that runs."""
     named = {one.key: one for one in ENDING_MEANINGS}
     rows = []
-    for row in told.itertuples(index=False):
+    for row in ended.head(LISTED).itertuples(index=False):
         meaning = named[ENDINGS.get(row.outcome, "answered")]
         parts = [story.OUTCOMES.get(row.outcome, str(row.outcome))]
         if pd.notna(row.started):
@@ -96,7 +96,7 @@ def ended_rows(ended: pd.DataFrame, now: float) -> list[str]:
             parts.append(f"taken up {row.times:.0f} times")
         if pd.notna(row.cost_nano_usd) and row.cost_nano_usd:
             parts.append(usd(int(row.cost_nano_usd)))
-        kind = "refund" if row.event == "gauntlet.agent" else str(row.kind or "job")
+        kind = str(row.kind or "job") if row.event == JOB else "refund"
         rows.append(
             _cells(kind, row.id, row.trace_id, str(row.tenant or ""), meaning, 1.0, now - row.t, "; ".join(parts) + ".")
         )
@@ -113,9 +113,10 @@ def _row(
 def _cells(
     kind: str, id_: str, trace_id: str | None, whose: str, meaning: Meaning, share: float, old_s: float, told: str
 ) -> str:
-    short = escape(str(id_)[:12])
-    linked = f'<a href="request?request={escape(str(trace_id))}" target="_blank" title="{escape(str(id_))}">{short}</a>'
-    name = linked if trace_id else f'<span title="{escape(str(id_))}">{short}</span>'
+    whole = str(id_)
+    short = whole[:12]
+    plain = f'<span title="{escape(whole)}">{escape(short)}</span>'
+    name = request_link(str(trace_id), short, title=whole) if trace_id else plain
     filled = f"width:{min(max(share, 0.0), 1.0):.0%};background:{meaning.colour}"
     bar = f'<div class="g-part"><div style="{filled}"></div></div>'
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from dashboard.feed import work_figures
 from dashboard.feed.feed import Feed
 from dashboard.feed.figures import figures
 from dashboard.feed.picture import Picture
-from dashboard.feed.work import Work, WorkFeed
+from dashboard.feed.work import FRESH_S, WANTED_S, Work, WorkFeed
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
 from tests.dashboard.feed.test_feed import Silent, lying
@@ -72,12 +73,62 @@ def test_what_ended_is_told_by_how_and_how_long_it_took(collector: Collector) ->
         )
         teller.told()
     frames = frames_of(feed_of(collector.url).refresh(WIDTH_S))
+    assert list(frames["ended"]["event"]) == ["gauntlet.job"] * 3, "a message that was delivered is no work that ended"
     shown = work_figures.figures(frames, seen_at(now), 60)
     assert (shown.ended, shown.failed) == (3, 1)
     sums = work_figures.endings(frames, seen_at(now)).groupby("key")["value"].sum()
     assert dict(sums) == {"completed": 2.0, "failed": 1.0}
     times = work_figures.times(frames, seen_at(now)).dropna()
     assert np.allclose(times[["wait_s", "run_s"]], [2.0, 3.0])
+
+
+class Counting(Asked):
+    """A collector that counts the questions for what ended, by the first second that they ask for."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("collector", url)
+        self.since: list[int] = []
+
+    def sql(self, query: str, *, read_s: float = 6.0, max_rows: int = 500_000) -> pd.DataFrame:
+        if "'gauntlet.job'" in query:
+            (micros,) = re.findall(r"make_timestamp\((\d+)\)", query)
+            self.since.append(int(micros) // 1_000_000)
+        return super().sql(query, read_s=read_s, max_rows=max_rows)
+
+
+def until_told(watched: WorkFeed, width_s: float) -> list[str]:
+    """The jobs that a page of this width has, once the collector has told of any."""
+    deadline_s = time.monotonic() + 30
+    while (work := watched.refresh(width_s)).frames is None:
+        assert time.monotonic() < deadline_s, work.away
+    return sorted(frames_of(work)["ended"]["id"])
+
+
+def test_two_pages_of_different_widths_share_one_question_and_spoil_nothing(collector: Collector) -> None:
+    now = float(int(time.time()))
+    with Teller(collector) as teller:
+        for id_, ago_s in (("job_new", 20), ("job_old", 200)):
+            teller.event("gauntlet.job", job(now - ago_s, job_id=id_), t=now - ago_s)
+        teller.told()
+    asked = Counting(collector.url)
+    backends = Backends(asked, Service("service", NOWHERE), Simulator("simulator", NOWHERE))
+    at = [now]
+    watched = WorkFeed(backends, None, lambda: at[0])
+    wide_s, narrow_s = 300.0, 60.0
+    assert until_told(watched, wide_s) == ["job_new", "job_old"]
+    before, turns = len(asked.since), 5
+    for _ in range(turns):
+        at[0] += FRESH_S
+        assert until_told(watched, narrow_s) == ["job_new"]
+        assert until_told(watched, wide_s) == ["job_new", "job_old"]
+    assert len(asked.since) - before <= turns, "the second page has what the first asked for"
+    assert max(asked.since) <= now + turns * FRESH_S - wide_s, "each question is for the widest"
+    at[0] += WANTED_S
+    deadline_s = time.monotonic() + 30
+    while asked.since[-1] < at[0] - narrow_s - 1:  # nobody has wanted the wide one lately
+        at[0] += FRESH_S
+        assert until_told(watched, narrow_s) == ["job_new"]
+        assert time.monotonic() < deadline_s, asked.since
 
 
 def test_levels_and_tries_are_those_of_the_workers(collector: Collector) -> None:

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.backends.http import Backend
 from dashboard.story.pseudonym import of_user
+from dashboard.views import request_work
 from tests.collector import Collector
 from tests.stack import Stack
 from tests.telling import Teller, attempt
@@ -389,7 +390,7 @@ def test_a_request_and_what_was_done_for_it_after_its_answer_lead_to_each_other(
     steps = next(html.value for html in page.html if "g-steps" in html.value)
     assert "Done for it after the answer**: 2 steps" in "".join(one.label for one in page.expander)
     for told, name, at_ms in ((understood, "understand", "+2,000 ms"), (paid, "execute", "+40,000 ms")):
-        assert f'<a href="?request={told["trace_id"]}" target="_self">{name}</a>' in steps
+        assert f'<a href="request?request={told["trace_id"]}" target="_self">{name}</a>' in steps
         assert at_ms in steps
     assert "$0.001745" in steps
 
@@ -402,3 +403,42 @@ def test_a_request_and_what_was_done_for_it_after_its_answer_lead_to_each_other(
     steps = next(html.value for html in page.html if "g-steps" in html.value)
     assert "<b>execute</b>" in steps, "where one is"
     assert f"?request={understood['trace_id']}" in steps
+
+
+@pytest.mark.parametrize("cause", ["it's", "' OR ''='", f"[x](http://evil.example)`{'a' * 90}", "AB" * 16])
+def test_a_step_whose_cause_is_no_trace_says_so_and_asks_for_nothing_by_it(
+    app: App, own: Collector, cause: str
+) -> None:
+    with Teller(own) as teller:
+        step: dict[str, Any] = {"method": "WORK", "endpoint": "/jobs", "step": "job_1/map/1"}
+        told = [teller.record(t=time.time() - 9 + n, cause=cause, **step) for n in range(2)]
+        teller.told()
+    page = app("request", collector=own.url)
+    page.query_params["request"] = told[0]["request_id"]
+    page.run()
+    assert not page.exception
+    assert not page.error
+    assert "is no trace id (32 hexadecimal digits)" in said(page)
+    assert not any("g-steps" in html.value for html in page.html)
+    assert cause not in said(page)
+
+
+def test_what_is_further_away_than_work_lasts_is_not_looked_for(
+    app: App, own: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_work, "REACH_S", 3600)
+    now = time.time()
+    with Teller(own) as teller:
+        begun = teller.record(t=now - 7200, endpoint="/agent", status=202, route=None, source=None)
+        step = {"method": "WORK", "endpoint": "/agent", "cause": begun["trace_id"]}
+        late = teller.record(t=now, step="run_1:execute:2", **step)
+        teller.record(t=now - 1, step="run_1:propose:1", **step)
+        teller.told()
+    page = app("request", collector=own.url)
+    for request_id, names in ((begun["request_id"], ()), (late["request_id"], ("execute", "propose"))):
+        page.query_params["request"] = request_id
+        page.run()
+        assert not page.exception
+        assert request_id in listed(page)
+        steps = "".join(html.value for html in page.html if "g-steps" in html.value)
+        assert [name for name in ("execute", "propose") if name in steps] == list(names)

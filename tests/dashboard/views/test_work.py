@@ -1,10 +1,7 @@
-"""The Work page against a real service with a worker process, and with each backend away, hung or lying."""
+"""The Work page against a real service with a worker process: what is begun, decided, told and sent again."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -19,13 +16,10 @@ from dashboard.feed import work as work_feed
 from dashboard.views import approvals, work_begin
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
-from tests.dashboard.feed.test_feed import Silent, lying
 from tests.stack import QUICK, Stack, eventually
-from tests.telling import Teller
 
-App = Callable[..., AppTest]
-BELOW, ABOVE, ANALYSE = "Refund below the limit", "Refund above the limit", "Start an analysis"
-WITHIN_S = 60.0
+from .work_page import ABOVE, ANALYSE, BELOW, WITHIN_S, App, run, shown, until
+
 ONE_TRY = "\n[webhooks]\ntries = 1\n"
 
 
@@ -62,29 +56,9 @@ def page_of(app: App, stack: Stack, **more: Any) -> AppTest:
     return app("work", **{**urls, **more})
 
 
-async def run(at: AppTest) -> AppTest:
-    """Draw the page beside the test's loop."""
-    await asyncio.to_thread(at.run)
-    assert not at.exception
-    return at
-
-
 async def press(at: AppTest, label: str, place: int = 0) -> AppTest:
     [button for button in at.button if button.label == label][place].click()
     return await run(at)
-
-
-def shown(at: AppTest) -> str:
-    """All that is written on the page."""
-    kinds = (at.html, at.markdown, at.caption, at.info, at.warning, at.error)
-    return "\n".join(element.value for kind in kinds for element in kind)
-
-
-async def until(at: AppTest, words: str) -> None:
-    async def there() -> bool:
-        return words in shown(await run(at))
-
-    await eventually(there, f"{words!r} on the page", within_s=WITHIN_S)
 
 
 def keys(at: AppTest, prefix: str) -> list[str]:
@@ -279,29 +253,6 @@ async def test_a_service_without_a_queue_says_so(app: App, start_stack: Callable
         await until(at, "This service has no queue")
 
 
-@pytest.fixture
-def told(own: Collector) -> Collector:
-    """A collector that knows of a job and of a run that ended."""
-    now = time.time()
-    with Teller(own) as teller:
-        facts = {"kind": "analysis", "outcome": "completed", "created": now - 9, "ended": now - 5, "tenant": "acme"}
-        teller.event("gauntlet.job", json.dumps({"job_id": "job_1", "wait_ms": 1000.0, **facts}), t=now - 5)
-        run_facts = {"run_id": "run_1", "outcome": "refunded", "created": now - 9, "ended": now - 4, "deliveries": 3}
-        teller.event("gauntlet.agent", json.dumps(run_facts), t=now - 4)
-        teller.told()
-    return own
-
-
-async def test_without_the_service_the_collector_tells_what_ended(app: App, told: Collector) -> None:
-    at = await run(app("work", collector=told.url))
-    assert "service is away" in shown(at)
-    assert "From the collector" in shown(at)
-    assert "refunded; taken up 3 times" in shown(at)
-    assert "waited 1.0 s; ran 3.0 s" in shown(at)
-    assert len(at.get("vega_lite_chart")) == 9
-    assert "Nothing waits" not in shown(at), "what waits is not known"
-
-
 async def test_without_the_collector_the_service_tells_what_it_has(app: App, stack: Stack) -> None:
     run_id = await begin_run(stack)
     at = page_of(app, stack, collector=NOWHERE)
@@ -309,35 +260,6 @@ async def test_without_the_collector_the_service_tells_what_it_has(app: App, sta
     assert "collector is away" in shown(at)
     assert f"approve_{run_id}" in keys(at, "approve_")
     assert not at.get("vega_lite_chart")
-
-
-async def test_empty_it_says_what_it_will_show(app: App, own: Collector) -> None:
-    with lying(b'{"jobs": [], "runs": [], "webhooks": []}') as url:
-        at = await run(app("work", collector=own.url, service=url))
-    assert "Nothing has happened yet" in shown(at)
-    assert {ANALYSE, BELOW, ABOVE} <= {button.label for button in at.button}
-
-
-async def test_with_nobody_there_it_says_so(app: App) -> None:
-    at = await run(app("work"))
-    assert {"collector is away", "service is away", "simulator is away"} <= {
-        f"{name} is away" for name in ("collector", "service", "simulator") if f"{name} is away" in shown(at)
-    }
-    assert "Neither the service nor the collector" in shown(at)
-
-
-async def test_who_hangs_or_lies_takes_only_its_own_part(app: App, told: Collector) -> None:
-    with Silent() as silent:
-        at = app("work", collector=told.url, service=silent.url)
-        began_s = time.monotonic()
-        await run(at)
-        assert time.monotonic() - began_s < 30  # AppTest's own time and a busy machine's; a hang would be for ever
-        await until(at, "service is away")
-        assert "refunded; taken up 3 times" in shown(at)
-    with lying(b'{"jobs": [{"job_id": 7}]}') as url:
-        at = app("work", collector=told.url, service=url)
-        await until(at, "its answer is not what was expected")
-        assert "refunded; taken up 3 times" in shown(at)
 
 
 async def test_a_click_that_the_service_refuses_or_does_not_hear_says_so(
