@@ -94,9 +94,10 @@ def read(kind: Ends[T], condition: str, ask: Callable[[str], dict[str, Any]], pa
     after, more = (-1.0, ""), True
     while more:
         answer = ask(
-            f"select {kind.time}, {kind.id}, {kind.columns} from {kind.view} where {kind.id} is not null "  # noqa: S608
-            f"and {condition} and ({kind.time}, {kind.id}) > ({after[0]!r}, {quoted(after[1])}) "
-            f"order by 1, 2 limit {page_rows}"
+            f"select {kind.time} as page_time, {kind.id} as page_id, {kind.columns} "  # noqa: S608 - names of ours
+            f"from {kind.view} where {kind.id} is not null and {condition} "
+            f"and ({kind.time}, {kind.id}) > ({after[0]!r}, {quoted(after[1])}) "
+            f"order by page_time, page_id limit {page_rows}"
         )
         rows = answer["rows"]
         found += (kind.row(*row[2:]) for row in rows)

@@ -62,7 +62,7 @@ def test_what_was_never_received_is_found() -> None:
 
 
 def test_what_was_received_and_never_taken_is_found() -> None:
-    assert differs(world([message("a")], [row("a", 500), row("a", None)])) == ["message msg_a"]
+    assert differs(world([message("a", tries=2)], [row("a", 500), row("a", None)])) == ["message msg_a"]
 
 
 def test_what_nobody_sent_is_found() -> None:
