@@ -149,6 +149,14 @@ class Teller:
         counter.add(99, {"gauntlet.signal": "traces", "gauntlet.state": "not_sent"})
         meters.shutdown()
 
+    def works(self) -> None:
+        """It works through the queue, and tells how long that is."""
+        exporter = OTLPMetricExporter(endpoint=f"{self._collector.url}/v1/metrics")
+        reader = PeriodicExportingMetricReader(exporter, export_interval_millis=60_000)
+        meters = MeterProvider([reader], self._resource, shutdown_on_exit=False)
+        meters.get_meter("test").create_gauge("gauntlet.queue.waiting").set(0, {"gauntlet.queue.lane": "jobs"})
+        meters.shutdown()
+
     def stopped(self, t: float | None = None) -> None:
         """It was ended in order."""
         self.event("gauntlet.worker.stopped", t=t)

@@ -25,7 +25,7 @@ from loadtests.conduct.crew import Crew
 from loadtests.load.beats import Beat
 from loadtests.load.job import Control, Job
 from loadtests.scenario.model import Callers, Expectation, Mix, Phase, Scenario
-from loadtests.verdict.measures import percentile
+from loadtests.verdict.scope import percentile
 
 GOAL_PER_S = 500
 USERS = 64

@@ -7,13 +7,13 @@ the record's bound where the call was ended early. Read `charges.py` next.
 from collections.abc import Sequence
 
 from loadtests.books import losses
-from loadtests.books.books import Books, ours
+from loadtests.books.books import OWN_WORK, Books, ours, version
 from loadtests.books.findings import Difference, Line, Reconciliation, Said
 from loadtests.books.ledger import Call
 from loadtests.books.service import Attempt, Record
 
 BOTH = "service ledger"
-PAYMENTS = "payments"
+PAYMENTS, EMBEDDINGS = "payments", "embeddings"
 WEBHOOKS = "webhooks"
 """Calls to users' receivers: no attempts of requests, and compared in `webhooks.py`."""
 ENDED_BY_US = ("cancelled", "timed_out")
@@ -87,12 +87,19 @@ def _orphaned(books: Books, request_id: str, calls: Sequence[Call], into: Reconc
     if sent is not None:
         if any(losses.of_entry(books.deaths, entry) for entry in sent):
             return  # listed with the client's line
-    elif (instance := losses.of_calls(books.deaths, calls)) is not None:
+    elif (instance := losses.of_calls(books.deaths, calls, works=_works(request_id, calls))) is not None:
         line = into.line("lost", f"lost by the kill of {instance}", "explained", "client service ledger")
         line.add(request_id, ledger=len(calls))
         return
     for call in calls:
         _unrecorded(call, "no record", into)
+
+
+def _works(request_id: str, calls: Sequence[Call]) -> bool | None:
+    """Whether who works through the queue made them. Vectors of a corpus are made by whoever needs it first."""
+    if all(call.target == EMBEDDINGS for call in calls):
+        return None
+    return version(request_id) == OWN_WORK
 
 
 class _Pair:

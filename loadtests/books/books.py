@@ -78,6 +78,11 @@ class Books:
         return _grouped((call.request_id, call) for call in self.ledger.calls if call.request_id and ours(call))
 
     @cached_property
+    def webhook_calls(self) -> Mapping[int, Call]:
+        """The calls to the receiver of webhooks, by the number of their row, which is that of the webhook."""
+        return {call.seq: call for call in self.ledger.calls if call.target == "webhooks"}
+
+    @cached_property
     def orphans(self) -> Mapping[str, Sequence[Call]]:
         """Calls of the time, or of a request that the client has sent, of whose request there is no record."""
         return {

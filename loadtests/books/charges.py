@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from loadtests.books import losses, runs
 from loadtests.books.attempts import PAYMENTS
-from loadtests.books.books import Books
+from loadtests.books.books import OWN_WORK, Books, version
 from loadtests.books.findings import Difference, Line, Reconciliation, Said
 from loadtests.books.ledger import Charge
 from loadtests.books.service import Record
@@ -133,13 +133,14 @@ def _unasked(books: Books, charge: Charge, into: Reconciliation) -> None:
     if charge.idempotency_key is None:
         into.line("foreign", "charges without a key", "not compared", "ledger").add(ledger=1)
         return
-    if (instance := losses.of_charge(books.deaths, charge.t)) is not None:
+    request_id = _whose(books, charge)
+    works = None if request_id is None else version(request_id) == OWN_WORK
+    if (instance := losses.of_charge(books.deaths, charge.t, works=works)) is not None:
         into.line("lost", f"charged, and lost by the kill of {instance}", "explained", "ledger").add(ledger=1)
         return
     line = _refunds(books, into)
     line.add(ledger=1)
     said = f"{charge.amount} {charge.currency}, key {charge.idempotency_key[:16]}"
-    request_id = _whose(books, charge)
     if books.recent(charge.t):
         into.open.add(request_id or charge.idempotency_key)
     into.differ(line, Difference("charges", "charge", request_id, PAYMENTS, service="nobody asked", ledger=said))

@@ -22,6 +22,7 @@ RULES = (
     "usage",  # tokens and money that the provider stated
     "interval",  # what was ended early, between bounds
     "charges",  # a refund moves the money once
+    "jobs",  # a job ended as its client was told, and cost what its steps did
     "runs",  # a run of the agent that refunded moved the money once, approved where it had to be
     "webhooks",  # what was delivered was received, and the other way round
     "lost",  # what a kill -9 took along

@@ -1,11 +1,11 @@
 """From three books to what they say of each other; pure functions over what was read.
 
-The rules are in `requests.py` (client against service), `attempts.py` (service against ledger), `charges.py`, `runs.py`
-and `webhooks.py`; what a kill explains is in `losses.py`. Each rule can fail, and what is not compared is counted. Read
-`books.py` next.
+The rules are in `requests.py` (client against service), `attempts.py` (service against ledger), `charges.py`,
+`jobs.py`, `runs.py` and `webhooks.py`; what a kill explains is in `losses.py`. Each rule can fail, and what is not
+compared is counted. Read `books.py` next.
 """
 
-from loadtests.books import attempts, charges, requests, runs, webhooks
+from loadtests.books import attempts, charges, jobs, requests, runs, webhooks
 from loadtests.books.books import Books
 from loadtests.books.findings import Reconciliation
 
@@ -21,6 +21,7 @@ def reconcile(books: Books) -> Reconciliation:
     requests.compare(books, found)
     attempts.compare(books, found)
     charges.compare(books, found)
+    jobs.compare(books, found)
     runs.compare(books, found)
     webhooks.compare(books, found)
     if found.differences and books.service.dropped:

@@ -29,6 +29,7 @@ SECTIONS = {
     "usage": 2,
     "interval": 2,
     "charges": 3,
+    "jobs": 3,
     "runs": 3,
     "webhooks": 3,
 }

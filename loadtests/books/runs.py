@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from loadtests.books import losses
 from loadtests.books.books import Books
+from loadtests.books.ends import AgentRun
 from loadtests.books.findings import Difference, Line, Reconciliation
 from loadtests.books.ledger import Charge
-from loadtests.books.service import AgentRun, Record
+from loadtests.books.service import Record
 
 ENDPOINT = "/agent"
 PAYMENTS = "payments"
@@ -87,7 +88,7 @@ def _ended(run: AgentRun, charges: Sequence[Charge], into: Reconciliation) -> No
 def _without_run(books: Books, records: Sequence[Record], charges: Sequence[Charge], into: Reconciliation) -> None:
     """Money that moved for a run of which no end is known, or one without a refund."""
     last, charge = records[-1], charges[-1]
-    if len(charges) == 1 and (instance := losses.of_charge(books.deaths, charge.t)) is not None:
+    if len(charges) == 1 and (instance := losses.of_charge(books.deaths, charge.t, works=True)) is not None:
         words = f"charged, and the run's end lost by the kill of {instance}"
         into.line("lost", words, "explained", "ledger").add(last.request_id, ledger=1)
         return

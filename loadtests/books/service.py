@@ -1,16 +1,18 @@
 """The service's book: a record per request, and the lives of its workers, read from the collector by SQL.
 
 The records are the bodies of log records (docs/telemetry.md). OTLP delivers at least once, so of copies that are equal
-to the last character one is taken, and the others are counted. Read `ledger.py` next: the third book.
+to the last character one is taken, and the others are counted. Read `ends.py` next:
+what it says of jobs, runs and messages.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from loadtests.books import wire
+from loadtests.books import ends, wire
+from loadtests.books.ends import AgentRun, Ends, Job, Message, quoted
 from loadtests.books.errors import CannotJudge
 
 PAGE_ROWS = 2_000
@@ -20,8 +22,12 @@ LONGEST_S = 600.0
 """No request takes longer; its log record is of its arrival, or of its end."""
 
 WHOSE = "the collector"
+T = TypeVar("T")
 DROPPED = "gauntlet.telemetry.dropped"
 """The metric in which a worker counts what it could not deliver; cumulative."""
+
+QUEUE = "gauntlet.queue.waiting"
+"""The metric that only those tell who work through the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class Record:
     charge_key: str | None
     replayed: bool
     attempts: tuple[Attempt, ...]
+    step: str | None = None
+    """Of own work: which step it is, of which job or run."""
 
     @property
     def ended(self) -> float:
@@ -71,49 +79,11 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """The end of a message to a user's server, `delivered` or `dead`, sent off at `t`; times in Unix seconds.
-
-    `receiver` is host and port of its URL.
-    """
-
-    message_id: str
-    outcome: str
-    tries: int
-    t: float
-    ended: float
-    receiver: str
-
-    @property
-    def port(self) -> int | None:
-        """The receiver's."""
-        port = self.receiver.rpartition(":")[2]
-        return int(port) if port.isdigit() else None
-
-
-@dataclass(frozen=True, slots=True)
-class AgentRun:
-    """A run of the agent that ended; `amount` in minor units, null where nothing was refunded.
-
-    `charge_key` is null where nothing can have been; `user` is the owner, by the same hash as `approved_by`.
-    """
-
-    run_id: str
-    outcome: str
-    needed_approval: bool
-    approved_by: str | None
-    amount: int | None
-    charge_key: str | None
-    created: float
-    ended: float
-    user: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Instance:
     """One worker process, times in Unix seconds: `stopped` is its orderly end, null when it told of none.
 
     `last_record` is the end of the last request whose record arrived, `last_sign` its newest telemetry of any kind.
+    `works`: it works through the queue; false: it answers requests; null where it lived too short to tell.
     """
 
     id: str
@@ -121,6 +91,7 @@ class Instance:
     stopped: float | None
     last_record: float
     last_sign: float
+    works: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +107,7 @@ class ServiceBook:
     dropped: int = 0
     messages: Sequence[Message] = ()
     runs: Sequence[AgentRun] = ()
+    jobs: Sequence[Job] = ()
 
     def and_also(self, more: Iterable[Record]) -> "ServiceBook":
         """With these records too, those that are there already left out."""
@@ -159,9 +131,16 @@ class ServiceReader:
         first, last = int(since * MICROSECONDS), int((until + LONGEST_S) * MICROSECONDS)
         written = f"time between make_timestamp({first}) and make_timestamp({last})"
         records = [record for record in self._records(written) if since <= record.t <= until]
-        messages = self._messages(f"t between {since!r} and {until!r}")
-        runs = self._runs(f"ended between {since!r} and {until + LONGEST_S!r}")
-        return ServiceBook(records, list(self._instances()), self._redelivered, self._dropped(first), messages, runs)
+        ended = f"ended between {since!r} and {until + LONGEST_S!r}"
+        return ServiceBook(
+            records,
+            list(self._instances()),
+            self._redelivered,
+            self._dropped(first),
+            self._ends(ends.MESSAGES, f"t between {since!r} and {until!r}"),
+            self._ends(ends.RUNS, ended),
+            self._ends(ends.JOBS, ended),
+        )
 
     def by_request(self, request_ids: Iterable[str]) -> list[Record]:
         """The records of these requests, whenever they arrived."""
@@ -173,62 +152,26 @@ class ServiceReader:
 
     def by_message(self, message_ids: Iterable[str]) -> list[Message]:
         """The ends of these messages, whenever they were."""
-        wanted = sorted(set(message_ids))
-        found: list[Message] = []
-        for begin in range(0, len(wanted), IDS_AT_ONCE):
-            listed = ", ".join(map(_quoted, wanted[begin : begin + IDS_AT_ONCE]))
-            found += self._messages(f"message_id in ({listed})")
-        return found
+        return self._ends_by(ends.MESSAGES, "message_id", message_ids)
 
     def by_run_key(self, keys: Iterable[str]) -> list[AgentRun]:
         """The runs that sent these keys to the payments provider, whenever they ended."""
-        wanted = sorted(set(keys))
-        found: list[AgentRun] = []
-        for begin in range(0, len(wanted), IDS_AT_ONCE):
-            listed = ", ".join(map(_quoted, wanted[begin : begin + IDS_AT_ONCE]))
-            found += self._runs(f"charge_key in ({listed})")
-        return found
+        return self._ends_by(ends.RUNS, "charge_key", keys)
 
-    def _runs(self, condition: str) -> list[AgentRun]:
-        """Page by page, by id."""
-        found: list[AgentRun] = []
-        after, more = "", True
-        while more:
-            answer = self._asked(
-                "select run_id, outcome, coalesce(needed_approval, false), approved_by, amount, charge_key, "  # noqa: S608
-                f'created, ended, "user" from agent_runs where run_id > {_quoted(after)} and {condition} '
-                f"order by run_id limit {self.page_rows}"
-            )
-            rows = answer["rows"]
-            found += (AgentRun(*row) for row in rows)
-            more = answer["truncated"] or len(rows) == self.page_rows
-            if rows:
-                after = rows[-1][0]
-        return found
+    def _ends(self, kind: Ends[T], condition: str) -> list[T]:
+        return ends.read(kind, condition, self._asked, self.page_rows)
 
-    def _messages(self, condition: str) -> list[Message]:
-        """Page by page, by time and id."""
-        found: list[Message] = []
-        after, more = (-1.0, ""), True
-        while more:
-            answer = self._asked(
-                "select message_id, outcome, tries, t, epoch(time) as ended, coalesce(receiver, '') from webhooks "  # noqa: S608
-                f"where message_id is not null and {condition} and (epoch(time), message_id) > ({after[0]!r}, "
-                f"{_quoted(after[1])}) order by ended, message_id limit {self.page_rows}"
-            )
-            rows = answer["rows"]
-            found += (Message(*row) for row in rows)
-            more = answer["truncated"] or len(rows) == self.page_rows
-            if rows:
-                after = (rows[-1][4], rows[-1][0])
-        return found
+    def _ends_by(self, kind: Ends[T], name: str, values: Iterable[str]) -> list[T]:
+        return [
+            one
+            for listed in _listed(values)
+            for one in self._ends(kind, f"{name} in ({', '.join(map(quoted, listed))})")
+        ]
 
     def _by(self, name: str, values: Iterable[str]) -> list[Record]:
-        wanted = sorted(set(values))
         found: list[Record] = []
-        for begin in range(0, len(wanted), IDS_AT_ONCE):
-            some = wanted[begin : begin + IDS_AT_ONCE]
-            listed = ", ".join(map(_quoted, some))
+        for some in _listed(values):
+            listed = ", ".join(map(quoted, some))
             traces = f"select trace_id from requests where {name} in ({listed})"  # noqa: S608 - quoted
             found += (record for record in self._records(f"trace_id in ({traces})") if getattr(record, name) in some)
         return found
@@ -242,7 +185,7 @@ class ServiceReader:
             answer = self._asked(
                 "select epoch_us(time) as logged, coalesce(span_id, '') as span, instance, body "  # noqa: S608 - quoted
                 f"from log_records where event = 'gauntlet.request' and {condition} "
-                f"and (epoch_us(time), coalesce(span_id, '')) > ({after[0]}, {_quoted(after[1])}) "
+                f"and (epoch_us(time), coalesce(span_id, '')) > ({after[0]}, {quoted(after[1])}) "
                 f"order by logged, span limit {self.page_rows}"
             )
             rows = answer["rows"]
@@ -259,18 +202,22 @@ class ServiceReader:
 
     def _instances(self) -> Iterator[Instance]:
         answer = self._asked(
-            "with signs as ("
+            "with signs as ("  # noqa: S608 - a name of ours
             " select instance, max(time) as time from log_records group by instance"
             " union all select instance, max(time) from metric_points group by instance"
-            " union all select instance, max(start_time) from spans group by instance) "
+            " union all select instance, max(start_time) from spans group by instance), "
+            "roles as ("  # only who works through the queue tells how long it is, and only others answer
+            f" select instance, true as works from metric_points where name = '{QUEUE}' group by instance"
+            " union all select instance, false from requests where method <> 'WORK' group by instance) "
             "select instance, epoch(min(time) filter (event = 'gauntlet.worker.started')) as started, "
             "epoch(max(time) filter (event = 'gauntlet.worker.stopped')) as stopped, "
             "(select max(t + duration_ms / 1000) from requests where requests.instance = log_records.instance), "
-            "(select epoch(max(signs.time)) from signs where signs.instance = log_records.instance) "
+            "(select epoch(max(signs.time)) from signs where signs.instance = log_records.instance), "
+            "(select bool_or(roles.works) from roles where roles.instance = log_records.instance) "
             "from log_records where instance is not null group by instance having started is not null order by started"
         )
-        for name, started, stopped, last_record, last_sign in answer["rows"]:
-            yield Instance(name, started, stopped, last_record or started, last_sign or started)
+        for name, started, stopped, last_record, last_sign, works in answer["rows"]:
+            yield Instance(name, started, stopped, last_record or started, last_sign or started, works)
 
     def _dropped(self, since_us: int) -> int:
         answer = self._asked(
@@ -285,8 +232,11 @@ class ServiceReader:
         return answer
 
 
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+def _listed(values: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Each once, so many at a time as one question may name."""
+    wanted = sorted(set(values))
+    for begin in range(0, len(wanted), IDS_AT_ONCE):
+        yield wanted[begin : begin + IDS_AT_ONCE]
 
 
 def _parsed(body: str) -> Record:

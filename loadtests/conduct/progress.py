@@ -9,7 +9,7 @@ import orjson
 
 from loadtests.books import client
 from loadtests.load.beats import Beat
-from loadtests.verdict.measures import percentile
+from loadtests.verdict.scope import percentile
 
 LAST_S = 5.0
 """What a line of progress is about: the requests that ended in these last seconds."""

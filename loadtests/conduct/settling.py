@@ -12,6 +12,7 @@ from loadtests.books import client
 from loadtests.books.errors import CannotJudge
 from loadtests.books.ledger import LedgerReader
 from loadtests.books.run import Run
+from loadtests.scenario.model import ENDED
 from loadtests.verdict import later
 
 WITHIN_S = 90.0
@@ -23,7 +24,7 @@ POLL_S = 0.5
 def settle(run: Run, *, within_s: float = WITHIN_S, sleep: Callable[[float], None] = time.sleep) -> None:
     """Return when nothing is missing any more, or it has taken too long: what is missing then, a measure will say."""
     lines = client.read(run.folder)
-    expected = later.told(lines.entries, later.ENDED) if lines else set()
+    expected = later.told(lines.entries, ENDED) if lines else set()
     reader = LedgerReader(run.simulator, run.ledger_seq)
     until = time.monotonic() + within_s
     with suppress(CannotJudge):  # whoever reads it next says so

@@ -13,9 +13,9 @@ import gevent
 from gevent.pool import Group
 
 from loadtests.books.client import Entry
-from loadtests.load.sender import Answer, Sender, Step
+from loadtests.load.sender import NAMED_BY, Answer, Sender, Step
 from loadtests.scenario.arrivals import FAMILY, Arrival
-from loadtests.scenario.model import AGENT_PATH, JOBS_PATH
+from loadtests.scenario.model import ASKED_AT, ENDED
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 3.0
@@ -29,11 +29,8 @@ DECISIONS = 1000
 ASKED = 10_000
 """and those that ask how it stands from here on."""
 
-ENDED = frozenset({"completed", "failed", "cancelled", "rejected"})
 WAITING = "waiting"
 GONE = 404
-ENDPOINTS = {"job": (JOBS_PATH, f"{JOBS_PATH}/{{job_id}}"), "agent": (AGENT_PATH, f"{AGENT_PATH}/{{run_id}}")}
-"""Kind -> where it is asked for, and what that is called."""
 
 
 class Follower:
@@ -54,7 +51,7 @@ class Follower:
     def follow(self, arrival: Arrival, subject_id: str) -> None:
         """Until it has ended, or is gone, or nobody waits for it any more."""
         chance = random.Random(arrival.request_id())  # noqa: S311 - spreads waits, no secret
-        path, endpoint = ENDPOINTS[arrival.kind]
+        path, endpoint = _places(arrival)
         pause_s, decided = FIRST_PAUSE_S, 0
         for asked in range(MOST_ASKED):
             gevent.sleep(pause_s * (0.75 + 0.5 * chance.random()))
@@ -72,7 +69,7 @@ class Follower:
 
     def _decide(self, arrival: Arrival, subject_id: str, first: int) -> None:
         """All of them at once, each with a key of its own. Who is told nothing for sure decides again when it waits."""
-        path, endpoint = ENDPOINTS[arrival.kind]
+        path, endpoint = _places(arrival)
 
         def one(copy: int) -> None:
             step = Step(
@@ -100,3 +97,9 @@ class Follower:
         answer = self._sender.step(arrival, step)
         self._told(answer.entry)
         return answer
+
+
+def _places(arrival: Arrival) -> tuple[str, str]:
+    """Where it is asked for, and what asking how it stands is called in the book."""
+    path = ASKED_AT[arrival.kind]
+    return path, f"{path}/{{{NAMED_BY[arrival.kind]}}}"

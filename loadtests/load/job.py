@@ -29,6 +29,10 @@ DRAIN_S = 80.0
 """Requests in flight when the load is over end by themselves within this: no stream of the service lasts longer."""
 
 
+class NoApprover(Exception):
+    """An agent's proposals are to be decided, and there is no key for it; the message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One load: `mark` tells its tenants from those of other runs, `processes` is how many share it.
@@ -68,6 +72,16 @@ class Job:
         path = self.folder / JOB
         path.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
         return path
+
+    def decider(self) -> str:
+        """The key of whoever decides. Raises NoApprover where there is none."""
+        if not self.approver:
+            raise NoApprover(
+                f"the scenario {self.scenario.name} has an agent's proposals to decide on, and {APPROVER_VARIABLE} "
+                "is not set; expected the key of an admin of the service, for nobody decides on a refund of their own: "
+                f"export {APPROVER_VARIABLE}=KEY (demo-admin at the workbench), and start again"
+            )
+        return self.approver
 
     @classmethod
     def read(cls, path: Path, key: str | None = None, approver: str | None = None) -> "Job":

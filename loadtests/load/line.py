@@ -6,6 +6,7 @@ Read `locustfile.py` for who uses it, `asking.py` for what is sent.
 import itertools
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,15 @@ from loadtests.books.client import ClientBook, Entry
 from loadtests.load.asking import Asker
 from loadtests.load.beats import EVERY_S, Pulse
 from loadtests.load.following import SETTLE_S
-from loadtests.load.job import APPROVER_VARIABLE, KEY_VARIABLE, PLACES, VARIABLE, ControlReader, Job
+from loadtests.load.job import (
+    APPROVER_VARIABLE,
+    KEY_VARIABLE,
+    PLACES,
+    VARIABLE,
+    ControlReader,
+    Job,
+    NoApprover,
+)
 from loadtests.load.purse import Purse
 from loadtests.load.sender import Sender
 
@@ -54,10 +63,16 @@ class Line:
 
     @classmethod
     def of(cls, environment: Environment) -> "Line":
-        """That of this process; the job is the one that the environment names."""
+        """That of this process; the job is the one that the environment names. Without its keys the process ends."""
         if cls._current is None:
             keys = (os.environ.get(name) for name in (KEY_VARIABLE, APPROVER_VARIABLE))
-            cls._current = cls(environment, Job.read(Path(os.environ[VARIABLE]), *keys))
+            job = Job.read(Path(os.environ[VARIABLE]), *keys)
+            if job.scenario.mix.agent:
+                try:
+                    job.decider()  # now, and not at the first proposal
+                except NoApprover as error:
+                    sys.exit(str(error))
+            cls._current = cls(environment, job)
         return cls._current
 
     @classmethod

@@ -98,7 +98,7 @@ class Sender:
         return self._exchange(arrival, "POST", arrival.path, body, arrival.request_id(copy), arrival.key, due_t)
 
     def step(self, arrival: Arrival, step: Step) -> Answer:
-        """One more request of an arrival, due now."""
+        """One more request of an arrival, due now. Raises NoApprover for a decision that nobody can make."""
         request_id = arrival.request_id(step.number)
         return self._exchange(arrival, step.method, step.path, step.body, request_id, step.key, time.time(), step)
 
@@ -137,8 +137,8 @@ class Sender:
         return Answer(entry, got.document, got.retry_after_s)
 
     def _key(self, arrival: Arrival, step: Step | None) -> str:
-        if step is not None and step.decision is not None and self._job.approver:
-            return self._job.approver
+        if step is not None and step.decision is not None:
+            return self._job.decider()
         return self._job.key or arrival.caller.key(self._job.mark)
 
     def _client(self, caller: Caller) -> HTTPClient:

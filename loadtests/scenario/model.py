@@ -21,6 +21,11 @@ EFFECTS = ("refund", "job", "agent")
 """Kinds that are no question: they have an Idempotency-Key, and an end that comes later or is money."""
 
 REFUND_PATH, JOBS_PATH, AGENT_PATH = "/refund", "/jobs", "/agent"
+ASKED_AT = {"job": JOBS_PATH, "agent": AGENT_PATH}
+"""Kind of what is done later -> where it is asked for, and below that how it stands."""
+
+ENDED = frozenset({"completed", "failed", "cancelled", "rejected"})
+"""The states in which it stays."""
 
 ROUNDING_S = 1e-6
 """A shortened fault that ends with its phase may end a rounding error after it."""

@@ -1,7 +1,7 @@
 """What is known of a run when it is judged: what its client saw, what reached the providers, when what was broken.
 
 Times are Unix seconds. The service's own word is not in it: promises are judged at the two ends of the wire. Read
-`measures.py` next: what is read out of it.
+`scope.py` next: which part of it counts.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 from loadtests.scenario.files import ScenarioError
 from loadtests.scenario.model import Expectation, Scenario, Target
 from loadtests.verdict.evidence import LATE_MS, Evidence, Generator
-from loadtests.verdict.measures import MEASURES, NEED_TARGET, scope_of
+from loadtests.verdict.measures import MEASURES, NEED_TARGET
+from loadtests.verdict.scope import scope_of
 
 Word = Literal["pass", "fail", "unknown"]
 BooksWord = Literal["balanced", "differences", "not judged"]

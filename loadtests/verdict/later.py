@@ -1,21 +1,18 @@
 """What is done after the answer, as the two ends of the wire saw it: jobs, runs of the agent, their webhooks.
 
 The client's book has a line for each time that somebody asked how a job stood; the ledger has each webhook that came.
-Read `measures.py` next: what is measured with it.
+Read `later_measures.py` next: what is measured with it.
 """
 
-from collections import defaultdict
+import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from loadtests.books.client import Entry
-from loadtests.books.ledger import Webhook
-from loadtests.scenario.model import AGENT_PATH, JOBS_PATH
+from loadtests.books.ledger import Charge, Webhook
+from loadtests.scenario.model import ASKED_AT
 
-ENDED = ("completed", "failed", "cancelled", "rejected")
 END_EVENTS = ("job.completed", "job.failed", "job.cancelled", "agent.completed")
-ASKED_AT = {"job": JOBS_PATH, "agent": AGENT_PATH}
-"""Kind -> where it is asked for."""
-
 APPROVE = "approve"
 
 
@@ -60,6 +57,32 @@ def message_ids(webhooks: Iterable[Webhook]) -> Mapping[tuple[str, str | None], 
     return found
 
 
-def approvals(entries: Iterable[Entry]) -> int:
-    """How often somebody was told that their approval counts."""
-    return sum(entry.decision == APPROVE and entry.outcome == "answered" and not entry.replayed for entry in entries)
+def decisions(entries: Iterable[Entry]) -> Mapping[str, Sequence[str]]:
+    """By run: what came of each request that decides; a repetition with the same key is none."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        if entry.decision is not None and entry.subject_id is not None and not entry.replayed:
+            found[entry.subject_id].append(entry.outcome)
+    return found
+
+
+def approvals(entries: Iterable[Entry]) -> Counter[str]:
+    """By run: how often somebody was told that their approval counts."""
+    return Counter(
+        entry.subject_id
+        for entry in entries
+        if entry.subject_id is not None
+        and entry.decision == APPROVE
+        and entry.outcome == "answered"
+        and not entry.replayed
+    )
+
+
+def charged(charges: Iterable[Charge]) -> Counter[str | None]:
+    """By Idempotency-Key: how often money moved."""
+    return Counter(charge.idempotency_key for charge in charges)
+
+
+def charge_key(run_id: str) -> str:
+    """The key with which a run pays (docs/telemetry.md)."""
+    return hashlib.sha256(f"agent\0{run_id}".encode()).hexdigest()

@@ -11,10 +11,9 @@ from itertools import pairwise
 
 from loadtests.books.client import Entry
 from loadtests.books.ledger import Call
-from loadtests.scenario.model import REFUND_PATH
-from loadtests.verdict import later
+from loadtests.scenario.model import ASKED_AT, ENDED, REFUND_PATH
 from loadtests.verdict.evidence import Change, Evidence
-from loadtests.verdict.measures import is_effect, percentile
+from loadtests.verdict.scope import is_effect, percentile
 
 MOST_STEPS = 180
 STEPS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -58,7 +57,7 @@ def came_of(entry: Entry) -> str:
     if entry.source == "message" and entry.outcome != "left":
         return "message"
     if entry.outcome == "answered":
-        if entry.kind in later.ASKED_AT:
+        if entry.kind in ASKED_AT:
             return "later"
         if entry.endpoint == REFUND_PATH:
             return "other"
@@ -116,7 +115,7 @@ def percentiles(groups: Sequence[Sequence[float]], share: float) -> list[float |
 def whole_answers(evidence: Evidence) -> list[Entry]:
     """Those whose latency counts, as in the measures: answered, not by the honest message, and not how a job stands."""
     answered = (entry for entry in evidence.entries if entry.outcome == "answered" and entry.source != "message")
-    return [entry for entry in answered if entry.kind not in later.ASKED_AT]
+    return [entry for entry in answered if entry.kind not in ASKED_AT]
 
 
 def success(steps: Steps, evidence: Evidence) -> list[float | None]:
@@ -142,7 +141,7 @@ def standing(steps: Steps, evidence: Evidence) -> dict[str, list[float]]:
     for moments in told.values():
         moments.sort()
         for (since, state), (until, _) in pairwise([*moments, (steps.lasts_s, "")]):
-            if state in later.ENDED:
+            if state in ENDED:
                 break
             for step, (begin, width_s) in enumerate(zip(steps.begins_s, steps.widths_s, strict=True)):
                 if since <= begin + width_s / 2 < until:

@@ -2,7 +2,7 @@
 
 A step's call carries a request id that is a UUID of version 8, made from the job, the step's name and how often the job
 had been begun (docs/telemetry.md). So from the job ids that the client was told, every call finds its step without the
-service's word. Read `measures.py` next.
+service's word. Read `later_measures.py` next.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import math
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from itertools import count, pairwise
 
 from loadtests.books.ledger import Call
 from loadtests.verdict.evidence import Band
@@ -53,17 +53,15 @@ def paid_again(steps: Iterable[Sequence[Call]], kills: Sequence[float]) -> int:
 
 
 def went_on_after(calls: Sequence[Call], kills: Sequence[float], *, ended: bool) -> Iterator[float]:
-    """Seconds from a kill that met a job at work to its next call; infinity where it had none and did not end."""
-    times = sorted(call.t for call in calls)
-    for kill, next_kill in zip(kills, [*kills[1:], math.inf], strict=True):
-        if not any(t < kill for t in times):
-            continue
-        then = next((t for t in times if t >= kill), None)
-        if then is None:
-            if not ended:
-                yield math.inf
-        elif then < next_kill:
-            yield then - kill
+    """Seconds from a kill that met a job at work to its next call; infinity where it had none and did not end.
+
+    Of several kills without a call in between the first counts: a job that is killed again before it could go on has
+    waited since then.
+    """
+    for call_t, next_t in pairwise([*sorted(call.t for call in calls), math.inf]):
+        first = next((kill for kill in kills if call_t < kill <= next_t), None)
+        if first is not None and not (ended and next_t == math.inf):
+            yield next_t - first
 
 
 def kills(bands: Iterable[Band], target: str) -> list[float]:

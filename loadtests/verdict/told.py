@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from loadtests.scenario.model import Expectation, Scenario
 from loadtests.verdict.evidence import Evidence
 from loadtests.verdict.judge import Verdict
-from loadtests.verdict.measures import MEASURES, scope_of
+from loadtests.verdict.measures import MEASURES
+from loadtests.verdict.scope import scope_of
 
 REASON = "a figure that somebody predicted, or that a table has"
 

@@ -71,10 +71,10 @@ REFUTED: dict[Case, set[tuple[str, str]]] = {
         ("webhook_ids_per_job", "at_most")
     },
     Case("agent-kill", settings=(*NO_APPROVALS, *ONE_AT_A_TIME), phases=("well",)): {
-        *(("charges_per_approval", "at_most"), ("failed_share", "at_most")),
+        *(("charges_beyond_approvals", "at_most"), ("failed_share", "at_most"), ("decided_share", "at_least")),
     },
     Case("agent-kill", settings=(*NO_TIME_TO_PAY, *NO_PATIENCE), phases=("well",)): {
-        *(("charges_per_approval", "at_least"), ("runs_done_share", "at_least")),
+        *(("charges_beyond_approvals", "at_most"), ("runs_done_share", "at_least")),
     },
 }
 """What each run must refute; it may refute more."""

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from loadtests.books import gather
+from loadtests.books.ends import AgentRun, Message
 from loadtests.books.errors import CannotJudge
 from loadtests.books.findings import Reconciliation
 from loadtests.books.gather import Asked
 from loadtests.books.ledger import ProviderLedger, Webhook
-from loadtests.books.service import AgentRun, Message, Record, ServiceBook
+from loadtests.books.service import Record, ServiceBook
 
 from .world import BEGAN, ENDED, World, balanced, rid
 

@@ -28,12 +28,13 @@ KEPT_FOR_READERS = {
 
 NOT_COMPARED: dict[type, set[str]] = {
     Entry: {*CLOCKS, *KEPT_FOR_READERS, "key"},
-    Record: {*CLOCKS, *KEPT_FOR_READERS, "attempts", "max_tokens"},
+    Record: {*CLOCKS, *KEPT_FOR_READERS, "attempts", "max_tokens", "step"},
     Attempt: {"status", "exact", "most_nano_usd"},
     Call: {*CLOCKS, "completed"},
     Charge: {"t", "amount", "currency"},
 }
-"""`key` groups refunds; `max_tokens`, `exact` and `most_nano_usd` are bounds; `status` and `completed` only excuse."""
+"""`key` groups refunds, `step` a job's records; `max_tokens`, `exact` and `most_nano_usd` are bounds; `status` and
+`completed` only excuse."""
 
 NUMBERS = ("status", "upstream_status", "input_tokens", "output_tokens", "cost_nano_usd", "unpriced", "attempt", "n")
 

@@ -515,7 +515,7 @@ def test_own_work_is_held_against_the_ledger_and_expected_of_no_client() -> None
 
 def test_own_work_that_a_kill_took_along_is_explained_and_any_other_is_not() -> None:
     world = balanced()
-    request_id = work(world, 61)
+    request_id = work(world, 71)
     assert world.judged().balanced
     assert request_id in listed(world, "lost")
     world = balanced()

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from loadtests.books.ends import AgentRun
 from loadtests.books.ledger import Charge
-from loadtests.books.service import AgentRun
 
 from .world import BEGAN, ENDED, KILLED, NOW, PAYMENTS, World, attempt, balanced, call
 
@@ -20,7 +20,7 @@ def run(name: str, at: float, **more: object) -> AgentRun:
 def world() -> World:
     """A refund below the limit, one that was approved, one that was rejected, one whose end a kill took along."""
     w = balanced()
-    for name, at, key, amount in (("cheap", 20, KEY, 4_999), ("dear", 21, DEAR, 12_900), ("gone", 61, LOST, 1_999)):
+    for name, at, key, amount in (("cheap", 20, KEY, 4_999), ("dear", 21, DEAR, 12_900), ("gone", 71, LOST, 1_999)):
         w.add(
             name, at, request_id=f"00000000-0000-8000-8000-{at:012d}",
             record={"endpoint": "/agent", "charge_key": key},
@@ -46,6 +46,12 @@ def test_a_true_world_balances_and_what_a_kill_took_is_explained() -> None:
     (line,) = (one for one in found.lines if one.what == "refunds of the agent and charges")
     assert (line.kind, line.service, line.ledger) == ("exact", 2, 2)
     assert any("the run's end lost by the kill" in one.what for one in found.lines)
+
+
+def test_a_kill_of_who_answers_requests_explains_no_lost_end_of_a_run() -> None:
+    w = world()
+    w.charges = [replace(one, t=BEGAN + 61) if one.idempotency_key == LOST else one for one in w.charges]
+    assert whats(w) == ["charge"]
 
 
 def test_a_second_charge_of_a_run_shows() -> None:

@@ -111,6 +111,22 @@ def test_the_lives_of_workers_are_told_by_their_telemetry(collector: Collector, 
     )
 
 
+def test_who_works_through_the_queue_tells_how_long_it_is_and_who_does_not_answers(
+    collector: Collector, began: float
+) -> None:
+    names = [f"{number}-{uuid.uuid4().hex}" for number in range(4)]
+    for name, method in zip(names, ("POST", "WORK", "WORK", None), strict=True):
+        with Teller(collector, name) as teller:
+            teller.started(began)
+            if method is not None:
+                teller.record(t=began + 1, method=method)
+            if name == names[1]:
+                teller.works()
+            teller.told()
+    lives = {life.id: life.works for life in ServiceReader(collector.url).read(began, began).instances}
+    assert [lives[name] for name in names] == [False, True, None, None]
+
+
 def test_what_workers_could_not_deliver_is_read_from_their_metric(collector: Collector) -> None:
     reader, now = ServiceReader(collector.url), time.time()
     before = reader.read(now, now).dropped

@@ -1,6 +1,7 @@
 """A world in which every rule has something to say, and the three books agree. Tests then alter one of them.
 
-Times are Unix seconds from `BEGAN`. Worker 111 lives; worker 222 was killed and replaced by 333.
+Times are Unix seconds from `BEGAN`. Worker 111 lives; worker 222 was killed and replaced by 333; of those that work
+through the queue, 444 was killed and replaced by 555.
 """
 
 import uuid
@@ -10,15 +11,17 @@ from typing import Any
 
 from loadtests.books.books import Books
 from loadtests.books.client import Entry
+from loadtests.books.ends import AgentRun, Job, Message
 from loadtests.books.findings import Reconciliation
 from loadtests.books.ledger import Call, Charge, ProviderLedger, Webhook
 from loadtests.books.reconcile import reconcile
-from loadtests.books.service import AgentRun, Attempt, Instance, Message, Record, ServiceBook
+from loadtests.books.service import Attempt, Instance, Record, ServiceBook
 
 BEGAN = 1_000_000.0
 ENDED = BEGAN + 100
 NOW = ENDED + 200
 KILLED = BEGAN + 61.5
+WORK_KILLED = BEGAN + 71.5
 SEED = uuid.UUID(int=7)
 INSTANCE = "111-aa"
 
@@ -69,6 +72,7 @@ class World:
     messages: list[Message] = field(default_factory=list)
     received: list[Webhook] = field(default_factory=list)
     runs: list[AgentRun] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     closed: bool = True
     has_client: bool = True
     now: float = NOW
@@ -124,7 +128,7 @@ class World:
     def books(self) -> Books:
         return Books(
             client=self.entries if self.has_client else None,
-            service=ServiceBook(self.records, self.instances, messages=self.messages, runs=self.runs),
+            service=ServiceBook(self.records, self.instances, messages=self.messages, runs=self.runs, jobs=self.jobs),
             ledger=ProviderLedger(
                 self.calls, self.charges, len(self.calls), self.complete_from, webhooks=self.received, receiver=8105
             ),
@@ -142,9 +146,11 @@ def balanced() -> World:
     """The world in which nothing is wrong."""
     w = World()
     w.instances = [
-        Instance(INSTANCE, BEGAN - 10, None, NOW - 1, NOW - 1),
-        Instance("222-bb", BEGAN - 10, None, BEGAN + 60, BEGAN + 60.5),
-        Instance("333-cc", KILLED, NOW - 2, NOW - 2, NOW - 2),
+        Instance(INSTANCE, BEGAN - 10, None, NOW - 1, NOW - 1, works=False),
+        Instance("222-bb", BEGAN - 10, None, BEGAN + 60, BEGAN + 60.5, works=False),
+        Instance("333-cc", KILLED, NOW - 2, NOW - 2, NOW - 2, works=False),
+        Instance("444-dd", BEGAN - 10, None, BEGAN + 70, BEGAN + 70.5, works=True),
+        Instance("555-ee", WORK_KILLED, None, NOW - 1, NOW - 1, works=True),
     ]
     w.add(
         "plain", 1, entry={}, record={"source": "live"},

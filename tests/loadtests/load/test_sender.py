@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import socketserver
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +21,13 @@ import pytest
 
 from loadtests.books import client
 from loadtests.books.client import ClientBook, Entry
+from loadtests.load import locustfile_path
 from loadtests.load import sender as module
-from loadtests.load.job import Job
+from loadtests.load.job import APPROVER_VARIABLE, VARIABLE, Control, Job, NoApprover
 from loadtests.load.sender import LIVE_MAX_TOKENS, Sender
 from loadtests.scenario import Arrival, Caller
 from loadtests.scenario.arrivals import CHAT, COMPLETIONS, STREAM
+from loadtests.scenario.model import Mix
 from tests.loadtests.load.green import green
 from tests.loadtests.small import scenario
 
@@ -345,6 +350,30 @@ def test_an_approver_decides_and_not_the_customer(
     assert (entry.status, entry.subject_id, entry.state, entry.decision) == (status, "run_1", state, decision)
     assert entry.key == "key-1"
     assert "Bearer demo-admin" in server.heads[-1]
+
+
+@pytest.mark.parametrize("approver", [None, ""])
+def test_without_an_approver_nobody_decides_and_nothing_is_sent(job: Job, server: Server, approver: str | None) -> None:
+    step = module.Step(1000, "POST", "/agent/run_1/resume", "/agent", "run_1", {"decision": "approve"}, "k", "approve")
+    before = len(server.heads)
+    with pytest.raises(NoApprover, match="GAUNTLET_LOAD_APPROVER_KEY is not set; expected the key of an admin"):
+        stepped(replace(job, key="gk-mine", approver=approver), RUN, step)
+    assert len(server.heads) == before
+    assert lines(job.folder) == []
+
+
+def test_a_generator_ends_at_once_where_somebody_must_decide_and_nobody_can(job: Job) -> None:
+    """In a process of its own, as Locust changes the one it is imported in."""
+    agents = job.scenario.model_copy(update={"mix": Mix(faq=0, unique=0, agent=1)})
+    path = replace(job, scenario=agents).write()
+    Control(epoch=time.time()).write(job.folder)
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile_path()), "--headless"]
+    environment = {**os.environ, VARIABLE: str(path)}
+    environment.pop(APPROVER_VARIABLE, None)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "GAUNTLET_LOAD_APPROVER_KEY is not set; expected the key of an admin" in ended.stderr
+    assert client.read(job.folder) is None, "something was sent"
 
 
 def test_the_keys_of_others_are_not_written_down(job: Job) -> None:

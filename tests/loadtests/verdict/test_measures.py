@@ -14,7 +14,9 @@ from loadtests.books.ledger import Call, Charge, Webhook
 from loadtests.scenario import Expectation
 from loadtests.verdict.evidence import Band, Evidence, Generator, Window
 from loadtests.verdict.judge import judge
-from loadtests.verdict.measures import MEASURES, percentile, scope_of
+from loadtests.verdict.later import charge_key
+from loadtests.verdict.measures import MEASURES
+from loadtests.verdict.scope import percentile, scope_of
 from loadtests.verdict.steps import request_id
 from tests.loadtests.small import WHY, phase, scenario
 
@@ -61,6 +63,10 @@ RUN_FAILED = replace(RUN_DONE, state="failed")
 APPROVED = replace(RUN, endpoint="/agent/{run_id}/resume", key="d1", state="resuming", decision="approve")
 TOO_LATE = replace(APPROVED, key="d2", status=409, outcome="refused", state=None)
 REJECTED = replace(APPROVED, decision="reject")
+RUN_2, APPROVED_2, TOO_LATE_2 = (
+    replace(one, key=f"{one.key}-2", subject_id="run_2") for one in (RUN, APPROVED, TOO_LATE)
+)
+REFUNDED, REFUNDED_2 = (Charge(T + 1, charge_key(run), 100, "usd") for run in ("run_1", "run_2"))
 HOOK = Webhook(9, T + 2, "msg_1", "job.completed", "job_1", True, False, 200, None)
 HOOK_AGAIN, FORGED = replace(HOOK, duplicate=True), replace(HOOK, message_id="msg_2", verified=False, status=401)
 HOOK_LOST, HOOK_OTHER = replace(HOOK, status=503, fault="status"), replace(HOOK, message_id="msg_3")
@@ -189,11 +195,14 @@ CASES: dict[str, Case] = {
         Seen([JOB], webhooks=[HOOK, HOOK_OTHER]),
         2,
     ),
-    "charges_per_approval": Case(
-        {"at_least": 1, "at_most": 1},
-        Seen([RUN, APPROVED, TOO_LATE, REJECTED], charges=[CHARGE]),
-        1,
-        Seen([RUN, APPROVED, TOO_LATE], charges=[CHARGE, CHARGE_2]),
+    "decided_share": Case(
+        {"at_least": 0.9}, of(RUN, APPROVED, TOO_LATE), 1, of(RUN, APPROVED, TOO_LATE, RUN_2, TOO_LATE_2), 0.5
+    ),
+    "charges_beyond_approvals": Case(
+        {"at_most": 0},
+        Seen([RUN, APPROVED, TOO_LATE, RUN_2], charges=[REFUNDED]),
+        0,
+        Seen([RUN, APPROVED, RUN_2, APPROVED_2], charges=[REFUNDED, REFUNDED]),
         2,
     ),
     "back_after_s": Case(
@@ -246,10 +255,36 @@ def test_a_job_that_nobody_took_is_not_done() -> None:
     assert verdict("runs_done_share", of(RUN)).judged[0].measured == 0
 
 
-def test_what_moves_without_an_approval_is_more_than_any_bound() -> None:
-    found = verdict("charges_per_approval", Seen([RUN, TOO_LATE, REJECTED], charges=[CHARGE]))
-    assert (found.word, found.judged[0].measured) == ("fail", math.inf)
-    assert verdict("charges_per_approval", Seen([RUN, APPROVED])).judged[0].measured == 0
+@pytest.mark.parametrize(
+    ("entries", "charges", "found"),
+    [
+        ([RUN, APPROVED], [], 1),
+        ([RUN, TOO_LATE, REJECTED], [REFUNDED], 1),
+        ([RUN, APPROVED, RUN_2], [REFUNDED_2], 2),
+        ([RUN, APPROVED], [REFUNDED, CHARGE], 1),
+        ([RUN, APPROVED, replace(APPROVED, key="d3")], [REFUNDED], 1),
+        ([RUN, APPROVED, replace(APPROVED, replayed=True)], [REFUNDED], 0),
+    ],
+    ids=["missing", "of a rejected run", "another run's", "nobody's", "approved twice", "told again"],
+)
+def test_charges_and_approvals_are_compared_run_by_run(entries: list[Entry], charges: list[Charge], found: int) -> None:
+    judged = verdict("charges_beyond_approvals", Seen(entries, charges=charges)).judged[0]
+    assert (judged.measured, judged.passed) == (found, found == 0)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [RUN],
+        [RUN, APPROVED, REJECTED],
+        [RUN, APPROVED, replace(TOO_LATE, status=503, outcome="failed")],
+        [RUN, TOO_LATE],
+        [replace(RUN, subject_id=None, status=503, outcome="failed"), APPROVED],
+    ],
+    ids=["nobody", "two", "one and trouble", "none counts", "not taken"],
+)
+def test_what_is_not_decided_by_exactly_one_is_not_decided(entries: list[Entry]) -> None:
+    assert verdict("decided_share", Seen(entries)).judged[0].measured == 0
 
 
 def test_only_a_kill_explains_that_a_step_is_paid_again() -> None:
@@ -273,10 +308,13 @@ def test_a_job_that_never_goes_on_is_never_redelivered_and_one_that_had_ended_ne
     assert found.judged[0].measured is None
 
 
-def test_whoever_is_killed_again_before_it_goes_on_has_until_then_from_the_last_kill() -> None:
+def test_of_kills_in_a_row_the_first_counts() -> None:
     again = replace(KILL, since=T + 4.5, until=T + 4.6)
     found = verdict("redelivered_within_s", Seen([JOB], [DONE_1, AT_KILL, WENT_ON], bands=[KILL, again]))
-    assert found.judged[0].measured == pytest.approx(0.5)
+    assert found.judged[0].measured == pytest.approx(2)
+    between = step("map/2", 2, 4)
+    found = verdict("redelivered_within_s", Seen([JOB], [DONE_1, AT_KILL, between, WENT_ON], bands=[KILL, again]))
+    assert found.judged[0].measured == pytest.approx(1)
 
 
 def test_an_agent_that_waits_has_not_ended() -> None:
