@@ -17,7 +17,6 @@ from . import agent
 from .agent import ABOVE, BELOW, ENDED, LOOK_EVERY_S, begin, charged, decide, run_id_of, seen
 from .dying_workers import AGAIN, DIES
 
-WITHIN_S = 90.0
 STEPS = ("understand", "look_up", "propose", "execute", "tell")
 PLACES = ("begin", "done", "told", "kept")
 POINTS = [
@@ -32,6 +31,8 @@ POINTS = [
     (ABOVE, "execute:charged"),
     (ABOVE, "execute:told"),
 ]
+WITHIN_S = 5.0 * len(POINTS)
+"""Each death costs a redelivery, and takes others along."""
 AMOUNTS = {BELOW: 4_999, ABOVE: 12_900}
 Runs = dict[tuple[str, str], tuple[dict[str, Any], list[int]]]
 _ended: Runs = {}
