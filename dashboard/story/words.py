@@ -57,8 +57,8 @@ SENTENCES: dict[tuple[str, str], str] = {
     ),
     ("retrieval", "fewer"): "gives the model[ {passages} of {of} passages][: pressure {pressure}]",
     ("retrieval", "none"): "nothing was searched[: {why:words}][, {reason}][, {pressure} of what the worker takes]",
-    ("call", "ok"): "answered[: {provider}][ {model}][, attempt {attempt}][, in {duration_ms:num} ms]",
-    ("call", "cancelled"): "ended by us[: {provider}][ {model}][, attempt {attempt}][, after {duration_ms:num} ms]",
+    ("call", "ok"): "answered[: {provider}][ {model}][, call {attempt} in all][, in {duration_ms:num} ms]",
+    ("call", "cancelled"): "ended by us[: {provider}][ {model}][, call {attempt} in all][, after {duration_ms:num} ms]",
 }
 """(stage, decision) -> sentence; `[…]` is left out where an input in it is missing or false. `{x:s}` are seconds,
 `{x:ms}` seconds shown as milliseconds, `{x:num}` is rounded, `{x:words}` a code in words, `{x:cause}` one that a wait
@@ -68,7 +68,9 @@ CAUSES = {"unavailable": "unavailable (only a 429's Retry-After counts)"}
 """A 5xx may carry a Retry-After too, which the service does not read: to say no more than absent would mislead."""
 
 OFF = "switched off, stepped over"
-CALL_FAILED = "failed with {decision:words}[: {provider}][ {model}][, attempt {attempt}][, after {duration_ms:num} ms]"
+CALL_FAILED = (
+    "failed with {decision:words}[: {provider}][ {model}][, call {attempt} in all][, after {duration_ms:num} ms]"
+)
 
 _PART = re.compile(r"\[([^\[\]]*)\]")
 _NAME = re.compile(r"\{(\w+)(?::(\w+))?\}")

@@ -53,7 +53,7 @@ SERVICE = Path(words.__file__).parents[2] / "service"
             "call",
             "stream_broken",
             {"attempt": 2, "duration_ms": 1234.5},
-            "failed with stream broken, attempt 2, after 1,234 ms",
+            "failed with stream broken, call 2 in all, after 1,234 ms",
         ),
         ("bulkhead", "off", {}, "switched off, stepped over"),
         ("shed", "some_thing", {"level": 2.5, "ok": True}, "some thing: level 2.5, ok yes"),
