@@ -28,6 +28,8 @@ BATCH_REMOVED = 1_000
 TIMEOUT_S = 60.0
 """Longer than the service gives itself for a batch."""
 WORDS = ("added", "changed", "removed", "unchanged")
+SHIPPED = "handbook"
+"""What the project's own documents are called."""
 MOST_NAMED = 5
 """Of paths that a message names."""
 
@@ -50,6 +52,8 @@ def run(argv: Sequence[str]) -> int:
     name = args.name or (args.path.stem if is_file(args.path) else args.path.resolve().name)
     if not name or "/" in name or fault_of(name):
         raise UsageError(f"{name!r} cannot name documents; choose another with --name")
+    if name == SHIPPED and not (args.name or args.remove or args.replace):
+        raise UsageError(f"the documents that ship are called {name!r}; name these with --name NAME")
     files, linked = ([], []) if args.remove else files_of(args.path, name)
     service = _Service(args.url or running.url("service", os.environ), args.key)
     known = {path: sha256 for path, sha256 in service.documents().items() if path.startswith(f"{name}/")}

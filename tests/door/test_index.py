@@ -97,10 +97,11 @@ def test_a_name_that_others_have_is_not_taken_over_unasked(indexing: Stack, tmp_
         assert index(indexing, tmp_path, name, "--remove")[0] == 0
 
 
-def test_what_ships_is_not_taken_out_by_a_folder_of_the_same_name(indexing: Stack, tmp_path: Path) -> None:
+def test_what_ships_is_not_mixed_with_a_file_of_the_same_name(indexing: Stack, tmp_path: Path) -> None:
+    """Whether it is indexed already or not yet."""
     (tmp_path / "handbook.md").write_text("Words.\n")
     code, said = index(indexing, tmp_path, str(tmp_path / "handbook.md"))
-    assert (code, "documents under 'handbook'" in said) == (2, True), said
+    assert (code, "that ship are called 'handbook'; name these with --name" in said) == (2, True), said
 
 
 def test_most_of_a_folder_does_not_go_unasked_but_less_does(indexing: Stack, tmp_path: Path) -> None:

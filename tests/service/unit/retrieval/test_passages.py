@@ -97,7 +97,8 @@ def test_a_heading_below_a_long_line_is_one_and_a_long_line_is_not_underlined() 
     ("line", "title"),
     [
         ("## Closed ##", "Closed"), ("# C#", "C#"), ("# a # b", "a # b"), ("#\tTab \t#\t", "Tab"),
-        ("# [a](b) c", "a c"), ("   # Three", "Three"), ("# ###", "x"), ("###### Six", "Six"), ("####### Seven", "x"), ("#", "x"),
+        ("# [a](b) c", "a c"), ("   # Three", "Three"), ("# ###", "x"), ("###### Six", "Six"),
+        ("####### Seven", "x"), ("#", "x"),
     ],
 )  # fmt: skip
 def test_the_words_of_a_heading(line: str, title: str) -> None:
