@@ -1,17 +1,16 @@
 """`gauntlet index`: give the running service a folder of Markdown to answer from, or take it out again.
 
 Only files whose hash is another than the service has are sent, in bounded batches, over its admin endpoint; what of a
-file has changed the service finds out by passage. Read `service/retrieval/endpoints.py` next, where they arrive.
+file has changed the service finds out by passage. Read `documents.py` next, then `service/retrieval/endpoints.py`,
+where they arrive.
 """
 
 import argparse
-import hashlib
 import http.client
 import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,20 @@ from rich.markup import escape
 
 from door import running, wire
 from door.console import command_name, console
+from door.documents import File, fault_of, files_of, is_file
 from door.errors import DoorError, UsageError
 
-SUFFIXES = (".md", ".markdown")
-MOST_BYTES = 1024 * 1024
-"""Of one file; the service takes no larger document."""
 BATCH_BYTES = 512 * 1024
 """Of the texts in one request; a file is always sent whole."""
 BATCH_DOCUMENTS = 50
+BATCH_REMOVED = 1_000
 TIMEOUT_S = 60.0
 """Longer than the service gives itself for a batch."""
 WORDS = ("added", "changed", "removed", "unchanged")
-FORBIDDEN = frozenset("#~\x7f") | frozenset(map(chr, range(32)))
-"""Characters that no name in the corpus has."""
-
-
-@dataclass(frozen=True)
-class File:
-    """One file as it is sent: its name in the corpus, and its text."""
-
-    path: str
-    text: str
-    sha256: str
+SHIPPED = "handbook"
+"""What the project's own documents are called."""
+MOST_NAMED = 5
+"""Of paths that a message names."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -53,76 +44,42 @@ def run(argv: Sequence[str]) -> int:
     flags.add_argument("path", type=Path, help="a folder (searched for .md and .markdown), or a file")
     flags.add_argument("--name", help="what its documents are called in citations (default: the folder's name)")
     flags.add_argument("--remove", action="store_true", help="take all documents of this name out; PATH need not exist")
+    flags.add_argument("--replace", action="store_true", help="take out what is not in PATH, be it most of this name")
     flags.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
     flags.add_argument("--key", default="demo-admin", help="admin key (default demo-admin, of the workbench profile)")
     flags.add_argument("--url", help="base URL of the service (default: of the running `gauntlet up`)")
     args = flags.parse_args(argv)
-    name = args.name or (args.path.stem if args.path.is_file() else args.path.resolve().name)
-    if not name or "/" in name or FORBIDDEN & set(name):
+    name = args.name or (args.path.stem if is_file(args.path) else args.path.resolve().name)
+    if not name or "/" in name or fault_of(name):
         raise UsageError(f"{name!r} cannot name documents; choose another with --name")
-    files = [] if args.remove else _files(args.path, name)
+    if name == SHIPPED and not (args.name or args.remove or args.replace):
+        raise UsageError(f"the documents that ship are called {name!r}; name these with --name NAME")
+    files, linked = ([], []) if args.remove else files_of(args.path, name)
     service = _Service(args.url or running.url("service", os.environ), args.key)
     known = {path: sha256 for path, sha256 in service.documents().items() if path.startswith(f"{name}/")}
     new = [file for file in files if known.get(file.path) != file.sha256]
     gone = sorted(known.keys() - {file.path for file in files})
     if args.remove and not gone:
         raise DoorError(f"nothing is indexed under {name!r}; {_listed(service.documents())}")
-    counts, degraded = Counter[str](), set[str]()
-    for documents, remove in _batches(new, gone):
-        said = service.put(documents, remove, dry_run=args.dry_run)
-        counts.update({word: said[word] for word in WORDS})
-        degraded.update(said["degraded"])
-    _tell(name, len(files), len(new), len(gone), counts, degraded, dry_run=args.dry_run)
+    if not (args.remove or args.replace):
+        _refuse_to_replace(name, args.path, len(known), gone)
+    answers = [service.put(*batch, dry_run=args.dry_run) for batch in _batches(new, gone)]
+    _tell(name, (len(files), len(new), len(gone)), answers, linked, dry_run=args.dry_run)
     return 0
 
 
-def _files(path: Path, name: str) -> list[File]:
-    """What is to be indexed. Raises UsageError for what cannot be read, with every fault in one message."""
-    if path.is_file():
-        found, base = [path], path.parent
-    elif path.is_dir():
-        every = (file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
-        found, base = sorted(file for file in every if not _is_hidden(file.relative_to(path))), path
-    else:
-        raise UsageError(f"{path} is neither a file nor a folder")
-    if not found:
-        raise UsageError(f"{path} has no Markdown ({', '.join(SUFFIXES)})")
-    files, faults = list[File](), list[str]()
-    for file in found:
-        try:
-            files.append(_read(file, f"{name}/{file.relative_to(base).as_posix()}"))
-        except (OSError, ValueError) as error:
-            faults.append(f"{file}: {error.strerror if isinstance(error, OSError) else error}")
-    if faults:
-        raise UsageError("\n".join(["these cannot be indexed, so nothing was:", *faults]))
-    return files
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _read(file: Path, name: str) -> File:
-    """Raises OSError and ValueError."""
-    size = file.stat().st_size
-    if size > MOST_BYTES:
-        raise ValueError(f"{size:,} bytes, and a document has at most {MOST_BYTES:,}; split it into several")
-    if FORBIDDEN & set(name):
-        raise ValueError("its name has one of the characters # and ~, or a control character; rename it")
-    data = file.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"no UTF-8 text (byte {error.start:,}); convert it") from None
-    if "\0" in text:
-        raise ValueError("it holds NUL characters, so it is no text")
-    if not text.strip():
-        raise ValueError("there is no text in it")
-    return File(name, text, hashlib.sha256(text.encode()).hexdigest())
+def _refuse_to_replace(name: str, path: Path, known: int, gone: Sequence[str]) -> None:
+    """Raises UsageError where most of what has this name would go: it is rather others', or out of sight for now."""
+    if 2 * len(gone) > known:
+        those = "all" if len(gone) == known else f"{len(gone)} of the"
+        raise UsageError(
+            f"{those} {known} documents under {name!r} are not in {path}, and would be taken out ({_some(gone)}). If "
+            "they are others than these, name these with --name NAME; if these take their place, say --replace"
+        )
 
 
 def _batches(new: Sequence[File], gone: Sequence[str]) -> Iterator[tuple[list[File], list[str]]]:
-    """What is sent at once; what is gone goes with the last, so that a document that moved is never missing."""
+    """What is sent at once; what is gone goes last, so that a document that moved is never missing."""
     batch, size = list[File](), 0
     for file in new:
         length = len(file.text.encode())
@@ -131,8 +88,10 @@ def _batches(new: Sequence[File], gone: Sequence[str]) -> Iterator[tuple[list[Fi
             batch, size = [], 0
         batch.append(file)
         size += length
-    if batch or gone:
-        yield batch, list(gone)
+    if batch:
+        yield batch, []
+    for begin in range(0, len(gone), BATCH_REMOVED):
+        yield [], list(gone[begin : begin + BATCH_REMOVED])
 
 
 class _Service:
@@ -178,15 +137,32 @@ def _listed(documents: Mapping[str, str]) -> str:
     return f"there are {', '.join(names)}" if names else "there is nothing at all"
 
 
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join([*paths[:MOST_NAMED], *(["…"] if len(paths) > MOST_NAMED else [])])
+
+
 def _tell(
-    name: str, files: int, new: int, gone: int, counts: Mapping[str, int], degraded: set[str], *, dry_run: bool
+    name: str,
+    sizes: tuple[int, int, int],
+    answers: Sequence[Mapping[str, Any]],
+    linked: Sequence[str],
+    *,
+    dry_run: bool,
 ) -> None:
-    said = console()
+    """What became of so many files, of which some were sent, and of documents that were taken out."""
+    said, (files, new, gone) = console(), sizes
     would = "would be " if dry_run else ""
+    counts = Counter[str]()
+    for answer in answers:
+        counts.update({word: answer[word] for word in WORDS})
     said.print(f"[bold]{escape(name)}[/bold]: {files} files, {new} {would}sent, {gone} {would}taken out")
     said.print(f"passages of these: {', '.join(f'{counts[word]} {would}{word}' for word in WORDS)}")
-    if degraded:
-        why = escape(", ".join(sorted(degraded)))
+    if empty := [path for answer in answers for path in answer["empty"]]:
+        said.print(f"{len(empty)} without text, of which there is nothing to find: {escape(_some(empty))}")
+    if linked:
+        said.print(f"links to folders are not followed: {escape(_some(linked))}")
+    if degraded := sorted({reason for answer in answers for reason in answer["degraded"]}):
+        why = escape(", ".join(degraded))
         said.print(
             f"[yellow]without vectors for now[/yellow] ({why}): words find them, and vectors follow by themselves"
         )

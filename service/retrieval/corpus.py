@@ -51,7 +51,10 @@ class Document:
 
 @dataclass(slots=True)
 class Written:
-    """What became of passages that were given. ``degraded`` says why some have no vector yet."""
+    """What became of passages that were given. ``degraded`` says why some have no vector yet.
+
+    ``empty`` are the paths of documents without text: they count as known, and have no passages.
+    """
 
     version: int = 0
     added: int = 0
@@ -59,6 +62,7 @@ class Written:
     removed: int = 0
     unchanged: int = 0
     degraded: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
 
 class Corpus:
@@ -145,6 +149,7 @@ class Corpus:
         hashes = {doc.path: doc.sha256 for doc in documents} | dict.fromkeys(gone, "")
         written = await self._written(hashes, passages, vectors)
         written.degraded = degraded
+        written.empty = _empty(found)
         return written
 
     async def compare(self, documents: Sequence[Document], gone: Sequence[str]) -> Written:
@@ -160,6 +165,7 @@ class Corpus:
             changed=sum(name in marks and marks[name] != mark for name, mark in given.items()),
             removed=len(known.keys() - given.keys()),
             unchanged=sum(marks.get(name) == mark for name, mark in given.items()),
+            empty=_empty(found),
         )
 
     async def documents(self) -> dict[str, str]:
@@ -204,6 +210,10 @@ def shipped() -> list[Document]:
     folder = resources.files(__package__).joinpath(HANDBOOK)
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".md")), key=lambda file: file.name)
     return [Document(f"{HANDBOOK}/{file.name}", file.read_text("utf-8")) for file in files]
+
+
+def _empty(found: Sequence[tuple[Document, Sequence[Passage]]]) -> list[str]:
+    return [document.path for document, passages in found if not passages]
 
 
 def _mark(passage: Passage) -> str:

@@ -28,7 +28,8 @@ from .work import ask_of_work
 
 MOST_BODY_BYTES = 4 * MOST_BYTES
 """JSON makes more of a document than it has bytes."""
-MOST_DOCUMENTS = 100
+MOST_DOCUMENTS, MOST_REMOVED = 100, 10_000
+"""In one request."""
 WRITE_WITHIN_S = 30.0
 PATIENCE_S = 10.0
 """For a search that is looked at: the first one after a start waits until the index is there."""
@@ -55,7 +56,7 @@ class CorpusBody(Strict):
     """Documents to add or replace, and paths of those to take out; ``dry_run``: only say what would change."""
 
     documents: list[DocumentBody] = Field([], max_length=MOST_DOCUMENTS)
-    remove: list[str] = Field([], max_length=10_000)
+    remove: list[str] = Field([], max_length=MOST_REMOVED)
     dry_run: bool = False
 
 

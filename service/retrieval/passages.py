@@ -19,20 +19,20 @@ MOST_WORDS = 220
 MOST_CHARACTERS = 2_000
 """Of one passage: for languages without spaces, and for what is no language."""
 MOST_HEADING = 500
-"""Characters of a line that may be a heading: none is longer, and expressions need time that grows with its square."""
+"""Characters of a line that may be a heading: a longer one is no title."""
 SEPARATOR = " › "
 """Between the headings of a title."""
 
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?![^ \t])")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)")
+_FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)([^`]*)")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _NO_PARAGRAPH = re.compile(r" {0,3}(?:[-*+>|]|\d+[.)]|<)| {4}|\t")
 """Beginnings of lines above which an underline makes no heading: lists, quotes, tables, HTML, code."""
 _ITEM = re.compile(r"\s*(?:[-*+]\s|\d+[.)]\s|[>|<])")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*")
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
-_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\[\]]*)\]\([^)\[]*\)")
 
 
 @dataclass(slots=True, frozen=True)
@@ -65,7 +65,11 @@ class Passage:
 
 
 def passages_of(source: str, text: str) -> list[Passage]:
-    """The passages of one document, in order. Raises Unprocessable for what is no readable document."""
+    """The passages of one document, in order; none where it has no text but headings and front matter.
+
+    Their ids are unique. Raises Unprocessable for what is too large, or no text at all. Takes time that grows with the
+    text's length, whatever is in it.
+    """
     size = len(text.encode())
     if size > MOST_BYTES:
         raise Unprocessable(f"{source}: {size} bytes, and a document has at most {MOST_BYTES}; split it into several")
@@ -75,8 +79,6 @@ def passages_of(source: str, text: str) -> list[Passage]:
     for anchor, title, lines in _sections(text.replace("\r\n", "\n").replace("\r", "\n"), source):
         for part, piece in enumerate(_pieces(lines), 1):
             found.append(Passage(source, anchor, title, piece, part))
-    if not found:
-        raise Unprocessable(f"{source}: there is no text in it; leave it out")
     return found
 
 
@@ -84,7 +86,7 @@ def _sections(text: str, source: str) -> Iterator[tuple[str, str, list[str]]]:
     """Anchor, title and lines of each section."""
     lines = _FRONT_MATTER.sub("", text, count=1).split("\n")
     headings: dict[int, str] = {}
-    slugs: dict[str, int] = {}
+    slugs = {"": 0}  # what is above all headings
     anchor, body, fence = "", list[str](), ""
     name = source.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     for line in lines:
@@ -112,17 +114,28 @@ def _sections(text: str, source: str) -> Iterator[tuple[str, str, list[str]]]:
 
 def _heading(line: str, body: list[str]) -> tuple[int, str]:
     """Level and words of the heading that ``line`` is, or makes of the line above it; level 0 where it is none."""
-    if len(line) > MOST_HEADING or (body and len(body[-1]) > MOST_HEADING):
+    if len(line) > MOST_HEADING:
         return 0, ""
-    match = _HEADING.fullmatch(line)
+    match = _HEADING.match(line)
     if match:
-        return len(match[1]), _LINK.sub(r"\1", match[2] or "").strip()
+        return len(match[1]), _LINK.sub(r"\1", _unclosed(line[match.end() :])).strip()
     under = _UNDERLINE.fullmatch(line)
-    if under and body and body[-1].strip() and not _NO_PARAGRAPH.match(body[-1]):
+    if under and body and _may_be_underlined(body[-1]):
         if len(body) > 1 and body[-2].strip():  # a paragraph of several lines: rather a rule than so long a heading
             return 0, ""
         return (1 if under[1][0] == "=" else 2), _LINK.sub(r"\1", body.pop()).strip()
     return 0, ""
+
+
+def _unclosed(heading: str) -> str:
+    """The words of a heading without the ``#`` signs that may close it, which stand apart from them."""
+    heading = heading.strip(" \t")
+    words = heading.rstrip("#")
+    return words if not words or words[-1] in " \t" else heading
+
+
+def _may_be_underlined(line: str) -> bool:
+    return len(line) <= MOST_HEADING and bool(line.strip()) and not _NO_PARAGRAPH.match(line)
 
 
 def _title(headings: dict[int, str], name: str) -> str:
@@ -130,11 +143,13 @@ def _title(headings: dict[int, str], name: str) -> str:
 
 
 def _slug(heading: str, seen: dict[str, int]) -> str:
-    """GitHub's anchor of a heading; the second of the same name ends with -1."""
-    slug = _NOT_IN_SLUG.sub("", heading.lower()).strip().replace(" ", "-")
-    before = seen.get(slug, 0)
-    seen[slug] = before + 1
-    return f"{slug}-{before}" if before else slug
+    """GitHub's anchor of a heading; the second of the same name ends with -1, or the next number that is not taken."""
+    slug = unused = _NOT_IN_SLUG.sub("", heading.lower()).strip().replace(" ", "-")
+    while unused in seen:
+        seen[slug] += 1
+        unused = f"{slug}-{seen[slug]}"
+    seen[unused] = 0
+    return unused
 
 
 def _pieces(lines: list[str]) -> Iterator[str]:
@@ -178,13 +193,13 @@ def _unwrapped(lines: list[str]) -> str:
     """A paragraph as one line, as it was meant; lists, tables and quotes a line for each item; code as it is."""
     if lines[0].startswith(("    ", "\t")) or any(_FENCE.fullmatch(line) for line in lines):
         return "\n".join(lines)
-    found = lines[:1]
+    items = [lines[:1]]
     for line in lines[1:]:
         if _ITEM.match(line):
-            found.append(line)
+            items.append([line])
         else:
-            found[-1] = f"{found[-1]} {line.strip()}"
-    return "\n".join(found).strip()
+            items[-1].append(line.strip())
+    return "\n".join(" ".join(item) for item in items).strip()
 
 
 def _fits(words: int, characters: int) -> bool:

@@ -3,10 +3,12 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.errors import Unprocessable
 from service.retrieval.corpus import shipped
-from service.retrieval.passages import MOST_BYTES, MOST_CHARACTERS, MOST_WORDS, Passage, passages_of
+from service.retrieval.passages import MOST_BYTES, MOST_CHARACTERS, MOST_HEADING, MOST_WORDS, Passage, passages_of
 
 
 def test_a_section_is_a_passage_with_its_headings_as_title_and_githubs_anchor() -> None:
@@ -67,6 +69,59 @@ def test_a_line_that_is_too_long_for_a_heading_is_none_and_takes_no_time(line: s
     assert time.process_time() - began_s < 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ("# a" + " " * (MOST_HEADING - 4) + "b\n") * 2_000,
+        ("# " + "[" * (MOST_HEADING - 2) + "\n") * 2_000,
+        ("# " + "[](" * (MOST_HEADING // 3 - 1) + "\n") * 2_000,
+        "~" * 1_000_000 + "`\n",
+        "`" * 1_000_000 + "x`\n",
+        "a\n" * 500_000,
+        "# A\n" * 50_000,
+    ],
+    ids=["blanks", "brackets", "links", "tildes", "backticks", "lines", "headings"],
+)
+def test_a_document_of_any_content_takes_time_by_its_length_alone(text: str) -> None:
+    began_s = time.process_time()
+    passages_of("x.md", text)
+    assert time.process_time() - began_s < 5  # what grows with the square takes from 8 s to hours
+
+
+def test_a_heading_below_a_long_line_is_one_and_a_long_line_is_not_underlined() -> None:
+    long = "word " * 120
+    assert [p.title for p in passages_of("x.md", f"# A\n\n{long}\n## B\ntext\n\n{long}\n---\nmore")] == ["A", "A › B"]
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("## Closed ##", "Closed"), ("# C#", "C#"), ("# a # b", "a # b"), ("#\tTab \t#\t", "Tab"),
+        ("# [a](b) c", "a c"), ("   # Three", "Three"), ("# ###", "x"), ("###### Six", "Six"),
+        ("####### Seven", "x"), ("#", "x"),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_heading(line: str, title: str) -> None:
+    [one] = passages_of("x.md", f"{line}\ntext")
+    assert one.title == title
+
+
+def test_an_anchor_that_is_taken_is_counted_on_as_github_does() -> None:
+    found = passages_of("x.md", "above\n# A\n1\n# A\n2\n# A 1\n3\n# A\n4\n# ???\n5\n# !\n6")
+    assert [p.anchor for p in found] == ["", "a", "a-1", "a-1-1", "a-2", "-1", "-2"]
+
+
+@given(st.lists(st.sampled_from(["", "# A", "# A 1", "# A-1", "# A 1 1", "## a", "# ?", "# 1", "# -1", "text"])))
+def test_no_two_passages_of_a_document_have_one_id(lines: list[str]) -> None:
+    found = passages_of("x.md", "\n".join(f"{line}\ntext" for line in lines))
+    assert len({p.id for p in found}) == len(found)
+
+
+@pytest.mark.parametrize("text", ["", " \n\n", "# only\n\n## headings\n", "---\ntitle: x\n---\n"])
+def test_a_document_without_text_has_no_passages(text: str) -> None:
+    assert passages_of("x.md", text) == []
+
+
 def test_lists_and_tables_keep_their_lines_and_windows_line_ends_are_ends() -> None:
     [one] = passages_of("x.md", "# T\r\n\r\n- a\r\n  b\r\n- c\r\n\r\n| x | y |\r\n| 1 | 2 |\r\n")
     assert one.text == "- a b\n- c\n\n| x | y |\n| 1 | 2 |"
@@ -74,7 +129,7 @@ def test_lists_and_tables_keep_their_lines_and_windows_line_ends_are_ends() -> N
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("x" * (MOST_BYTES + 1), "split it"), ("a\0b", "NUL"), ("# only\n\n## headings\n", "no text"), ("", "no text")],
+    [("x" * (MOST_BYTES + 1), "split it"), ("a\0b", "NUL")],
 )
 def test_what_cannot_be_indexed_is_refused_with_its_name(text: str, words: str) -> None:
     with pytest.raises(Unprocessable, match=words) as refused:
