@@ -209,7 +209,7 @@ COMMENT ON COLUMN agent_runs."run_id" IS 'as POST /agent answered';
 COMMENT ON COLUMN agent_runs."tenant" IS 'whose run';
 COMMENT ON COLUMN agent_runs."user" IS 'keyed hash of the user';
 COMMENT ON COLUMN agent_runs."status" IS 'completed, rejected or failed';
-COMMENT ON COLUMN agent_runs."outcome" IS 'refunded, declined, rejected, withdrawn, expired, nothing_left, order_not_found, order_unclear, no_refund, not_understood, gave_up or gave_up_in_doubt';
+COMMENT ON COLUMN agent_runs."outcome" IS 'refunded, declined, rejected, withdrawn, expired, nothing_left, overtaken, order_not_found, order_unclear, no_refund, not_understood, gave_up or gave_up_in_doubt';
 COMMENT ON COLUMN agent_runs."needed_approval" IS 'whether its refund, with others of the order, was above the limit';
 COMMENT ON COLUMN agent_runs."approved_by" IS 'keyed hash of the admin who approved it; NULL where nobody did';
 COMMENT ON COLUMN agent_runs."amount" IS 'what was refunded, in minor units; NULL where nothing was';

@@ -68,7 +68,8 @@ SELECT "time", request_id, tenant, endpoint, route, target AS provider, model, c
   cost_nano_usd / 1e9 AS cost_usd, purpose, cost_nano_usd IS NULL AS unpriced
 FROM stored.attempts;
 
--- A worker that died when it had told of a run's end may be followed by one that tells it again.
+-- A worker that died when it had told of a run's end may be followed by one that tells it again. A run that began at
+-- another time is another one: its key was used again.
 CREATE OR REPLACE VIEW agent_runs AS
 SELECT "time", instance, trace_id, attributes ->> 'run_id' AS run_id, attributes ->> 'tenant' AS tenant,
   attributes ->> 'user' AS "user", attributes ->> 'status' AS status, attributes ->> 'outcome' AS outcome,
@@ -78,4 +79,4 @@ SELECT "time", instance, trace_id, attributes ->> 'run_id' AS run_id, attributes
   TRY_CAST(attributes ->> 'cost_nano_usd' AS BIGINT) AS cost_nano_usd,
   TRY_CAST(attributes ->> 'created' AS DOUBLE) AS created, TRY_CAST(attributes ->> 'ended' AS DOUBLE) AS ended
 FROM stored.log_records WHERE event = 'gauntlet.agent'
-QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY "time" DESC) = 1;
+QUALIFY row_number() OVER (PARTITION BY run_id, created ORDER BY "time" DESC) = 1;

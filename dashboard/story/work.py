@@ -28,6 +28,7 @@ OUTCOMES = {
     "withdrawn": "withdrawn by the customer",
     "expired": "nobody approved it in time",
     "nothing_left": "nothing is left to refund",
+    "overtaken": "another refund of the order came first",
     "order_not_found": "there is no such order of theirs",
     "order_unclear": "no order was named",
     "no_refund": "no refund was asked for",

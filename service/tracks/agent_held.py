@@ -132,9 +132,9 @@ class Held:
         """Wait for a decision; False when there is one."""
         return await self._runs.wait(self._taken, **self._with(NO_TROUBLE | fields))
 
-    async def let_go(self, **fields: str) -> None:
-        """It goes on later."""
-        await self._runs.let_go(self._taken, **self._with(fields))
+    async def let_go(self, delay_s: float, **fields: str) -> None:
+        """It goes on in ``delay_s``."""
+        await self._runs.let_go(self._taken, delay_s, **self._with(fields))
 
     async def finish(self, **fields: str) -> None:
         """It has ended."""

@@ -1,5 +1,6 @@
 """One run of the agent as everybody sees it: its hash in Redis, read. Next: ``agent_runs.py``."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -7,10 +8,9 @@ from typing import Any, Literal
 import orjson
 
 Status = Literal["queued", "running", "waiting", "resuming", "completed", "failed", "rejected"]
-ENDED = frozenset({"completed", "failed", "rejected"})
 _PLAIN = (
     "status", "tenant", "user", "text", "route", "webhook_url", "traceparent", "outcome", "answer", "trouble",
-    "trouble_detail", "decision", "note",
+    "trouble_detail", "decision", "note", "order",
 )  # fmt: skip
 """Fields that are text, and None where they are empty or missing."""
 _JSON = ("steps", "proposal", "approver", "refund", "decided_on")
@@ -20,7 +20,8 @@ _JSON = ("steps", "proposal", "approver", "refund", "decided_on")
 class Run:
     """One run. Times are Unix seconds, ``cost_nano_usd`` is None when a call of it had no price.
 
-    ``decided_on`` is the proposal as whoever decided saw it; ``doubt``: the money may have moved.
+    ``decided_on`` is the proposal as whoever decided saw it; ``order``: something of it may be held for the run;
+    ``doubt``: the money may have moved.
     """
 
     run_id: str
@@ -34,6 +35,7 @@ class Run:
     webhook_url: str | None = None
     traceparent: str | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
+    order: str | None = None
     proposal: dict[str, Any] | None = None
     outcome: str | None = None
     answer: str | None = None
@@ -105,6 +107,11 @@ class Run:
             "deliveries": self.deliveries,
             "cost_nano_usd": self.cost_nano_usd,
         }
+
+
+def charge_key(run_id: str, created: float) -> str:
+    """The Idempotency-Key of a run's payment; of one that began at another time it is another one."""
+    return hashlib.sha256(f"agent\0{run_id}\0{created:.3f}".encode()).hexdigest()
 
 
 def _seconds(milliseconds: str | None) -> float | None:

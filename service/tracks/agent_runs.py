@@ -26,11 +26,14 @@ STEP = "agent.step"
 """The task that a run goes on with."""
 MOST_LISTED = 200
 MANY = 200
+LEAST_PAGE = 50
+"""So many are looked at at once, however few are asked for: those that are gone are passed over."""
 MOST_LOOKED_AT = 10 * MANY
 """So many runs, the newest, are looked at for a list of those with one status."""
 TAKER_BYTES = 8
 ALL, OPEN, WAITING = "agents:{all}", "agents:{open}", "agents:{waiting}"
-"""Sorted sets of run ids: by creation; by the last time that a worker had to do with it; by when the wait began."""
+"""Sorted sets of run ids: by creation; by the last time that a worker had to do with it, or will have; by when the wait
+began."""
 
 
 class Lost(Exception):
@@ -73,7 +76,7 @@ class Runs:
             await self._store.execute("ZADD", name, "NX", now, run_id)
         own, outlived = _own(caller), f"{self._clock.time() - 2 * self._settings.keep_s:.3f}"
         await self._store.execute("ZREMRANGEBYSCORE", own, "-inf", outlived)
-        await self._store.execute("PEXPIRE", own, self._life_ms)
+        await self._store.execute("PEXPIRE", own, 2 * self._life_ms)
         what, *text = await self._do("create", run_id, *_pairs(given))
         if what == b"known" and text != [str(fields["text"]).encode()]:
             raise Unprocessable("this Idempotency-Key began a run with another text; use a new key for a new run")
@@ -82,6 +85,11 @@ class Runs:
         """The run; None when there is none, or not any more."""
         fields = _fields(await self._store.execute("HGETALL", _key(run_id)))
         return Run.of(run_id, fields) if "status" in fields else None
+
+    async def gone(self, ids: Sequence[str]) -> list[str]:
+        """Those of them that are not there any more."""
+        there = await asyncio.gather(*(self._store.execute("EXISTS", _key(run_id)) for run_id in ids))
+        return [run_id for run_id, is_there in zip(ids, there, strict=True) if not is_there]
 
     async def listed(self, caller: Caller, *, status: str | None = None, most: int = MOST_LISTED) -> list[Run]:
         """The caller's runs, an admin's everybody's, newest first; at most ``most``, of the newest ``MOST_LOOKED_AT``.
@@ -92,7 +100,7 @@ class Runs:
         if status == "waiting" and caller.admin:
             name, order = WAITING, "ZRANGE"
         found: list[Run] = []
-        page = most if status is None else MANY
+        page = max(most, LEAST_PAGE) if status is None else MANY
         for begin in range(0, MOST_LOOKED_AT, page):
             ids = await self._store.execute(order, name, begin, begin + page - 1)
             runs = await asyncio.gather(*(self.find(raw.decode()) for raw in ids))
@@ -133,14 +141,20 @@ class Runs:
             await self._store.execute("ZADD", OPEN, now, run_id)
         return _still_ours(answer) == b"ok"
 
-    async def let_go(self, taken: Taken, **fields: str) -> None:
-        """It goes on later, with whoever takes it then. Raises Lost."""
+    async def let_go(self, taken: Taken, delay_s: float = 0.0, **fields: str) -> None:
+        """It goes on in ``delay_s``, with whoever takes it then; nobody misses it before. Raises Lost."""
         _still_ours(await self._do("let_go", taken.run.run_id, taken.taker, *_pairs(fields)))
+        await self.put_off([taken.run.run_id], delay_s)
+
+    async def put_off(self, ids: Sequence[str], delay_s: float = 0.0) -> None:
+        """A worker will have to do with those of them that are open in ``delay_s``."""
+        due = f"{self._clock.time() + delay_s:.3f}"
+        if ids:
+            await self._store.execute("ZADD", OPEN, "XX", *(part for run_id in ids for part in (due, run_id)))
 
     async def finish(self, taken: Taken, **fields: str) -> None:
-        """It has ended. Raises Lost."""
+        """It has ended; it stays in its lists until that was told. Raises Lost."""
         _still_ours(await self._do("finish", taken.run.run_id, taken.taker, *_pairs(fields)))
-        await self.unlist(taken.run.run_id)
 
     async def unlist(self, run_id: str) -> None:
         """Nobody has to do anything with it any more."""
@@ -169,10 +183,10 @@ class Runs:
         first = await self._store.execute("ZRANGE", WAITING, 0, 0, "WITHSCORES")
         return count, max(self._clock.time() - float(first[1]), 0.0) if first else 0.0
 
-    async def older(self, name: str, than_s: float) -> list[str]:
-        """The runs of a list that stand there since longer ago, oldest first, some of them."""
+    async def older(self, name: str, than_s: float, *, first: int = 0) -> list[str]:
+        """The runs of a list that stand there since longer ago, oldest first, ``MANY`` of them from ``first`` on."""
         until = f"{self._clock.time() - than_s:.3f}"
-        ids = await self._store.execute("ZRANGEBYSCORE", name, "-inf", until, "LIMIT", 0, MANY)
+        ids = await self._store.execute("ZRANGEBYSCORE", name, "-inf", until, "LIMIT", first, MANY)
         return [raw.decode() for raw in ids]
 
     async def forget(self, run_id: str) -> None:

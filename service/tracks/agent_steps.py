@@ -5,7 +5,6 @@ when a run is resumed, and so each does its effect once however often it runs: w
 desk under the run's name, and the payment has a key made from the run. Next: ``agent_graph.py``.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
@@ -31,6 +30,7 @@ from ..settings import PAYMENTS
 from ..stages.ask import Ask, Next, Reply
 from ..stages.switches import Switches
 from .agent_held import Held, TryLater
+from .agent_record import charge_key
 from .agent_words import AGAIN, ASK_TO_TELL, TELL, TOLD_BY_A_MODEL, UNDERSTAND, money, plainly, says_only, understood
 from .answers import ask_of
 from .orders import Order, OrderDesk
@@ -50,8 +50,9 @@ SUCCEEDED = "succeeded"
 
 
 class State(TypedDict):
-    """What a checkpoint keeps: JSON only. Each field is one step's."""
+    """What a checkpoint keeps: JSON only. ``begun`` says of which run it is; each other field is one step's."""
 
+    begun: NotRequired[dict[str, Any]]
     asked: NotRequired[dict[str, Any]]
     order: NotRequired[dict[str, Any]]
     proposal: NotRequired[dict[str, Any]]
@@ -59,11 +60,6 @@ class State(TypedDict):
     refund: NotRequired[dict[str, Any]]
     outcome: NotRequired[str]
     answer: NotRequired[str]
-
-
-def charge_key(run_id: str) -> str:
-    """The Idempotency-Key of the run's payment."""
-    return hashlib.sha256(f"agent\0{run_id}".encode()).hexdigest()
 
 
 class Tools:
@@ -128,9 +124,11 @@ class Steps:
     async def propose(self, state: State) -> dict[str, Any]:
         """How much is refunded: what was asked for, but no more than is left; held at the desk for this run.
 
-        The limit is for what an order is refunded in all, by however many runs.
+        The limit is for what an order is refunded in all, by however many runs. Of which order something is held is
+        told before it is: a run that is given up gives it back.
         """
         asked, order = state["asked"], Order(**state["order"])
+        await self._held.note(order=order.order_id)
         amount, others = await self._tools.desk.hold(order, self._run.run_id, asked["amount"])
         if amount == 0:
             return {"outcome": "nothing_left"}
@@ -153,20 +151,25 @@ class Steps:
         return {"decision": decision} if outcome is None else {"decision": decision, "outcome": outcome}
 
     async def execute(self, state: State) -> dict[str, Any]:
-        """Move the money, once."""
+        """Move the money, once.
+
+        What Redis has forgotten to hold is held again, if nobody came first, and without an approval within the limit.
+        """
         proposal, order = state["proposal"], Order(**state["order"])
         if proposal["needs_approval"] and state.get("decision", {}).get("decision") != "approve":
             raise GauntletError("a refund above the limit came to its execution without an approval")
-        held = await self._tools.desk.hold(order, self._run.run_id, proposal["amount"])
-        if held.amount != proposal["amount"]:  # Redis had forgotten it, and another run came first
+        most = None if proposal["needs_approval"] else proposal["limit"]
+        share = await self._tools.desk.hold(order, self._run.run_id, proposal["amount"], most=most)
+        if share.amount != proposal["amount"]:
             if self._run.doubt:
                 raise TryLater("order_spoken_for")
-            return {"outcome": "nothing_left"}
+            is_spent = order.refunded + share.others >= order.paid
+            return {"outcome": "nothing_left" if is_spent else "overtaken"}
         wanted = {"amount": proposal["amount"], "currency": proposal["currency"]}
         body = orjson.dumps({"charge": order.charge, **wanted}, option=orjson.OPT_SORT_KEYS)
         await self._held.note(doubt="1")
         try:
-            reply = await self._pay(charge_key(self._run.run_id), body)
+            reply = await self._pay(charge_key(self._run.run_id, state["begun"]["created"]), body)
         except GauntletError as error:
             doubt = self._run.doubt or not self._surely_unpaid()
             if not doubt:

@@ -1,31 +1,30 @@
 """The agent's side of the worker process: takes a run from the queue and leads it through its graph as far as it goes.
 
 A task may come again: after a kill, after a dependency was away, when a run is resumed. Each time the checkpoint says
-where the run stands, and what everybody sees is brought in line with it. A run that is waiting holds nothing here.
-Next: ``agent_sweep.py``.
+where the run stands, and what everybody sees is brought in line with it (``agent_again.py``). A run that is waiting
+holds nothing here. A task ends with its run, or its wait, and with nothing else. Next: ``agent_ends.py``.
 """
 
 import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import structlog
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from ..clock import Clock
 from ..errors import StoreUnavailable
-from ..observability import names
-from ..observability.pii import pseudonym_of
 from ..observability.telemetry import Telemetry
 from ..settings import AgentSettings
 from ..stages.chain import compose
+from .agent_again import MOVING, Contradicted, begun, brought_in_line, forgotten
+from .agent_ends import Ends
 from .agent_graph import Graph, graph_of
 from .agent_held import NO_TROUBLE, Held, TryLater, code_of
 from .agent_record import Run
 from .agent_runs import STEP, Lost, Runs, Taken
-from .agent_steps import State, Steps, Tools, charge_key
+from .agent_steps import State, Steps, Tools
 from .agent_sweep import Sweep
 from .agent_words import GAVE_UP, IN_DOUBT, money, plainly
 from .checkpoints import TROUBLE, Checkpoints, CheckpointsUnusable, Fenced
@@ -40,8 +39,6 @@ log = structlog.get_logger(__name__)
 MOST_BACK_OFF_S = 30.0
 MOST_DEFECTS = 5
 """A run that meets errors of ours so often in one step fails; waits for a dependency do not count."""
-RESTORED = "restored"
-"""The key of a decision that Redis had lost and the checkpoint had not."""
 STATUS_OF = {"rejected": "rejected", "withdrawn": "rejected", "expired": "rejected"}
 """Outcome -> status; ``completed`` for all others."""
 
@@ -57,6 +54,7 @@ class AgentTrack(Track):
         tools: Tools,
         checkpoints: Checkpoints,
         queue: Queue,
+        redeliver_s: float,
         webhooks: Webhooks,
         telemetry: Telemetry,
         pseudonym_key: str,
@@ -64,10 +62,11 @@ class AgentTrack(Track):
     ) -> None:
         self._settings = settings
         self._runs, self._tools, self._checkpoints = runs, tools, checkpoints
-        self._webhooks = webhooks
-        self._sweep = Sweep(settings, runs=runs, checkpoints=checkpoints, queue=queue, clock=clock)
-        self._telemetry, self._pseudonym_key = telemetry, pseudonym_key
-        self._clock = clock
+        self._ends = Ends(runs=runs, desk=tools.desk, webhooks=webhooks, pseudonym_key=pseudonym_key)
+        self._sweep = Sweep(
+            settings, runs=runs, checkpoints=checkpoints, queue=queue, redeliver_s=redeliver_s, clock=clock
+        )
+        self._telemetry, self._clock = telemetry, clock
         self._sweeping: asyncio.Task[None] | None = None
 
     @property
@@ -96,7 +95,7 @@ class AgentTrack(Track):
         elif isinstance(taken, float):
             raise Later(taken)
         elif isinstance(taken, Run):  # it had ended, and perhaps its worker died before all was told
-            await self._after(taken)
+            await self._ends.tell(taken)
         else:
             await self._held(taken)
 
@@ -107,6 +106,7 @@ class AgentTrack(Track):
                 await self._go_on(held)
         except Lost:
             log.warning("agent_run_taken_over", run_id=held.run.run_id, fence=held.fence)
+            raise Later(0.0) from None  # whoever has it may be dead by now, and this its only task
         except (TryLater, StoreUnavailable, CheckpointsUnusable) as error:
             await self._later(held, error)
         except Exception as error:
@@ -126,15 +126,23 @@ class AgentTrack(Track):
     async def _through(self, graph: Graph, held: Held) -> None:
         run = held.run
         config: RunnableConfig = {"configurable": {"thread_id": run.run_id}}
+        snapshot = await graph.aget_state(config)
+        if snapshot.created_at is not None:
+            at = frozenset(task.name for task in snapshot.tasks)
+            try:
+                is_ours = await brought_in_line(held, snapshot.values, at, self._checkpoints)
+            except Contradicted as error:
+                await self._give_up(held, error.why, in_doubt=True)
+                return
+            if not is_ours:
+                await forgotten(held, snapshot.values, self._checkpoints, self._tools.desk)
+                snapshot = await graph.aget_state(config)
         while True:
-            snapshot = await graph.aget_state(config)
             given: Any = None
             if snapshot.created_at is None:
                 if run.proposal is not None:
                     raise self._checkpoints.without("what this run has proposed")
-                given = {}
-            elif not await self._agrees(held, snapshot.values):
-                return
+                given = {"begun": begun(run)}
             elif snapshot.interrupts:
                 decision = await self._decision(held, snapshot.interrupts[0].value)
                 if decision is None:
@@ -144,29 +152,13 @@ class AgentTrack(Track):
                 await self._ended(held, snapshot.values)
                 return
             await graph.ainvoke(given, config, durability="sync")
-
-    async def _agrees(self, held: Held, state: dict[str, Any]) -> bool:
-        """Whether the run may go on as the checkpoint says; False: it was given up.
-
-        Redis may have lost its last second, and with it a decision that the run went on with. It is told again, unless
-        somebody has decided otherwise since: then a person has to look at what was done.
-        """
-        run, kept = held.run, state.get("decision")
-        if kept is None or not state["proposal"]["needs_approval"] or run.decision == kept["decision"]:
-            return True
-        if run.decision not in (None, "expired"):
-            await self._give_up(held, "decided_otherwise", in_doubt=True)
-            return False
-        run.decision, run.approver, run.note = kept["decision"], kept["by"], kept["note"]
-        told = {"decision": kept["decision"], "approver": orjson.dumps(kept["by"]).decode(), "note": kept["note"] or ""}
-        await held.note(status="resuming", decision_key=RESTORED, **told)
-        return True
+            snapshot = await graph.aget_state(config)
 
     async def _decision(self, held: Held, proposal: dict[str, Any]) -> dict[str, Any] | None:
         """What was decided on the proposal; None when nothing was, and the run then waits."""
         run = held.run
         if run.decision is None and await held.wait():
-            await self._say(run, "agent.waiting", {"status": "waiting", "proposal": await self._proposal(run)})
+            await self._ends.say(run, "agent.waiting", {"status": "waiting", "proposal": await self._proposal(run)})
             return None
         known = await self._runs.find(run.run_id) if run.decision is None else run
         if known is None or known.decision is None:
@@ -182,66 +174,26 @@ class AgentTrack(Track):
 
     async def _ended(self, held: Held, state: State | dict[str, Any]) -> None:
         """The graph is through: so is the run."""
-        outcome = state["outcome"]
-        await held.finish(
-            status=STATUS_OF.get(outcome, "completed"), outcome=outcome, answer=state["answer"], **NO_TROUBLE
-        )
-        self._telemetry.agent_run(outcome)
-        run = await self._runs.find(held.run.run_id)
-        if run is not None:
-            await self._after(run)
+        status = STATUS_OF.get(state["outcome"], "completed")
+        await self._finish(held, status, state["outcome"], state["answer"], NO_TROUBLE)
 
     async def _give_up(self, held: Held, why: str, *, in_doubt: bool = False) -> None:
         """It fails, in doubt where money may have moved; else what it held of its order is given back after it."""
         run = await self._runs.find(held.run.run_id)
         proposal = None if run is None else run.proposal
-        in_doubt = proposal is not None and (in_doubt or held.at in ("execute", "tell"))
+        in_doubt = proposal is not None and (in_doubt or held.at in MOVING)
         outcome = IN_DOUBT if in_doubt else GAVE_UP
         facts: dict[str, Any] = {}
         if proposal is not None:
             facts = {**proposal, "amount": money(proposal["amount"], proposal["currency"])}
-        await held.finish(status="failed", outcome=outcome, answer=plainly(outcome, facts), trouble=why)
+        await self._finish(held, "failed", outcome, plainly(outcome, facts), {"trouble": why})
+
+    async def _finish(self, held: Held, status: str, outcome: str, answer: str, more: dict[str, str]) -> None:
+        await held.finish(status=status, outcome=outcome, answer=answer, **more)
         self._telemetry.agent_run(outcome)
         run = await self._runs.find(held.run.run_id)
         if run is not None:
-            await self._after(run)
-
-    async def _after(self, run: Run) -> None:
-        """What is done once a run has ended, again if its worker died before it was all done."""
-        await self._runs.unlist(run.run_id)
-        if run.outcome == GAVE_UP and run.proposal is not None:
-            order = await self._tools.desk.find(run.tenant, run.user, run.proposal["order"])
-            if order is not None:
-                await self._tools.desk.release(order, run.run_id)
-        proposal = run.proposal or {}
-        paid = run.outcome == "refunded"
-        approver = run.approver["user"] if run.approver is not None and run.decision == "approve" else None
-        told = {
-            "run_id": run.run_id,
-            "tenant": run.tenant,
-            "user": pseudonym_of(self._pseudonym_key, run.user),
-            "status": run.status,
-            "outcome": run.outcome,
-            "needed_approval": bool(proposal.get("needs_approval", False)),
-            "approved_by": pseudonym_of(self._pseudonym_key, approver) if approver else None,
-            "amount": proposal.get("amount") if paid else None,
-            "currency": proposal.get("currency") if paid else None,
-            "charge_key": charge_key(run.run_id) if paid or run.outcome == IN_DOUBT else None,
-            "deliveries": run.deliveries,
-            "cost_nano_usd": run.cost_nano_usd,
-            "trace_id": run.trace_id,
-            "span_id": run.traceparent[36:52] if run.traceparent else None,
-            "created": run.created,
-            "ended": run.ended,
-        }
-        log.info(names.AGENT_EVENT, **{name: value for name, value in told.items() if value is not None})
-        await self._say(run, "agent.completed", {"status": run.status, "outcome": run.outcome, "answer": run.answer})
-
-    async def _say(self, run: Run, event: str, data: dict[str, Any]) -> None:
-        if run.webhook_url is not None:
-            await self._webhooks.send(
-                event=event, subject_id=run.run_id, tenant=run.tenant, url=run.webhook_url, data=data
-            )
+            await self._ends.tell(run)
 
     async def _later(self, held: Held, error: Exception) -> None:
         """Let the run go, and have it taken up again; after ``retry_within_s`` with the same step it fails.
@@ -265,10 +217,10 @@ class AgentTrack(Track):
                 return
             tries, defects = str(run.tries + 1), str(run.defects)
             await held.let_go(
-                trouble=why, trouble_detail=detail, trouble_since=str(since), tries=tries, defects=defects
+                delay_s, trouble=why, trouble_detail=detail, trouble_since=str(since), tries=tries, defects=defects
             )
-        except Lost:
-            return
+        except Lost:  # it may have ended, and our words of that be lost
+            raise Later(0.0) from None
         except StoreUnavailable as away:
             log.info("not_let_go", run_id=run.run_id, reason=away.message)  # the lease runs out by itself
         raise Later(delay_s)
@@ -297,6 +249,7 @@ def agent_track(service: "Service", runs: Runs) -> AgentTrack:
         tools=tools,
         checkpoints=Checkpoints(settings.agent.checkpoints),
         queue=service.queue,
+        redeliver_s=settings.queue.redeliver_s,
         webhooks=service.webhooks,
         telemetry=service.telemetry,
         pseudonym_key=settings.telemetry.pseudonym_key,

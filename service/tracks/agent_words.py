@@ -68,6 +68,8 @@ PLAIN = {
     "expired": "Nobody approved the refund of {amount} for order {order} ({item}) in time; nothing was paid. "
     "Please ask again.",
     "nothing_left": "Order {order} ({item}) is refunded already; there is nothing left to pay back.",
+    "overtaken": "The refund of {amount} for order {order} ({item}) was not made, since another one of the order came "
+    "first; nothing was paid by this one. Please ask again.",
     "order_not_found": "There is no order {order} of yours; please send the number as it stands on your receipt.",
     "order_unclear": "Which order is it about? Please send its number, as it stands on your receipt.",
     "no_refund": "You did not ask for a refund, and refunds are all I can help with; nothing was done.",

@@ -128,7 +128,7 @@ class Checkpoints:
         """Delete a run's checkpoints. Raises CheckpointsUnusable."""
         saver = await self.saver()
         try:
-            await saver.adelete_thread(run_id)
+            await _whole(saver.adelete_thread(run_id))
         except TROUBLE as error:
             raise await self.failed(saver, error) from None
 

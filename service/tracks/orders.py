@@ -45,8 +45,11 @@ class OrderDesk(Protocol):
         """The order; None where there is none, or it is somebody else's."""
         ...
 
-    async def hold(self, order: Order, run_id: str, wanted: int | None) -> Share:
-        """Keep so much of it for a run: ``wanted``, or all; less where less is left, 0 where nothing is."""
+    async def hold(self, order: Order, run_id: str, wanted: int | None, *, most: int | None = None) -> Share:
+        """Keep so much of it for a run: ``wanted``, or all; less where less is left, 0 where nothing is.
+
+        And 0 where it and what others have come to more than ``most``. What the run holds already it keeps.
+        """
         ...
 
     async def settle(self, order: Order, run_id: str, paid: int) -> None:
@@ -95,9 +98,11 @@ class WorkbenchOrders:
         name = hashlib.sha256(f"{tenant}\0{user}\0{match[2]}".encode()).hexdigest()
         return Order(f"{user}-{match[2]}", ware.item, f"ch_{name[:24]}", ware.paid, ware.refunded, CURRENCY)
 
-    async def hold(self, order: Order, run_id: str, wanted: int | None) -> Share:
+    async def hold(self, order: Order, run_id: str, wanted: int | None, *, most: int | None = None) -> Share:
         """Keep so much of the order for a run, once."""
-        amount, others = await self._script(_keys(order), "hold", run_id, wanted or 0, order.paid - order.refunded)
+        left = order.paid - order.refunded
+        limit = left if most is None else most
+        amount, others = await self._script(_keys(order), "hold", run_id, wanted or 0, left, limit)
         return Share(int(amount), int(others))
 
     async def settle(self, order: Order, run_id: str, paid: int) -> None:

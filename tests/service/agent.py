@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from service.tracks.agent_steps import charge_key
+from service.tracks.agent_record import charge_key
 
 from ..stack import QUICK, ROUTES, Answer, Caller, Process, Stack, eventually
 
@@ -80,9 +80,10 @@ async def until(caller: Caller, run_id: str, *statuses: str, within_s: float = 3
     return run
 
 
-async def charged(stack: Stack, run_id: str) -> list[int]:
+async def charged(stack: Stack, run: dict[str, Any]) -> list[int]:
     """The amounts that moved for a run."""
-    return [row["amount"] for row in await stack.sim.charges() if row["idempotency_key"] == charge_key(run_id)]
+    key = charge_key(run["run_id"], run["created"])
+    return [row["amount"] for row in await stack.sim.charges() if row["idempotency_key"] == key]
 
 
 def dying_workers(stack: Stack, count: int) -> Process:

@@ -22,7 +22,7 @@ from redis import Redis
 
 from service import working
 from service.settings import load
-from service.tracks import agent_held, agent_runs, agent_steps, agent_track, checkpoints
+from service.tracks import agent_ends, agent_held, agent_runs, agent_steps, agent_track, checkpoints
 
 DIES = "dies"
 AGAIN = "+"
@@ -63,7 +63,7 @@ def patch(redis: Redis) -> None:
     )
     around(held, "wait", lambda self: dies(self.run.run_id, "wait"), lambda self: dies(self.run.run_id, "waits"))
     around(held, "finish", lambda self: dies(self.run.run_id, "finish"), lambda self: dies(self.run.run_id, "finished"))
-    around(agent_track.AgentTrack, "_after", nothing, lambda self, run: dies(run.run_id, "over"))
+    around(agent_ends.Ends, "tell", nothing, lambda self, run: dies(run.run_id, "over"))
     around(agent_steps.Steps, "_pay", nothing, lambda self, *_: dies(self._run.run_id, "execute:charged"))
 
     def kept(self: checkpoints.Fenced, *_: Any) -> None:

@@ -156,7 +156,7 @@ async def test_a_worker_that_was_stopped_changes_nothing_when_it_wakes_up_late(s
 
     await eventually(knows, "the late worker's insight")
     assert await seen(alice, run_id) == run
-    assert await charged(stack, run_id) == [4_999]
+    assert await charged(stack, run) == [4_999]
     assert newest_checkpoint(stack, run_id) == last
 
 

@@ -70,7 +70,8 @@ async def ended(_stack: tuple[Stack, Process]) -> Runs:
             with Redis(port=stack.valkey.port) as redis:
                 assert redis.hgetall(DIES) == {}, "each point has struck"
             for point, run_id in ids.items():
-                _ended[point] = await seen(callers[point], run_id), await charged(stack, run_id)
+                run = await seen(callers[point], run_id)
+                _ended[point] = run, await charged(stack, run)
         assert len(dying.lines(event="died", signal=9)) >= len(POINTS)
     return _ended
 

@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from redis import Redis
 
-from service.tracks.agent_steps import charge_key
+from service.tracks.agent_record import charge_key
+from service.tracks.agent_runs import OPEN
 
 from ..stack import Caller, Process, Stack, eventually
 from . import agent
 from .agent import ENDED, LOOK_EVERY_S, begin, decide, seen
+from .jobs import nothing_kept
 
 RUNS = 200
 WORKERS = 3
@@ -103,6 +106,9 @@ async def test_charges_equal_approvals(storm: tuple[Stack, Process]) -> None:
             assert run["decision"] == decision
         paid = not above or decision == "approve"
         assert (run["status"], run["outcome"]) == (("completed", "refunded") if paid else ("rejected", "rejected")), run
-        assert by_key.pop(charge_key(run_id), []) == ([AMOUNTS[order]] if paid else [])
+        assert by_key.pop(charge_key(run_id, run["created"]), []) == ([AMOUNTS[order]] if paid else [])
     assert by_key == {}, "charges that belong to no run"
     assert workers.lines(event="died", signal=9), "nobody was killed"
+    with Redis(port=stack.valkey.port) as redis:
+        await nothing_kept(redis, within_s=30)
+        assert redis.zcard(OPEN) == 0, "each end is told"

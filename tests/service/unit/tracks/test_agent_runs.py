@@ -122,7 +122,7 @@ async def test_who_waits_longest_is_shown_first_to_whoever_decides(runs: Runs) -
 async def test_nothing_changes_a_run_that_has_ended(runs: Runs) -> None:
     holder = await taken(runs)
     await runs.finish(holder, status="completed", outcome="refunded")
-    assert await runs.older(OPEN, -60) == []
+    assert await runs.older(OPEN, -60) == [RUN], "until its end is told"
     for late in (runs.hold(holder), runs.note(holder), runs.finish(holder, status="failed"), runs.wait(holder)):
         with pytest.raises(Lost):
             await late

@@ -63,6 +63,16 @@ async def test_what_was_paid_is_kept_also_where_its_hold_was_lost(store: Store) 
     assert await desk.hold(order, "another", None) == (1_999, 3_000)
 
 
+async def test_what_is_not_held_yet_is_held_within_a_limit_and_what_is_stays_held(store: Store) -> None:
+    desk = WorkbenchOrders(store)
+    order = await found(desk, "1002")
+    assert order is not None
+    assert await desk.hold(order, "first", 2_000, most=2_000) == (2_000, 0)
+    assert await desk.hold(order, "second", 500, most=2_499) == (0, 2_000)
+    assert await desk.hold(order, "second", 500, most=2_500) == (500, 2_000)
+    assert await desk.hold(order, "first", 2_000, most=2_000) == (2_000, 500)
+
+
 async def test_what_was_refunded_before_is_not_refunded_again(store: Store) -> None:
     desk = WorkbenchOrders(store)
     part, all_of_it = await found(desk, "1005"), await found(desk, "1006")
