@@ -70,5 +70,6 @@ async def lane_worker(valkey: Valkey, name: str = "here") -> AsyncIterator[LaneW
 
 async def taken(redis: Redis, worker: LaneWorker) -> StreamMessage:
     """The one new entry, which the worker has now."""
-    ((_, ((entry, fields),)),) = await redis.xreadgroup(GROUP, worker.id, {MARKS_KEYS.stream: ">"})
+    read: Any = await redis.xreadgroup(GROUP, worker.id, {MARKS_KEYS.stream: ">"})
+    ((_, ((entry, fields),)),) = read
     return StreamMessage(entry, fields["task_id"], PRIORITY, int(fields["enqueue_time"]))

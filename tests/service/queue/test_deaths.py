@@ -3,6 +3,7 @@
 import asyncio
 import time
 from importlib import resources
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -197,7 +198,8 @@ async def test_a_connection_that_is_reset_ends_no_task(queue: Queue, redis: Redi
     worker = start()
     await queue.put("marks.hold", "held", "h")
     await marks(redis, 1)
-    for client in await redis.client_list():
+    clients: Any = await redis.client_list()
+    for client in clients:
         if client.get("lib-name") == "coredis":
             await redis.client_kill_filter(_id=client["id"])
     await queue.put("marks.mark", "after", "a")

@@ -3,15 +3,16 @@
 import asyncio
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 from streaq import StreaqError
 from streaq.constants import REDIS_GROUP as GROUP
-from streaq.types import StreamMessage
 
-from service.tracks.queue import PRIORITY, Queue, TaskFn
+from service.tracks.lane_worker import LaneWorker
+from service.tracks.queue import Queue, TaskFn
 
 from ...stack import Valkey, eventually
-from .bench import MARKS_KEYS, PATIENT_S, Start, empty, entries, lane_worker, marks, taken, with_workers
+from .bench import MARKS_KEYS, PATIENT_S, Start, empty, lane_worker, marks, taken, with_workers
 
 
 async def test_a_second_entry_of_a_task_that_runs_waits_for_its_end_wherever_it_is(
@@ -117,20 +118,26 @@ async def test_a_worker_that_comes_too_late_for_a_task_leaves_no_count_of_its_tr
 
 
 async def test_an_entry_whose_task_was_done_ends_no_task_that_was_put_since(
-    queue: Queue, redis: Redis, valkey: Valkey
+    queue: Queue, redis: Redis, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def run(worker: LaneWorker) -> None:
+        await worker.run_task(await taken(redis, worker))
+
     await redis.xgroup_create(MARKS_KEYS.stream, GROUP, "0", mkstream=True)
     await redis.xadd(MARKS_KEYS.stream, {"task_id": "one", "enqueue_time": 1})
-    (stale,) = await entries(redis)
     async with lane_worker(valkey) as worker:
-        await redis.xreadgroup(GROUP, worker.id, {MARKS_KEYS.stream: ">"})
-        await queue.put("marks.mark", "one", "a")  # between the worker's look for the data and its end
-        await worker.finish_failed_task(StreamMessage(stale, "one", PRIORITY, 1), StreaqError("Task expired!"), 1, 0)
+        inner = worker.finish_failed_task
+
+        async def late(*given: Any, **more: Any) -> None:
+            await queue.put("marks.mark", "one", "a")  # between the worker's look for the data and its end
+            await inner(*given, **more)
+
+        with monkeypatch.context() as between:
+            between.setattr(worker, "finish_failed_task", late)
+            await run(worker)
         await with_workers(redis, 0)
         assert await redis.exists(MARKS_KEYS.data("one"))
         assert await redis.xlen(MARKS_KEYS.stream) == 1
         await redis.delete(MARKS_KEYS.data("one"))
-        await redis.xreadgroup(GROUP, worker.id, {MARKS_KEYS.stream: ">"})
-        (fresh,) = await entries(redis)
-        await worker.run_task(StreamMessage(fresh, "one", PRIORITY, 1))
+        await run(worker)
     await empty(queue, redis)
