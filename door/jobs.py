@@ -161,24 +161,36 @@ def _show(args: argparse.Namespace) -> int:
 def _redrive(args: argparse.Namespace) -> int:
     sent: list[Any] = []
     refused: dict[str, str] = {}
-    for message_id in _all_dead(args) if args.all else [_whole_id(args)]:
-        try:
-            sent.append(_asked(args, "POST", f"/admin/webhooks/{quote(message_id, safe='')}/redrive"))
-        except Refused as refusal:
-            if not args.all:
-                raise
-            refused[message_id] = str(refusal)
+    cut_short: DoorError | None = None
+    try:
+        for message_id in _all_dead(args) if args.all else [_whole_id(args)]:
+            try:
+                sent.append(_asked(args, "POST", f"/admin/webhooks/{quote(message_id, safe='')}/redrive"))
+            except Refused as refusal:
+                if not args.all:
+                    raise
+                refused[message_id] = str(refusal)
+    except DoorError as error:
+        if not sent and not refused:
+            raise
+        cut_short = error
     if args.json:
         _as_json({"redriven": sent, "refused": refused})
     else:
         print(f"{_counted(len(sent), 'message')} sent off again" if sent or refused else "no dead letters")
         for message_id, why in refused.items():
             print(f"gauntlet jobs: {message_id} was not: {why}", file=sys.stderr)
-    return 1 if refused else 0
+    if cut_short is not None:
+        print(f"gauntlet jobs: stopped there: {cut_short}", file=sys.stderr)
+    return 1 if refused or cut_short is not None else 0
 
 
 def _all_dead(args: argparse.Namespace) -> Iterator[str]:
-    """Each dead message once, page by page: those of a page are no longer dead when the next one is asked for."""
+    """Each dead message once, page by page: those of a page are no longer dead when the next one is asked for.
+
+    A page that has none but refused ones is the last: what is not dead any more, or is gone, is on no page again, so
+    the service then refuses everything.
+    """
     seen: set[str] = set()
     while True:
         page = _asked(args, "GET", f"/admin/webhooks?state=dead&limit={MOST_LIMIT}")["webhooks"]

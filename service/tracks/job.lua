@@ -18,7 +18,8 @@ local function finish(status, ended, keep_ms, outbox, first)
   return {'ok'}
 end
 
-local function spend(input, output, nano_usd, unpriced)
+local function spend(token, input, output, nano_usd, unpriced) -- once for each token: whoever got no answer says it again
+  if redis.call('HSETNX', key, 'spent:' .. token, 1) == 0 then return end
   redis.call('HINCRBY', key, 'input_tokens', input)
   redis.call('HINCRBY', key, 'output_tokens', output)
   redis.call('HINCRBY', key, 'cost_nano_usd', nano_usd)
@@ -32,8 +33,8 @@ if op == 'create' then -- lifetime in ms, fields
   return {'new'}
 end
 if not status then return {'gone'} end
-if op == 'spend' then -- input and output tokens, nano-USD, attempts without a price
-  spend(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+if op == 'spend' then -- token, input and output tokens, nano-USD, attempts without a price
+  spend(unpack(ARGV, 2))
   return {'ok'}
 elseif op == 'told' then -- message id
   redis.call('HDEL', key, 'outbox')
@@ -57,8 +58,8 @@ elseif op == 'step' then -- delivery, name, text, then as 'spend'
   redis.call('HDEL', key, 'failures', 'waits_for')
   if redis.call('HSETNX', key, 'step:' .. ARGV[3], ARGV[4]) == 1 then -- else it was written by a try that got no answer
     redis.call('HINCRBY', key, 'done', 1)
-    spend(ARGV[5], ARGV[6], ARGV[7], ARGV[8])
   end
+  spend(unpack(ARGV, 5))
 elseif op == 'wait' then -- delivery, until, for what
   redis.call('HSET', key, 'next_at', ARGV[3], 'waits_for', ARGV[4])
   redis.call('HINCRBY', key, 'failures', 1)

@@ -177,15 +177,16 @@ class Records:
         return await self._do(job.id, "plan", job.delivery, total) == "ok"
 
     async def step(self, job: Job, name: str, text: str, spent: Spent) -> bool:
-        """A step is done: what it brought, and what it cost."""
-        if await self._do(job.id, "step", job.delivery, name, text, *spent.arguments) == "ok":
+        """A step is done: what it brought, and what it cost. Said again, as ``spend``, it counts once."""
+        said = await self._do(job.id, "step", job.delivery, name, text, _token(job, name), *spent.arguments)
+        if said == "ok":
             return True
-        await self.spend(job.id, spent)
+        await self.spend(job, name, spent)
         return False
 
-    async def spend(self, job_id: str, spent: Spent) -> None:
-        """Money is spent whatever becomes of the job."""
-        await self._do(job_id, "spend", *spent.arguments)
+    async def spend(self, job: Job, name: str, spent: Spent) -> None:
+        """Money is spent whatever becomes of the job: once for each step of each beginning."""
+        await self._do(job.id, "spend", _token(job, name), *spent.arguments)
 
     async def wait(self, job: Job, until_s: float, code: str) -> bool:
         """Nothing can be done until then, and why."""
@@ -223,9 +224,10 @@ class Records:
         spans = [_ended(int(now_s) // RATE_S - ago) for ago in range(RATE_SPANS)]
         return sum(int(count or 0) for count in await self._store.execute("MGET", *spans)) / (RATE_S * RATE_SPANS)
 
-    async def unfinished(self, most: int) -> list[tuple[str, float]]:
-        """Names of jobs that have not ended, and since when they are listed (Unix seconds), the oldest first."""
-        flat = await self._store.execute("ZRANGE", _open("all"), 0, most - 1, "WITHSCORES")
+    async def unfinished(self, start: int, most: int) -> list[tuple[str, float]]:
+        """Names of jobs that have not ended, and since when they are listed (Unix seconds), from the ``start``-th
+        oldest on."""
+        flat = await self._store.execute("ZRANGE", _open("all"), start, start + most - 1, "WITHSCORES")
         pairs = zip(flat[::2], flat[1::2], strict=True)
         return [(name.decode(), float(score) / MICROSECONDS) for name, score in pairs]
 
@@ -265,6 +267,10 @@ def _job(job_id: str, raw: dict[bytes, bytes]) -> Job | None:
     fields |= {name: given[name] for name in (*texts, "outbox", "text") if name in given}
     fields |= {name: orjson.loads(given[name]) for name in ("result", "question") if name in given}
     return Job(id=job_id, steps=steps, traceparent=given.get("traceparent"), **fields)
+
+
+def _token(job: Job, step: str) -> str:
+    return f"{job.delivery}:{step}"
 
 
 def _record(job_id: str) -> str:

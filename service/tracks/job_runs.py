@@ -3,7 +3,8 @@
 A step is one call through the same stages as any request's. One that is done is in the record and never paid again,
 whoever is killed; one that was under way is. What another try may mend (a provider away, a bucket empty) makes the job
 wait and not fail, until its deadline; what the document itself is to blame for fails it at once. Steps are named
-``JOB/map/N``, ``JOB/reduce/LEVEL/N`` and ``JOB/answer``. Next: ``analysis.py``, ``job_sweep.py``, ``later.py``.
+``JOB/map/N``, ``JOB/reduce/LEVEL/N`` and ``JOB/answer``. Next: ``analysis.py``, ``job_keep.py``, ``job_sweep.py``,
+``later.py``.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from ..store.settle import Settle
 from . import analysis
 from .answers import ask_of
 from .job_ends import Ends
+from .job_keep import Keeper
 from .job_record import TASK, Job, Records, Spent
 from .job_sweep import Sweep
 from .later import LateAnswers
@@ -35,7 +37,8 @@ from .work import Work
 
 log = structlog.get_logger(__name__)
 ENDPOINT = "/jobs"
-KEEP_TRYING_S = 10.0
+LOST_S = 5.0
+"""Until the next look at a job that another worker has: its hold on the task has ended by then, if it is dead."""
 
 
 class _NotNow(Exception):
@@ -78,7 +81,7 @@ class JobRuns(Track):
         self._routes = routes
         self._late = late
         self._switches = switches
-        self._settle = settle
+        self._keeper = Keeper(records, settle=settle, clock=clock)
         self._clock = clock
         self._draw = draw
         self.sweep = Sweep(settings, records=records, ends=ends, queue=queue, clock=clock, draw=draw)
@@ -112,7 +115,7 @@ class JobRuns(Track):
             result = await (self._answer(job) if job.kind == "later" else self._analyse(job))
         except _Lost:  # whoever has it may be dead by now, and this its only task: never the end of it
             log.info("job_lost", job_id=job.id, delivery=job.delivery)
-            raise Later(0.0) from None
+            raise Later(LOST_S) from None
         except _NotNow as error:
             await self._wait(job, error)
             return
@@ -231,7 +234,7 @@ class JobRuns(Track):
             if reply.source == "message":
                 raise _NotNow("unavailable", reply.retry_after_s)
             text = brings(reply)
-            is_ours = await self._keep(job, name, text, Spent.by(asks[0]))
+            is_ours = await self._keeper.keep(job, name, text, Spent.by(asks[0]))
             kept = True
         except GauntletError as error:
             if may_be_mended(error):
@@ -239,35 +242,19 @@ class JobRuns(Track):
             raise
         finally:
             if asks and not kept:  # also when the job was cancelled meanwhile: what is spent is spent
-                spent = Spent.by(asks[0])
-                self._settle.post(
-                    self._records.spend(job.id, spent)
-                    if text is None
-                    else self._records.step(job, name, text, spent),  # perhaps it is there already, and counts once
-                    "job",
-                )
+                self._keeper.post(job, name, text, Spent.by(asks[0]))
         if not is_ours:
             raise _Lost
         job.steps[name] = text
         return text
-
-    async def _keep(self, job: Job, name: str, text: str, spent: Spent) -> bool:
-        """Write a step down; it is paid for, so a store that stands still for a moment is waited for."""
-        until_s = self._clock.monotonic() + KEEP_TRYING_S
-        while True:
-            try:
-                return await self._records.step(job, name, text, spent)
-            except StoreUnavailable:
-                if self._clock.monotonic() >= until_s:
-                    raise
-            await self._clock.sleep(KEEP_TRYING_S / 20)
 
     async def start(self) -> None:
         """Look now and then for jobs that nobody has."""
         self.sweep.start()
 
     async def aclose(self) -> None:
-        """End that."""
+        """End that; what still waits for the store is tried once more and given up."""
+        self._keeper.close()
         self.sweep.aclose()
 
 

@@ -18,7 +18,7 @@ from .queue import Queue
 
 log = structlog.get_logger(__name__)
 MOST_SWEPT = 1000
-"""Unfinished jobs that are looked at in one sweep, the oldest."""
+"""Unfinished jobs that are looked at in one sweep; the next ones in the next."""
 UNKNOWN_S = 60.0
 """A job that is listed and has no record this long after: whoever began to make it is dead."""
 
@@ -42,6 +42,7 @@ class Sweep:
         self._queue = queue
         self._clock = clock
         self._draw = draw
+        self._swept = 0
         self._sweeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -69,7 +70,9 @@ class Sweep:
         Raises StoreUnavailable.
         """
         unfinished: list[str] = []
-        for name, since_s in await self._records.unfinished(MOST_SWEPT):
+        page = await self._records.unfinished(self._swept, MOST_SWEPT)
+        self._swept = self._swept + MOST_SWEPT if len(page) == MOST_SWEPT else 0
+        for name, since_s in page:
             tenant, user, job_id = name.split(":")
             job = await self._records.read(job_id)
             if job is not None and not job.ended:

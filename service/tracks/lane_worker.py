@@ -2,8 +2,8 @@
 
 It renews its hold on a task so late that one slow turn of the event loop loses it, looks for a dead worker's tasks only
 as often as it waits for new ones, and lets whoever lost a task take it back or finish it under the one who has it now;
-what it is told by a task's id it may do to another entry of the same task (``docs/adr/0017``). Next:
-``../worker.py``.
+of two entries of a task it runs both, and what it is told by the task's id it may do to the wrong one
+(``docs/adr/0017``). Next: ``../worker.py``.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from typing import Any
 import orjson
 import structlog
 from anyio import CancelScope, current_time
+from coredis.exceptions import ConnectionError as ConnectionLost
 from coredis.response.types import StreamEntry
-from coredis.retry import NoRetryPolicy
+from coredis.retry import ConstantRetryPolicy
 from streaq import StreaqRetry
 from streaq import Worker as StreaqWorker
 from streaq.constants import REDIS_GROUP
@@ -38,6 +39,8 @@ REST_S = 0.5
 HANG_S = 10.0
 """A connection on which Redis is silent for this long, beyond what was asked of it, is given up."""
 CONNECT_S = 2.0
+TO_BE_ENDED = 2
+"""What the script says of a task of ours that was cancelled."""
 FORGET_S = 3600.0
 """A worker that was not heard of for this long, and has nothing, is no longer one of the lane's."""
 
@@ -51,7 +54,8 @@ class LaneWorker(StreaqWorker[None]):
             redis_kwargs={
                 "stream_timeout": HANG_S,
                 "connect_timeout": CONNECT_S,
-                "retry_policy": NoRetryPolicy(),  # a connection that hangs is given up once, not three times
+                # One that was reset is made anew, once; one that hangs is given up once, not three times.
+                "retry_policy": ConstantRetryPolicy((ConnectionLost,), 1, delay=0),
             },
             concurrency=settings.at_once,
             queue_name=Keys(lane).queue,
@@ -61,12 +65,16 @@ class LaneWorker(StreaqWorker[None]):
             lifespan=self._forgetting,
             id=name,
         )
-        self._take, self._drop, self._forget = (
-            self._redis.register_script(resources.files(__package__).joinpath(f"{script}.lua").read_text("utf-8"))
-            for script in ("queue_take", "queue_drop", "queue_forget")
+        self._take, self._keep, self._let_go, self._drop, self._forget = (
+            self._redis.register_script(resources.files(__package__).joinpath(f"queue_{script}.lua").read_text("utf-8"))
+            for script in ("take", "keep", "let_go", "drop", "forget")
         )
+        self._keys = Keys(lane)
         self.prefetch = settings.at_once  # what waits here could run elsewhere
+        self._taken: set[str] = set()
         self._held: dict[str, StreamMessage] = {}
+        self._to_be_ended: set[str] = set()
+        self._unknown: set[str] = set()
         self._look_s = settings.redeliver_s / LOOKS
         self._until_s: float | None = None
         self._leaving = asyncio.Event()
@@ -124,21 +132,29 @@ class LaneWorker(StreaqWorker[None]):
                 await asyncio.sleep(self._look_s)
 
     async def run_task(self, msg: StreamMessage) -> None:
-        """Run a task, unless it runs here already.
+        """Run a task, unless it runs already.
 
-        Whoever was late may find its own and take it for a dead one's. A second entry of the same task is left for the
-        time after the first: streaq knows what runs by the task's id, and would end the wrong one, as if cancelled.
+        Whoever was late may find its own entry and take it for a dead one's. A second entry of a task that runs, here
+        or elsewhere, is left, and found again when it was not heard of for too long: by then the first may have ended.
         """
-        if msg.message_id in self._held:
+        if msg.message_id in self._taken:
             await self._is_ours(msg)
             return
-        if any(msg.task_id == held.task_id for held in self._held.values()):
-            return
-        self._held[msg.message_id] = msg
+        self._taken.add(msg.message_id)
         try:
+            kept = await self._kept(msg)
+            if kept == 0:
+                return
+            if kept == TO_BE_ENDED:
+                self._to_be_ended.add(msg.task_id)
+            self._held[msg.message_id] = msg
             await super().run_task(msg)
+            del self._held[msg.message_id]  # before the word of it: no renewal comes after that
+            await self._let_go([self._keys.held(msg.task_id)], [msg.message_id, self.id])
         finally:
-            del self._held[msg.message_id]
+            self._held.pop(msg.message_id, None)
+            self._to_be_ended.discard(msg.task_id)
+            self._taken.discard(msg.message_id)
 
     async def _check_xreadgroup_compatibility(self) -> None:
         """In the place of streaq's, which would read by other means from a Redis that has them, and not as here."""
@@ -164,19 +180,27 @@ class LaneWorker(StreaqWorker[None]):
     async def finish_failed_task(self, msg: StreamMessage, exc: BaseException, *given: Any, **more: Any) -> None:
         """End what was not run; nothing that is another's by now, or was put anew.
 
-        Of a task that had been done only the entry goes. One whose function this worker does not know stays for a
-        newer worker.
+        Of a task that had been done only the entry goes, and the try that streaq has counted. One whose function this
+        worker does not know stays for a newer worker, unless it was to be ended.
         """
+        is_unknown = "fn_name" in more and not isinstance(exc, StreaqCancelled)
+        to_be_ended = msg.task_id in self._to_be_ended
         if not await self._is_ours(msg):
             log.warning("task_taken_over", task_id=msg.task_id)
-        elif isinstance(exc, StreaqCancelled):
-            await super().finish_failed_task(msg, exc, *given, **more)
+            await self._dropped(msg)
+        elif is_unknown and not to_be_ended:
+            if more["fn_name"] not in self._unknown:
+                log.error("task_unknown", task=more["fn_name"], task_id=msg.task_id)
+            self._unknown.add(more["fn_name"])
         elif "fn_name" in more:
-            log.error("task_unknown", task=more["fn_name"], task_id=msg.task_id)
+            await super().finish_failed_task(msg, exc, *given, **{**more, "ttl": 0})
         else:
-            stream, data, tries_of = self.stream_key + msg.priority, self.task_key + msg.task_id, self._retry_key
-            keys = [stream, data, tries_of + msg.task_id, self._abort_key, self._running_set]
-            await self._drop(keys, [REDIS_GROUP, msg.message_id, msg.task_id])
+            await self._dropped(msg, msg.message_id)
+
+    async def _dropped(self, msg: StreamMessage, *entry: str) -> None:
+        keys = self._keys
+        kept = [keys.stream, keys.data(msg.task_id), keys.tries(msg.task_id), keys.aborted, self._running_set]
+        await self._drop(kept, [REDIS_GROUP, msg.task_id, *entry])
 
     async def finish_task(self, msg: StreamMessage, *given: Any, **more: Any) -> None:
         """End a task that is still ours; whoever took it over ends it otherwise."""
@@ -186,12 +210,16 @@ class LaneWorker(StreaqWorker[None]):
             log.warning("task_taken_over", task_id=msg.task_id)
 
     async def _is_ours(self, msg: StreamMessage) -> bool:
-        """Whether it is, and then it is renewed, so that it stays so until it is finished."""
-        return bool(
-            await self._lib.refresh_timeout(
-                self.stream_key + msg.priority, self._running_set, REDIS_GROUP, self.id, msg.message_id, msg.task_id
-            )
+        """Whether its entry is, and its task that entry's; then both are renewed, and stay so until it is finished."""
+        return await self._kept(msg) > 0
+
+    async def _kept(self, msg: StreamMessage) -> int:
+        keys = self._keys
+        kept: Any = await self._keep(
+            [keys.stream, self._running_set, keys.held(msg.task_id), keys.aborted],
+            [REDIS_GROUP, self.id, msg.message_id, msg.task_id, self.idle_timeout],
         )
+        return int(kept)
 
 
 def _entry(message_id: str, fields: list[str]) -> StreamEntry:

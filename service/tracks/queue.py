@@ -28,6 +28,14 @@ WATCH_S = 1.0
 LONGEST_S = 3600.0
 PRIORITY = "normal"
 """streaq's only one here: urgency is a matter of lanes."""
+PAGE = 500
+"""Entries of a stream that are looked at in one call: some 2 ms, in which Redis answers nobody else."""
+PAGES = 100
+"""In a stream that is longer than these, no task whose data is there can be said to be lost."""
+IDS_AT_ONCE = 200
+"""Tasks that are asked about in one call."""
+LOOK_EVERY_S = 10.0
+"""A long stream is looked through no more often, whoever sweeps."""
 
 delivery: ContextVar[int] = ContextVar("delivery", default=1)
 """How many times the task that runs now has been begun, this time included: the number that fences late effects off."""
@@ -75,6 +83,7 @@ class Queue:
     """All lanes. Every method raises StoreUnavailable."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._put = Script(store, __package__, "queue_put")
         self._mend = Script(store, __package__, "queue_mend")
         self._cancel = Script(store, __package__, "queue_cancel")
@@ -92,15 +101,47 @@ class Queue:
         )
 
     async def mend(self, task: str, ids: Sequence[str]) -> list[str]:
-        """Put those tasks ``task(id)`` again that are lost, wholly or but for what ``put`` knows them by; which."""
-        if not ids:
-            return []
+        """Put those tasks ``task(id)`` again that are lost, wholly or but for what ``put`` knows them by; which.
+
+        A stream of more than a page is looked through by one caller at a time, and by none if it is very long; tasks of
+        which nothing is left are put again all the same.
+        """
         keys = Keys(lane_of(task))
-        given = [part for task_id in ids for part in (task_id, _data(task, task_id))]
-        put = [raw.decode() for raw in await self._mend((keys.stream, keys.delayed, *map(keys.data, ids)), *given)]
+        put, unclear = await self._put_lost(keys, task, ids, "-")
+        if unclear and await self._store.execute("SET", keys.looked, 1, "NX", "PX", round(LOOK_EVERY_S * 1000)):
+            missing, end = await self._look_through(keys, unclear)
+            if end is None:
+                log.warning("stream_too_long", lane=keys.lane, entries_seen=PAGES * PAGE, tasks_unclear=len(missing))
+            else:
+                put += (await self._put_lost(keys, task, missing, end))[0]
         if put:
             log.warning("tasks_put_again", lane=keys.lane, task_ids=put)
         return put
+
+    async def _put_lost(self, keys: "Keys", task: str, ids: Sequence[str], start: str) -> tuple[list[str], list[str]]:
+        """Those put again, and those that may stand beyond the page of the stream that begins at ``start``."""
+        put: list[str] = []
+        unclear: list[str] = []
+        for begin in range(0, len(ids), IDS_AT_ONCE):
+            some = ids[begin : begin + IDS_AT_ONCE]
+            given = [part for task_id in some for part in (task_id, _data(task, task_id))]
+            answer = await self._mend((keys.stream, keys.delayed, *map(keys.data, some)), start, PAGE, *given)
+            for found, raw in zip((put, unclear), answer, strict=True):
+                found += [task_id.decode() for task_id in raw]
+        return put, unclear
+
+    async def _look_through(self, keys: "Keys", ids: Sequence[str]) -> tuple[list[str], str | None]:
+        """Those of ``ids`` that are not in the stream, and where that goes on; None: it is too long to say."""
+        missing, start = dict.fromkeys(map(str.encode, ids)), "-"
+        for _ in range(PAGES):
+            page = await self._store.execute("XRANGE", keys.stream, start, "+", "COUNT", PAGE)
+            for _, fields in page:
+                missing.pop(dict(zip(fields[::2], fields[1::2], strict=True)).get(b"task_id"), None)
+            if page:
+                start = f"({page[-1][0].decode()}"
+            if len(page) < PAGE:
+                return [task_id.decode() for task_id in missing], start
+        return [task_id.decode() for task_id in missing], None
 
     async def cancel(self, task: str, task_id: str) -> None:
         """End the task: at once while it waits, within half a second while it runs."""
@@ -135,7 +176,7 @@ def lane_of(task: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The names that streaq gives to a lane's keys."""
+    """The names that streaq gives to a lane's keys, and two of our own."""
 
     lane: str
 
@@ -159,6 +200,11 @@ class Keys:
         """Ids of tasks that shall end."""
         return f"streaq:{self.queue}:aborted"
 
+    @property
+    def looked(self) -> str:
+        """There for a while after somebody has looked through the stream."""
+        return f"streaq:{self.queue}:looked"
+
     def data(self, task_id: str) -> str:
         """A task's name and arguments; there for as long as the task is not done."""
         return f"streaq:{self.queue}:task:data:{task_id}"
@@ -166,3 +212,7 @@ class Keys:
     def tries(self, task_id: str) -> str:
         """How many times it was begun."""
         return f"streaq:{self.queue}:task:retry:{task_id}"
+
+    def held(self, task_id: str) -> str:
+        """For which of its entries it runs now, and where; ours, and there for as long as its worker is heard of."""
+        return f"streaq:{self.queue}:task:held:{task_id}"

@@ -37,8 +37,9 @@ DEFECT_S = 60.0
 """After an error of our own, which no receiver can help."""
 WRITING_S = 60.0
 SWEEP_S = 10.0
-MOST_SWEPT = 200
-"""The oldest messages that wait: so many are looked at in one sweep."""
+MOST_SWEPT = 500
+"""Of the messages that wait, so many are looked at in one sweep, and the next ones in the next: however many only wait
+for a receiver that is dead, a lost one behind them is found."""
 LEVELS_S = 1.0
 """How often the worker reads how much waits."""
 
@@ -74,6 +75,7 @@ class Webhooks(Track):
         self._hosts = Hosts(settings.at_once_per_host)
         self._looking: asyncio.Task[None] | None = None
         self._levels: Levels | None = None
+        self._swept = 0
         self.signer = Signer(settings)
 
     @property
@@ -259,7 +261,9 @@ class Webhooks(Track):
 
     async def sweep(self) -> None:
         """Put again what has waited beyond its time: its task was lost. Raises StoreUnavailable."""
-        await self._queue.mend(TASK, await self._records.overdue(self._clock.time(), MOST_SWEPT))
+        overdue, goes_on = await self._records.overdue(self._clock.time(), self._swept, MOST_SWEPT)
+        self._swept = self._swept + MOST_SWEPT if goes_on else 0
+        await self._queue.mend(TASK, overdue)
 
     async def _look(self) -> None:
         sweep_at_s = self._clock.monotonic() + SWEEP_S

@@ -2,10 +2,11 @@
 
 One script per message decides who may try it, so that two workers never do at once; the claim is a lease, which a
 killed worker loses. The lists (pending, delivered, dead: sorted by time) live in other slots of a cluster than the
-records; they are written after a record and mended by whoever meets it again, and what they name is believed only as
-far as the record says so. Next: ``webhook.py``.
+records; what waits is listed before its record says so, the rest after it, and what they name is believed only as far
+as the record says so: whoever dies in between leaves something that a sweep finds. Next: ``webhook.py``.
 """
 
+import asyncio
 import hashlib
 import uuid
 from dataclasses import dataclass
@@ -98,9 +99,10 @@ class Records:
     async def open(self, message_id: str, fields: dict[str, str], now_s: float) -> str:
         """Keep a new message; ``new``, or the state of the one that is there, which is left as it is."""
         pairs = [part for pair in fields.items() for part in pair]
+        is_listed_by_us = await self._list_first(message_id, now_s)
         (verdict,) = await self._do(message_id, "open", _ms(PENDING_S), *pairs)
-        if verdict in (b"new", b"pending"):
-            await self._store.execute("ZADD", _list("pending"), "NX", now_s, message_id)
+        if is_listed_by_us and verdict not in (b"new", b"pending"):
+            await self.unlist(message_id)
         return str(verdict.decode())
 
     async def read(self, message_id: str) -> Message | None:
@@ -145,32 +147,42 @@ class Records:
 
     async def redrive(self, message_id: str, now_s: float) -> tuple[str, int]:
         """A dead message waits again, one that waits may be tried at once: (``ok``, how often it was), or why not."""
+        is_listed_by_us = await self._list_first(message_id, now_s)
         verdict, *rest = await self._do(message_id, "redrive", _ms(PENDING_S))
         if verdict == b"ok":
-            await self._store.execute("ZADD", _list("pending"), "NX", now_s, message_id)
             await self._store.execute("ZREM", _list("dead"), message_id)
+        elif is_listed_by_us:
+            await self.unlist(message_id)
         return verdict.decode(), int(rest[0]) if rest else 0
 
-    async def overdue(self, now_s: float, most: int) -> list[str]:
-        """Ids among the ``most`` oldest that wait, whose next try is long due; what is forgotten is unlisted."""
+    async def _list_first(self, message_id: str, now_s: float) -> bool:
+        """List what is about to wait; False where it is listed already, so that it is not ours to take out again."""
+        return bool(await self._store.execute("ZADD", _list("pending"), "NX", now_s, message_id))
+
+    async def overdue(self, now_s: float, start: int, most: int) -> tuple[list[str], bool]:
+        """Ids whose next try is long due, among ``most`` that wait, from the ``start``-th oldest on; whether there are
+        more behind them. What is forgotten is unlisted."""
+        ids = [raw.decode() for raw in await self._store.execute("ZRANGE", _list("pending"), start, start + most - 1)]
+        names = "state", "next_at", "until", "created_at"
+        rows = await asyncio.gather(*(self._store.execute("HMGET", _record(each), *names) for each in ids))
         found = []
-        for message_id in (raw.decode() for raw in await self._store.execute("ZRANGE", _list("pending"), 0, most - 1)):
-            state, next_ms, until_ms, created_at = await self._store.execute(
-                "HMGET", _record(message_id), "state", "next_at", "until", "created_at"
-            )
+        for message_id, (state, next_ms, until_ms, created_at) in zip(ids, rows, strict=True):
             if state is None:
                 await self.unlist(message_id)
             elif max(float(next_ms or 0) / 1000, float(until_ms or 0) / 1000, float(created_at)) + OVERDUE_S < now_s:
                 found.append(message_id)
-        return found
+        return found, len(ids) == most
 
     async def is_listed(self, message_id: str) -> bool:
         """Whether it is among those that wait; one that has ended, and is, was not told of."""
         return await self._store.execute("ZSCORE", _list("pending"), message_id) is not None
 
     async def unlist(self, message_id: str) -> None:
-        """It waits no more."""
+        """It waits no more, unless it was sent off again meanwhile."""
         await self._store.execute("ZREM", _list("pending"), message_id)
+        state, created_at = await self._store.execute("HMGET", _record(message_id), "state", "created_at")
+        if state == b"pending":
+            await self._list_first(message_id, float(created_at))
 
     async def enlist(self, message_id: str, state: State, at_s: float) -> None:
         """List an ended message where it belongs, and nowhere else; forget in the list what is too old."""
@@ -181,14 +193,17 @@ class Records:
         await self._store.execute("ZREMRANGEBYRANK", _list(state), 0, -MOST_LISTED - 1)
 
     async def listed(self, state: State, limit: int) -> list[Message]:
-        """The newest messages of this state; an entry whose record says otherwise, or is gone, is taken out."""
+        """The newest messages of this state; an entry whose record says otherwise, or is gone, is taken out.
+
+        One that is still among those that wait and has ended stays there for whoever has to tell of it.
+        """
         ids = await self._store.execute("ZREVRANGE", _list(state), 0, limit - 1)
         found = []
         for message_id in (each.decode() for each in ids):
             message = await self.read(message_id)
             if message is not None and message.state == state:
                 found.append(message)
-            else:
+            elif message is None or state != "pending":
                 await self._store.execute("ZREM", _list(state), message_id)
         return found
 

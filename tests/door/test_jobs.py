@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from door import wire
+from door.errors import DoorError
 from door.jobs import MOST_LIMIT, run
 from door.wire import Response
 from tests.door.cli import Up, environment, eventually, gauntlet
@@ -143,6 +144,33 @@ def test_all_are_sent_off_again_also_beyond_a_page_and_one_that_is_refused_keeps
     assert said_so.out == f"{MOST_LIMIT + 4} messages sent off again\n"
     assert said_so.err == "gauntlet jobs: msg_3 was not: 409: it was delivered\n"
     assert dead == ["msg_3"]
+
+
+@pytest.mark.parametrize("sent", [0, 3])
+def test_a_service_that_goes_away_half_way_leaves_a_word_of_what_was_sent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sent: int
+) -> None:
+    left = sent
+
+    def exchange(url: str, method: str, path: str, **_: Any) -> Response:
+        nonlocal left
+        if method == "GET":
+            return Response(200, {}, json.dumps({"webhooks": [{"id": f"msg_{n}"} for n in range(5)]}).encode())
+        if left == 0:
+            raise ConnectionRefusedError("nobody there")
+        left -= 1
+        return Response(202, {}, b'{"state": "pending"}')
+
+    monkeypatch.setattr(wire, "exchange", exchange)
+    words = ["redrive", "--all", "--url", "http://127.0.0.1:1"]
+    if sent == 0:
+        with pytest.raises(DoorError, match="nobody there"):
+            run(words)
+        return
+    assert run(words) == 1
+    said_so = capsys.readouterr()
+    assert said_so.out == f"{sent} messages sent off again\n"
+    assert said_so.err.startswith("gauntlet jobs: stopped there: no service answers")
 
 
 @pytest.mark.parametrize("words", [("redrive",), ("redrive", "msg_1", "--all"), ("lost",), ("dead", "--limit", "0")])

@@ -1,7 +1,7 @@
 """Webhooks end to end: a worker process delivers, the simulator's receiver verifies, whatever dies or lies between.
 
 Messages are put by the test as a track would put them, into the stack's own store. DESIGN, section 4. Next:
-``test_queue.py``.
+``queue/test_queue.py``.
 """
 
 import asyncio

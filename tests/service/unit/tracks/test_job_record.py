@@ -108,7 +108,7 @@ async def test_a_user_has_so_many_unfinished_jobs_and_no_more(records: Records) 
     assert [await records.create(job, NOW) for job in jobs] == [True, True, False]
     assert await records.read(jobs[2].id) is None
     assert await records.create(a_job("others", user="bob"), NOW)
-    assert {name for name, _ in await records.unfinished(10)} == {
+    assert {name for name, _ in await records.unfinished(0, 10)} == {
         *(job.name for job in jobs[:2]),
         a_job("others", user="bob").name,
     }

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,105 +17,17 @@ from service.errors import (
     RateLimited,
     StoreUnavailable,
 )
-from service.llm.routes import Route, Rung
-from service.own_work import Steps
-from service.settings import JobSettings
 from service.stages.ask import Ask, Reply
 from service.stages.citations import Citation
 from service.store.guard import Store
-from service.store.settle import Settle
 from service.tracks import analysis
-from service.tracks.job_ends import Ends, event_of, job_record
-from service.tracks.job_record import TASK, Job, Records, job_id_of
-from service.tracks.job_runs import JobRuns, backoff_s, may_be_mended
-from service.tracks.queue import Keys, Later, Queue
-from service.tracks.work import Work
+from service.tracks.job_ends import event_of, job_record
+from service.tracks.job_keep import POSTED_S, TRY_EVERY_S
+from service.tracks.job_record import Job
+from service.tracks.job_runs import backoff_s, may_be_mended
+from service.tracks.queue import Later
 
-from ..fakes import FakeClock
-
-SETTINGS = JobSettings(part_tokens=3, at_once=1, tries=3, deadline_s=100, base_s=1, cap_s=4)
-TEXT = "first part\n\nsecond one"
-
-
-class Chain:
-    """Answers what it is told to, else with the question's first words; ``asked`` lists the questions."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.searched: list[bool] = []
-        self.then: list[Exception | Reply] = []
-
-    async def __call__(self, ask: Ask) -> Reply:
-        self.asked.append(ask.messages[-1].content)
-        self.searched.append(ask.route.retrieval)
-        told = self.then.pop(0) if self.then else None
-        if isinstance(told, Exception):
-            raise told
-        return told or Reply(source="live", provider="anthropic", model="m", text=f"about {self.asked[-1][:10]}")
-
-
-class Told:
-    """Stands for webhooks and telemetry."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, str]] = []
-        self.ended: list[dict[str, Any]] = []
-
-    async def send(self, *, event: str, subject_id: str, **_: Any) -> str:
-        self.events.append((event, subject_id))
-        return "msg_1"
-
-    def job_ended(self, record: dict[str, Any], *_: Any, **__: Any) -> None:
-        self.ended.append(record)
-
-
-class Late:
-    """A thread that takes every late answer."""
-
-    async def append(self, job: Job, answer: str) -> dict[str, Any]:
-        return {"thread_id": "t", "appended": True}
-
-
-class Off:
-    off = frozenset[str]()
-
-
-class World:
-    def __init__(self, store: Store) -> None:
-        self.clock, self.chain, self.told, self.settle = FakeClock(), Chain(), Told(), Settle()
-        self.records = Records(SETTINGS, store=store)
-        ends = Ends(self.records, webhooks=self.told, telemetry=self.told, clock=self.clock)  # type: ignore[arg-type]
-        route = Route("default", (Rung("anthropic", "m"),), "error", 5.0, 100)
-        handbook = replace(route, alias="handbook", retrieval=True)
-        self.queue = Queue(store)
-        self.runs = JobRuns(
-            SETTINGS,
-            records=self.records,
-            ends=ends,
-            queue=self.queue,
-            work=Work(Steps(lambda _: None, captures=False, clock=self.clock)),
-            chain=self.chain,
-            routes={"default": route, "handbook": handbook},
-            late=Late(),  # type: ignore[arg-type]
-            switches=Off(),  # type: ignore[arg-type]
-            settle=self.settle,
-            clock=self.clock,
-            draw=lambda: 0.5,
-        )
-
-    async def accept(self, **more: Any) -> str:
-        job = Job(
-            job_id_of("j"), "acme", "alice", "analysis", "default", "queued", 0, self.clock.time(), None, text=TEXT
-        )
-        for name, value in more.items():
-            setattr(job, name, value)
-        assert await self.records.create(job, self.clock.time())
-        return job.id
-
-    async def seen(self, job_id: str) -> Job:
-        job = await self.records.read(job_id, whole=True)
-        assert job is not None
-        return job
+from .job_world import SETTINGS, World
 
 
 @pytest.fixture
@@ -234,42 +145,6 @@ async def test_a_defect_fails_the_job_and_is_not_tried_for_ever(world: World) ->
     assert ((await world.seen(job_id)).status, (await world.seen(job_id)).error) == ("failed", "internal")
 
 
-async def test_the_sweep_puts_again_what_the_queue_has_lost_and_tells_what_is_owed(world: World) -> None:
-    lost = await world.accept()
-    await world.runs.sweep.once()
-    depth = await world.queue.depth("jobs")
-    assert depth.waiting == 1
-    await world.runs.sweep.once()
-    assert (await world.queue.depth("jobs")).waiting == 1
-    mine = await world.records.begin(lost, world.clock.time())
-    assert mine is not None
-    await world.records.finish(mine, "completed", world.clock.time(), "job.completed", result="{}")
-    await world.runs.sweep.once()
-    assert [record["job_id"] for record in world.told.ended] == [lost]
-    await world.runs.sweep.once()
-    assert len(world.told.ended) == 1
-
-
-async def test_the_sweep_finds_a_task_of_which_only_the_data_is_left_and_takes_no_other_for_one(
-    world: World, store: Store
-) -> None:
-    job_id = await world.accept()
-    keys = Keys("jobs")
-    await world.queue.put(TASK, job_id, job_id)
-    await store.execute("DEL", keys.stream)
-    assert await world.queue.put(TASK, job_id, job_id) is False, "to whoever only puts it is there"
-    await world.runs.sweep.once()
-    assert (await world.queue.depth("jobs")).waiting == 1
-    await world.runs.sweep.once()
-    assert (await world.queue.depth("jobs")).waiting == 1
-    await world.queue.cancel(TASK, job_id)
-    await store.execute("DEL", keys.data(job_id), keys.stream)
-    await world.queue.put(TASK, job_id, job_id, delay_s=60)
-    await world.runs.sweep.once()
-    depth = await world.queue.depth("jobs")
-    assert (depth.waiting, depth.delayed) == (0, 1)
-
-
 async def test_who_has_lost_a_job_does_not_end_its_task(world: World) -> None:
     job_id = await world.accept()
 
@@ -297,21 +172,22 @@ async def test_a_large_document_is_split_beside_the_event_loop(world: World, mon
     assert threading.main_thread() not in threads
 
 
-async def test_a_step_that_was_paid_is_kept_also_when_the_store_was_away_for_too_long(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("away_s", "is_kept"), [(1.0, True), (POSTED_S - 1.0, True), (POSTED_S + 1.0, False)])
+async def test_a_step_that_was_paid_is_kept_also_when_the_store_comes_back_after_the_job_gave_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, away_s: float, is_kept: bool
 ) -> None:
     job_id = await world.accept()
     inner, posted = world.records.step, world.settle.post
-    is_away = True
+    back_at_s = float("inf")
 
     async def step(*args: Any) -> bool:
-        if is_away:
+        if world.clock.monotonic() < back_at_s:
             raise StoreUnavailable("away")
         return await inner(*args)
 
     def post(work: Coroutine[Any, Any, Any], what: str) -> None:
-        nonlocal is_away
-        is_away = False
+        nonlocal back_at_s
+        back_at_s = world.clock.monotonic() + away_s
         posted(work, what)
 
     monkeypatch.setattr(world.records, "step", step)
@@ -320,7 +196,24 @@ async def test_a_step_that_was_paid_is_kept_also_when_the_store_was_away_for_too
         await world.runs.run(job_id)
     await world.settle.drain()
     job = await world.seen(job_id)
-    assert (list(job.steps), job.done) == (["map/1"], 1)
+    assert (list(job.steps), job.done) == ((["map/1"], 1) if is_kept else ([], 0))
+
+
+async def test_what_waits_for_a_store_does_not_hold_the_workers_end_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await world.accept()
+
+    async def step(*_: Any) -> bool:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(world.records, "step", step)
+    with pytest.raises(Later):
+        await world.runs.run(job_id)
+    began_s = world.clock.monotonic()
+    await world.runs.aclose()
+    await world.settle.drain()
+    assert world.clock.monotonic() - began_s <= 2 * TRY_EVERY_S
 
 
 @pytest.mark.parametrize(

@@ -1,113 +1,21 @@
-"""The track on the real Valkey: the schedule, one try at a time, what ends a message, and crashes between two steps."""
+"""The track on the real Valkey: the schedule, one try at a time, what ends a message. Next: ``test_webhook_sweep``."""
 
 import asyncio
 import json
 import statistics
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
-from service.clock import Clock, SystemClock
 from service.errors import Conflict, NotFound, StoreUnavailable
 from service.settings import WebhookSettings
 from service.store.guard import Store
-from service.tracks.queue import Json, Later, Queue
-from service.tracks.webhook import Webhooks, backoff_s
-from service.tracks.webhook_post import Poster, Tried
+from service.tracks.queue import Later
+from service.tracks.webhook import backoff_s
+from service.tracks.webhook_post import Tried
 from service.tracks.webhook_record import message_id_of
 from tests.service.unit.fakes import AwayStore, FakeClock
 
-URL = "http://127.0.0.1:9/hook"
-TAKEN, BROKEN, GONE = Tried(200, None), Tried(500, "status"), Tried(410, "gone")
-QUICK: dict[str, Any] = {"base_s": 0.001, "cap_s": 0.001, "tries": 3, "timeout_s": 1.0}
-
-
-class Post(Poster):
-    """A receiver that answers by a script, the last answer again and again; ``got`` lists bodies and headers."""
-
-    def __init__(self, *script: Tried | BaseException) -> None:
-        self._script = list(script)
-        self.got: list[tuple[bytes, dict[str, str]]] = []
-        self.at_once = self.most_at_once = 0
-
-    async def post(self, url: str, body: bytes, headers: Any, *, tenant: str = "") -> Tried:
-        self.got.append((body, dict(headers)))
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(0.02)
-        self.at_once -= 1
-        answer = self._script.pop(0) if len(self._script) > 1 else self._script[0]
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-
-class Told:
-    """Telemetry that only listens."""
-
-    def __init__(self) -> None:
-        self.tries: list[Any] = []
-        self.ended: list[dict[str, Any]] = []
-
-    def webhook_tried(self, tried: Any) -> None:
-        self.tries.append(tried)
-
-    def webhook_ended(self, record: dict[str, Any], last: Any) -> None:
-        self.ended.append(record)
-
-
-class Puts(Queue):
-    """A queue that only notes what was put."""
-
-    def __init__(self) -> None:
-        self.put_in: list[tuple[str, str, tuple[Json, ...]]] = []
-        self.mended: list[str] = []
-
-    async def put(self, task: str, task_id: str, *args: Json, delay_s: float = 0.0) -> bool:
-        self.put_in.append((task, task_id, args))
-        return True
-
-    async def mend(self, task: str, ids: Sequence[str]) -> list[str]:
-        self.mended = list(ids)
-        return self.mended
-
-
-class Bench:
-    """The track with what stands around it."""
-
-    def __init__(self, store: Store, *script: Tried | BaseException, clock: Clock | None = None, **given: Any) -> None:
-        self.post, self.queue, self.told = Post(*script), Puts(), Told()
-        self.settings = WebhookSettings(**{**QUICK, **given})
-        self.hooks = Webhooks(
-            self.settings,
-            store=store,
-            queue=self.queue,
-            telemetry=self.told,  # type: ignore[arg-type]
-            clock=clock or SystemClock(),
-            poster=self.post,
-        )
-
-    async def send(self, subject_id: str = "job_1", event: str = "job.completed", url: str = URL) -> str:
-        return await self.hooks.send(event=event, subject_id=subject_id, tenant="acme", url=url, data={"n": 1})
-
-    async def run(self, message_id: str) -> list[float]:
-        """Deliver as the queue would: again after each ``Later``, without its wait; the waits."""
-        waits = []
-        for _ in range(50):
-            try:
-                await self.hooks.deliver(message_id)
-            except Later as later:
-                waits.append(later.delay_s)
-                await asyncio.sleep(min(later.delay_s, 0.01))
-            else:
-                return waits
-        raise AssertionError("it never ends")
-
-    async def state(self, message_id: str) -> Any:
-        shown = await self.hooks.peek(message_id)
-        assert shown is not None
-        return shown
+from .webhook_bench import BROKEN, GONE, TAKEN, Bench
 
 
 def test_the_schedule_doubles_up_to_its_cap_and_reaches_over_hours() -> None:
@@ -232,52 +140,6 @@ async def test_the_end_is_told_once_however_often_it_was_sent_off_again(store: S
     for _ in range(3):  # a task for each
         await bench.run(message_id)
     assert [record["outcome"] for record in bench.told.ended] == ["dead", "delivered"]
-
-
-async def test_a_message_that_waits_beyond_its_time_is_put_again_and_a_forgotten_one_waits_no_more(
-    store: Store,
-) -> None:
-    bench = Bench(store, BROKEN, timeout_s=0.05, base_s=3600.0, cap_s=3600.0)
-    lost, tried, forgotten = [await bench.send(f"job_{number}") for number in range(3)]
-    with pytest.raises(Later):
-        await bench.hooks.deliver(tried)
-    await store.execute("DEL", f"webhook:{{{forgotten}}}")
-    await bench.hooks.sweep()
-    assert bench.queue.mended == [], "it may be on its way"
-    assert [m["id"] for m in await bench.hooks.listed("pending", 10)] == [tried, lost]
-    await store.execute("HSET", f"webhook:{{{lost}}}", "created_at", "1")
-    await bench.hooks.sweep()
-    assert bench.queue.mended == [lost]
-    assert await store.execute("ZCARD", "webhooks:{pending}") == 2
-    await bench.hooks.deliver(forgotten)
-
-
-async def test_a_worker_that_dies_between_try_and_record_leaves_the_message_to_the_next(store: Store) -> None:
-    dying = Bench(store, asyncio.CancelledError(), timeout_s=0.05)
-    message_id = await dying.send()
-    with pytest.raises(asyncio.CancelledError):
-        await dying.hooks.deliver(message_id)
-    next_one = Bench(store, TAKEN, timeout_s=0.05)
-    with pytest.raises(Later) as caught:  # the dead one's claim still holds
-        await next_one.hooks.deliver(message_id)
-    assert 0 < caught.value.delay_s <= 0.05 + 2.0
-    await store.execute("HSET", f"webhook:{{{message_id}}}", "until", "1")
-    await next_one.run(message_id)
-    assert next_one.post.got[0][1]["webhook-id"] == message_id
-    assert (await next_one.state(message_id))["tries"] == 2
-
-
-async def test_a_worker_that_dies_after_its_record_leaves_the_telling_to_the_next(store: Store) -> None:
-    bench, next_one = Bench(store, TAKEN), Bench(store, TAKEN)
-    message_id = await bench.send()
-    await bench.run(message_id)
-    await store.execute("ZREM", "webhooks:{delivered}", message_id)
-    await store.execute("ZADD", "webhooks:{pending}", 1, message_id)
-    await next_one.run(message_id)
-    assert next_one.post.got == []
-    assert next_one.told.ended == bench.told.ended
-    assert [m["id"] for m in await next_one.hooks.listed("delivered", 10)] == [message_id]
-    assert await next_one.hooks.listed("pending", 10) == []
 
 
 async def test_an_error_of_ours_loses_no_message(store: Store) -> None:
