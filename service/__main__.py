@@ -6,7 +6,6 @@ Exit code 2 for a configuration that cannot be used or a port that is taken. Nex
 import argparse
 import errno
 import json
-import multiprocessing
 import os
 import socket
 import sys
@@ -20,6 +19,7 @@ from uvicorn.supervisors import Multiprocess
 
 from .listener import BACKLOG, listen
 from .observability import logs
+from .preload import forkserver
 from .settings import ConfigurationError, Settings, load, provider_key
 
 START_WITHIN_S = 60.0
@@ -133,10 +133,8 @@ def _import_once(settings: Settings) -> None:
 
     uvicorn has no setting for its start method; a test holds that this still reaches it.
     """
-    forkserver = multiprocessing.get_context("forkserver")
     langfuse = ["service.observability.langfuse"] if settings.langfuse_public_key is not None else []
-    forkserver.set_forkserver_preload(["service.app", *langfuse])
-    uvicorn._subprocess.spawn = forkserver  # type: ignore[assignment]  # noqa: SLF001 - see above
+    uvicorn._subprocess.spawn = forkserver(settings, "service.app", *langfuse)  # type: ignore[assignment]  # noqa: SLF001 - see above
 
 
 def _give_up(message: str) -> NoReturn:

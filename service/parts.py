@@ -134,7 +134,7 @@ class Service:
                 liveness=self.liveness,
                 settle=settle,
                 clock=clock,
-                corpus_version=lambda: retrieval.following.version if retrieval else 0,
+                searched=lambda: retrieval.searched if retrieval else None,
             ),
             "rate_limit": self.rate_limit,
             "fallback": Fallback(settings.fallback, returns_in_s=self.breaker.returns_in_s, clock=clock),

@@ -5,7 +5,6 @@ the HTTP workers are (``__main__.py``), since the imports alone take seconds. Ne
 """
 
 import json
-import multiprocessing
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from .observability import logs
+from .preload import forkserver
 from .settings import ConfigurationError, load, provider_key
 
 NOT_BUILT = 3
@@ -36,10 +36,8 @@ def main() -> None:
         print(f"gauntlet worker: the configuration cannot be used:\n{error}", file=sys.stderr, flush=True)
         sys.exit(2)
     logs.set_up()
-    forkserver = multiprocessing.get_context("forkserver")
     agent = ["service.tracks.agent_track"] if settings.has_agent else []
-    forkserver.set_forkserver_preload(["service.working", *agent])
-    sys.exit(Keeper(forkserver).run())
+    sys.exit(Keeper(forkserver(settings, "service.working", *agent)).run())
 
 
 def _work(ready: Connection) -> None:

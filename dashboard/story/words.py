@@ -48,9 +48,7 @@ SENTENCES: dict[tuple[str, str], str] = {
     ("breaker", "paused"): "paused[ for {provider}][: not called, its Retry-After ends in {left_s:s}]",
     ("bulkhead", "held"): "holds a slot[: {held} of {limit}][ for {provider}]",
     ("bulkhead", "full"): "full[: all {limit} slots][ for {provider}][ are taken]",
-    ("retrieval", "found"): (
-        "found[ {passages} passages][ by {mode:words}][{cached:if}, the question's vector was known][: {ids}]"
-    ),
+    ("retrieval", "found"): "found[ {passages} passages][ by {mode:words}][: {ids}]",
     ("retrieval", "words_only"): "searches by words only[: embeddings {reason:words}]",
     ("retrieval", "not_reranked"): (
         "the fused order stays[: rerank {reason:words}][: {why:words}][, {pressure} of what the worker takes]"

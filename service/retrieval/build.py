@@ -3,8 +3,10 @@
 Next: ``retrieve.py``.
 """
 
+import hashlib
 from collections.abc import Callable
 
+import orjson
 from fastapi import APIRouter
 
 from ..clock import Clock
@@ -19,7 +21,7 @@ from ..store.lease import Lease
 from ..store.liveness import Liveness
 from ..store.replica import Replica
 from ..store.settle import Settle
-from . import embeddings, rerank
+from . import embeddings, prompt, rerank
 from .corpus import Corpus
 from .embedding_cache import EmbeddingCache
 from .embeddings import Embeddings
@@ -95,9 +97,23 @@ class RetrievalLayer:
             pressure=pressure,
             clock=clock,
         )
+        made_from = [
+            self._corpus.space,
+            given.passages,
+            given.candidates,
+            given.rerank.model if reranker else None,
+            *prompt.WORDS,
+        ]
+        self._made_from = hashlib.sha256(orjson.dumps(made_from)).hexdigest()
         self.before = self._retrieval.before
         self.get_ready = self._retrieval.get_ready
         self.aclose = self._retrieval.aclose
+
+    @property
+    def searched(self) -> str | None:
+        """Names all that decides what a question finds, and how a model is told; None where nothing is known yet."""
+        version = self.following.version
+        return None if version is None else f"{version} {self._made_from}"
 
     def router(self, *, switches: Switches, body_max_bytes: int) -> APIRouter:
         """The layer's endpoints."""

@@ -7,6 +7,8 @@ back; so do those whose vector has another length than the newest have. Next: ``
 
 import asyncio
 import hashlib
+import uuid
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -15,13 +17,14 @@ from typing import TypeVar
 import orjson
 import structlog
 
-from ..errors import ProviderError
+from ..errors import BadAnswer, ProviderError
+from ..settings import EMBEDDINGS
 from ..stages.ask import Ask
 from ..store.guard import Store
 from ..store.replica import CHANNEL, Fields, Replica
 from ..store.script import Script
 from .embedding_cache import unpacked
-from .embeddings import BATCH, Embeddings, Vector, normalised
+from .embeddings import BATCH, Embeddings, Vector, normalised, refuses_texts
 from .passages import Passage, passages_of
 
 log = structlog.get_logger(__name__)
@@ -32,6 +35,11 @@ STATE, INDEX, PASSAGES, VECTORS, DOCUMENTS = (
 """Keys in Redis, all in one hash slot: the version that is followed, and hashes by passage or document."""
 HANDBOOK = "handbook"
 """The set of the documents that ship with the project."""
+REFUSED = f"{EMBEDDINGS}:refused"
+"""Of a text that the embeddings API does not take, for its length say."""
+MOST_LENGTHS = 3
+"""Changes of the length of vectors that one worker follows within ``LENGTHS_S``: one is a new model, many are two."""
+LENGTHS_S = 60.0
 EMBED_TIMEOUT_S = 10.0
 """For one batch of passages; nobody waits for an answer behind it."""
 
@@ -66,11 +74,15 @@ class Written:
 
 
 class Corpus:
-    """The store's side, for one worker. ``version`` and ``size`` are what the store told of last, 0 for nothing yet."""
+    """The store's side, for one worker. ``version`` and ``size`` are what the store told of last, 0 for nothing yet.
+
+    ``name`` is the corpus's own, "" before it is known: a server of indexes may have those of many. ``filled`` says
+    that it had its handbook, whatever became of that.
+    """
 
     def __init__(self, embeddings: Embeddings | None, *, store: Store, replica: Replica) -> None:
         self._embeddings = embeddings
-        self.space = "" if embeddings is None else embeddings.model
+        self.space = "" if embeddings is None else embeddings.space
         """Of the vectors; "" where there are none."""
         self._store = store
         self._replica = replica
@@ -78,6 +90,10 @@ class Corpus:
         self.news = asyncio.Event()
         """Set whenever the store told something."""
         self.version = self.size = 0
+        self.name, self.filled = "", False
+        self._refused: dict[str, str] = {}
+        self._length = 0
+        self._lengths_at_s: deque[float] = deque(maxlen=MOST_LENGTHS)
         replica.follow(STATE, self._adopt, version=lambda: self.version)
 
     @property
@@ -98,6 +114,7 @@ class Corpus:
         if self.version and not version:
             log.warning("corpus_lost", version=self.version)  # by the store; our index keeps what it has
         self.version, self.size = version, int(fields.get(self._size_field, self.size))
+        self.name, self.filled = fields.get("name", self.name), "filled" in fields
         self.news.set()
 
     @property
@@ -117,10 +134,15 @@ class Corpus:
         return [(p, self._vector_in(data, p)) for p, data in zip(passages, vectors, strict=True) if p is not None]
 
     async def embed(self, names: Sequence[str], ask: Ask) -> None:
-        """Give these passages vectors. Raises ProviderError and StoreUnavailable."""
-        passages = [passage for passage, _ in await self.read(names)]
-        if passages:
-            await self._written({}, passages, await self._embedded(ask, passages), only_vectors=True)
+        """Give these passages vectors, if they have none by now. Raises ProviderError and StoreUnavailable."""
+        passages = [passage for passage, vector in await self.read(names) if vector is None]
+        vectors = await self._embedded(ask, passages)
+        if vectors:
+            await self._written({}, passages, vectors, only_vectors=True)
+
+    def refuses(self, name: str, sha256: str) -> bool:
+        """Whether the embeddings API did not take this text, even alone: it is found by its words."""
+        return self._refused.get(name) == sha256
 
     def _vector_in(self, data: bytes | None, passage: Passage) -> Vector | None:
         """A stored vector, if it is of this text and of our model, and as long as its newest vectors are."""
@@ -131,8 +153,10 @@ class Corpus:
     def _head(self, passage: Passage) -> str:
         return f"{self.space} {passage.sha256}"
 
-    async def write(self, documents: Sequence[Document], gone: Sequence[str], ask: Ask) -> Written:
-        """Replace these documents and take out those that are ``gone``, by path.
+    async def write(
+        self, documents: Sequence[Document], gone: Sequence[str], ask: Ask, *, fills: bool = False
+    ) -> Written:
+        """Replace these documents and take out those that are ``gone``, by path; nothing else needs to be ``filled``.
 
         Raises Unprocessable for what is no readable document, before anything is written; StoreUnavailable.
         """
@@ -146,8 +170,11 @@ class Corpus:
                     vectors |= await self._embedded(ask, some)
             except ProviderError as error:
                 degraded.append(f"{error.provider}:{error.code}")
+            else:
+                if any(self.refuses(passage.id, passage.sha256) for passage in new):
+                    degraded.append(REFUSED)
         hashes = {doc.path: doc.sha256 for doc in documents} | dict.fromkeys(gone, "")
-        written = await self._written(hashes, passages, vectors)
+        written = await self._written(hashes, passages, vectors, fills=fills)
         written.degraded = degraded
         written.empty = _empty(found)
         return written
@@ -181,11 +208,61 @@ class Corpus:
         return [p for p, data in zip(passages, vectors, strict=True) if self._vector_in(data, p) is None]
 
     async def _embedded(self, ask: Ask, passages: Sequence[Passage]) -> dict[str, Vector]:
+        """Vectors by passage; none for a text that is refused, which is not asked for again.
+
+        Raises ProviderError, also where all are refused by a server of which no vector is known: then it is not the
+        texts that are wrong.
+        """
+        asked = [passage for passage in passages if not self.refuses(passage.id, passage.sha256)]
+        refused: dict[str, ProviderError] = {}
+        vectors = await self._halved(ask, asked, refused)
+        if not refused:
+            return vectors
+        error = next(iter(refused.values()))
+        if not vectors and not self.size and len(asked) > 1:
+            raise error
+        self._refused |= {passage.id: passage.sha256 for passage in asked if passage.id in refused}
+        log.error("passages_refused", passages=sorted(refused), error=error.message)
+        return vectors
+
+    async def _halved(
+        self, ask: Ask, passages: Sequence[Passage], refused: dict[str, ProviderError]
+    ) -> dict[str, Vector]:
+        """As many at once as the server takes; those that it does not take alone are put into ``refused``."""
         assert self._embeddings is not None  # noqa: S101 - who calls has looked
+        if not passages:
+            return {}
         texts = [normalised(passage.indexed) for passage in passages]
-        until_s = ask.deadline_s
-        vectors = await self._embeddings.of(ask, texts, until_s, timeout_s=EMBED_TIMEOUT_S)
-        return {passage.id: vector for passage, vector in zip(passages, vectors, strict=True)}
+        try:
+            vectors = await self._embeddings.of(ask, texts, ask.deadline_s, timeout_s=EMBED_TIMEOUT_S)
+        except ProviderError as error:
+            if not refuses_texts(error):
+                raise
+            if len(passages) == 1:
+                refused[passages[0].id] = error
+                return {}
+        else:
+            self._check_length(ask, len(vectors[0]))
+            return {passage.id: vector for passage, vector in zip(passages, vectors, strict=True)}
+        half = len(passages) // 2
+        return await self._halved(ask, passages[:half], refused) | await self._halved(ask, passages[half:], refused)
+
+    def _check_length(self, ask: Ask, length: int) -> None:
+        """Raises BadAnswer where the length changes to and fro: every change makes the vectors of all passages anew."""
+        before = self._length or self.size or length
+        if length == before:
+            self._length = length
+            return
+        now, changes = ask.clock.monotonic(), self._lengths_at_s
+        if len(changes) == MOST_LENGTHS and now - changes[0] < LENGTHS_S:
+            log.error("lengths_of_vectors_alternate", length=length, kept=before, changes=MOST_LENGTHS)
+            raise BadAnswer(
+                f"{EMBEDDINGS} gives vectors of {length} and of {before} numbers in turn; let one model answer",
+                provider=EMBEDDINGS,
+                upstream_status=200,
+            )
+        changes.append(now)
+        self._length = length
 
     async def _written(
         self,
@@ -194,11 +271,19 @@ class Corpus:
         vectors: Mapping[str, Vector],
         *,
         only_vectors: bool = False,
+        fills: bool = False,
     ) -> Written:
         by_id = {passage.id: passage for passage in passages}
         rows = [] if only_vectors else [[p.id, p.source, p.sha256, orjson.dumps(p).decode()] for p in passages]
         sizes = {self._size_field: len(next(iter(vectors.values())))} if vectors else {}
-        said = {"documents": dict(documents), "passages": rows, "vectors": list(vectors), "sizes": sizes}
+        said = {
+            "documents": dict(documents),
+            "passages": rows,
+            "vectors": list(vectors),
+            "sizes": sizes,
+            "name": self.name or uuid.uuid4().hex,
+            "fills": fills,
+        }
         packed = [f"{self._head(by_id[name])}\n".encode() + vector.tobytes() for name, vector in vectors.items()]
         keys = (STATE, INDEX, PASSAGES, VECTORS, DOCUMENTS)
         version, added, changed, removed, unchanged = await self._script(keys, CHANNEL, orjson.dumps(said), *packed)

@@ -1,4 +1,4 @@
-"""Vectors that were paid for once: the vector of a text depends on nothing but the text and the model.
+"""Vectors that were paid for once: the vector of a text depends on nothing but the text and what embeds it.
 
 One MGET per request and one write after it. A store that is away is no cache, and no error. Next: ``rerank.py``.
 """
@@ -15,18 +15,18 @@ from .embeddings import Vector
 
 
 class EmbeddingCache:
-    """In Redis; ``model`` names the space of vectors, so those of another are never found."""
+    """In Redis; ``space`` is that of the vectors (``embeddings.py``), so those of another are never found."""
 
-    def __init__(self, model: str, *, keep_s: float, store: Store, settle: Settle) -> None:
-        self._model = model
+    def __init__(self, space: str, *, keep_s: float, store: Store, settle: Settle) -> None:
+        self._space = space
         self._keep_s = round(keep_s)
         self._store = store
         self._settle = settle
         self.hits = self.misses = 0
 
     def _key(self, text: str) -> str:
-        # One hash slot for a model, so that one MGET may ask for many.
-        return f"embedding:{{{self._model}}}:{hashlib.sha256(text.encode()).hexdigest()}"
+        # One hash slot for a space, so that one MGET may ask for many.
+        return f"embedding:{{{self._space}}}:{hashlib.sha256(text.encode()).hexdigest()}"
 
     async def read(self, texts: Sequence[str]) -> dict[str, Vector]:
         """The known vectors by normalised text."""

@@ -4,21 +4,28 @@ An answer is believed only when each text has one vector, all are of one length 
 index would make every comparison with it false. Next: ``embedding_cache.py``.
 """
 
+import hashlib
 import math
 import unicodedata
 from array import array
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from ..errors import Misconfigured, ProviderError
 from ..llm.prices import cost_nano_usd
 from ..settings import EmbeddingsSettings
 from ..stages.ask import Ask, Next
 from .upstream import BadShape, Errand, Upstream, run
 
 PATH = "/embeddings"
-BATCH = 64
-"""Texts in one call: within the limits of all known servers."""
+BATCH = 32
+"""Texts in one call: what a server of one's own takes that is left as it ships (TEI's ``--max-client-batch-size``)."""
+REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
+"""What servers answer to texts that are too many or too long, and to nothing that ails every call."""
+SERVER_DIGITS = 8
+"""Of the hash that tells one server from another."""
 MOST_CHARACTERS = 8_000
 """Of a text that is sent: below the 8,192 tokens that embedding models read, whatever their tokeniser."""
 PRICED_AS = "openai"
@@ -50,10 +57,14 @@ class Embeddings:
         self._chain = chain
 
     @property
-    def model(self) -> str:
-        """The name of the space of vectors: vectors of two are not compared."""
-        dimensions = self._settings.dimensions
-        return self._settings.model if dimensions is None else f"{self._settings.model}/{dimensions}"
+    def space(self) -> str:
+        """The name of the space of vectors: vectors of two are not compared.
+
+        The server is part of it: two may call different models by one name, as the simulator does.
+        """
+        dimensions, url = self._settings.dimensions, (self._settings.base_url or "").rstrip("/")
+        model = self._settings.model if dimensions is None else f"{self._settings.model}/{dimensions}"
+        return f"{model}@{hashlib.sha256(url.encode()).hexdigest()[:SERVER_DIGITS]}"
 
     async def of(
         self, ask: Ask, texts: Sequence[str], until_s: float, *, timeout_s: float | None = None
@@ -72,6 +83,11 @@ class Embeddings:
     async def aclose(self) -> None:
         """End the connections."""
         await self._upstream.aclose()
+
+
+def refuses_texts(error: ProviderError) -> bool:
+    """Whether a server may take some of the texts that it did not take together."""
+    return isinstance(error, Misconfigured) and error.upstream_status in REFUSALS
 
 
 def vectors_in(answer: Any, *, count: int, dimensions: int | None) -> list[Vector]:

@@ -95,7 +95,7 @@ class RetrievalEndpoints:
                 "mode": found.mode,
                 "cached": found.cached,
                 "degraded": found.degraded,
-                "corpus_version": self._following.version,
+                "corpus_version": self._following.version or 0,
                 "took_ms": round((self._clock.monotonic() - began_s) * 1000, 2),
                 "request_id": context.request_id,
             }
@@ -106,7 +106,7 @@ class RetrievalEndpoints:
         require_admin(context_of(request.scope).caller)
         self._following.need()
         documents = await self._corpus.documents()
-        return json_response({"version": self._following.version, "documents": documents})
+        return json_response({"version": self._following.version or 0, "documents": documents})
 
     async def put_corpus(self, request: Request) -> Response:
         """Replace documents, each as a whole; says how many passages that changed."""

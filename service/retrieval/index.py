@@ -2,10 +2,11 @@
 
 Qdrant keeps both kinds of vectors and fuses the two rankings itself (reciprocal rank fusion), in the memory of each
 worker or on a server, with the same calls. In memory it is Python that would hold up the event loop, so it runs in a
-thread, one call at a time, and what is written goes in small pieces between which searches have their turn; calls to a
-server run side by side. A collection is of one space of vectors and of one length, which its name says: workers with
-two models disturb each other no more than two programs do. The library takes two seconds to import, so nobody does who
-does not search. Next: ``corpus.py``.
+thread, one call at a time, and what is written goes in small pieces between which searches have their turn; searches
+of a server run side by side. A collection is of one corpus, one space of vectors and one length, which its name says:
+two deployments may share a server, and workers with two models disturb each other no more than two programs do. The
+library takes two seconds to import, so nobody does who does not search, and who does is forked from a process that has
+(``../__main__.py``). Next: ``corpus.py``.
 """
 
 import asyncio
@@ -37,8 +38,11 @@ READ_AT_ONCE = 128
 WITHOUT_VECTORS = 1
 """The length that a collection has until the first vector is known: no vector of a model is so short."""
 SERVER_THREADS = 16
+"""For searches of a server; whatever else is asked of it stands in one other."""
+SEARCH_TIMEOUT_S = 1
+"""For a search: it keeps its thread for no longer, and who asked has a shorter deadline."""
 SERVER_TIMEOUT_S = 5
-"""For a call to a server that somebody waits for; a search has the layer's own, shorter deadline beside it."""
+"""For any other call to a server."""
 _NAMESPACE = uuid.UUID("6f1c1d5e-8a35-5b0e-9d3c-2f3c8f0a7c11")
 
 
@@ -68,9 +72,11 @@ class Index:
         self._url = url
         self._api_key = api_key
         self._prefix = prefix
-        threads = SERVER_THREADS if url else 1
-        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="index")
+        self._threads = self._searches = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
+        if url:
+            self._searches = ThreadPoolExecutor(max_workers=SERVER_THREADS, thread_name_prefix="search")
         self._client: QdrantClient | None = None
+        self._searcher: QdrantClient | None = None
         self._collection = ""
         self._passages: dict[str, Passage] = {}
         self.size = 0
@@ -83,47 +89,51 @@ class Index:
         """Whether searches go over the network, where they can fail."""
         return self._url is not None
 
-    async def open(self, space: str, size: int) -> None:
+    async def open(self, corpus: str, space: str, size: int) -> None:
         """Import the library, and have the collection for vectors of this space and length; read what a server holds.
 
-        To be called again when the length changes. Raises what the library does when the server is away.
+        To be called again when one of the three changes. Raises what the library does when the server is away.
         """
         before = self._collection
-        client, collection, held = await self._off_loop(lambda: self._open(space, size))
-        self._client, self._collection, self.size, self.held = client, collection, size, held
+        if self._client is None:
+            self._client, self._searcher = await self._off_loop(self._connected)
+        client, collection = self._opened(self._client), self._name(corpus, space, size)
+        held = await self._off_loop(lambda: self._open(client, collection, size))
+        self._collection, self.size, self.held = collection, size, held
         if not self._url:
             self._passages = {}
             if before:  # searches that are under way have it still: they are before this one in the thread
                 await self._off_loop(partial(client.delete_collection, before))
 
-    def opened(self, space: str, size: int) -> bool:
-        """Whether it is open, for these vectors."""
-        return self._client is not None and self._collection == self._name(space, size)
+    def opened(self, corpus: str, space: str, size: int) -> bool:
+        """Whether it is open, for this corpus and these vectors."""
+        return self._client is not None and self._collection == self._name(corpus, space, size)
 
-    def _name(self, space: str, size: int) -> str:
-        return f"{self._prefix}-{hashlib.sha256(f'{space} {size}'.encode()).hexdigest()[:12]}"
+    def _name(self, corpus: str, space: str, size: int) -> str:
+        whose = f"{corpus} {space} {size}" if self._url else f"{space} {size}"  # memory is nobody else's
+        return f"{self._prefix}-{hashlib.sha256(whose.encode()).hexdigest()[:12]}"
 
-    def _open(self, space: str, size: int) -> tuple["QdrantClient", str, dict[str, Held]]:
-        from qdrant_client import QdrantClient, models
+    def _connected(self) -> tuple["QdrantClient", "QdrantClient"]:
+        """A client for what is written, and one for searches. Nothing is asked of a server yet."""
+        from qdrant_client import QdrantClient
 
-        client, collection = self._client, self._name(space, size)
-        if client is None and self._url:
-            client = QdrantClient(url=self._url, api_key=self._api_key, timeout=SERVER_TIMEOUT_S)
-        client = client or QdrantClient(":memory:")
-        try:
-            if client.collection_exists(collection):
-                return client, collection, self._all_held(client, collection)
-            dense = models.VectorParams(size=size or WITHOUT_VECTORS, distance=models.Distance.COSINE)
-            client.create_collection(
-                collection,
-                vectors_config={DENSE: dense},
-                sparse_vectors_config={TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-            )
-        except Exception:
-            if client is not self._client:
-                client.close()
-            raise
-        return client, collection, {}
+        if not self._url:
+            return (client := QdrantClient(":memory:")), client
+        reach = partial(QdrantClient, url=self._url, api_key=self._api_key, check_compatibility=False)
+        return reach(timeout=SERVER_TIMEOUT_S), reach(timeout=SEARCH_TIMEOUT_S)
+
+    def _open(self, client: "QdrantClient", collection: str, size: int) -> dict[str, Held]:
+        from qdrant_client import models
+
+        if client.collection_exists(collection):
+            return self._all_held(client, collection)
+        dense = models.VectorParams(size=size or WITHOUT_VECTORS, distance=models.Distance.COSINE)
+        client.create_collection(
+            collection,
+            vectors_config={DENSE: dense},
+            sparse_vectors_config={TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+        )
+        return {}
 
     def _all_held(self, client: "QdrantClient", collection: str) -> dict[str, Held]:
         held: dict[str, Held] = {}
@@ -142,7 +152,7 @@ class Index:
         """Whether a server holds less or more than we believe; we believe it then. Raises what the library does."""
         if self._url is None:
             return False
-        client, collection = self._opened(), self._collection
+        client, collection = self._opened(self._client), self._collection
 
         def read() -> dict[str, Held] | None:
             if not client.collection_exists(collection):
@@ -179,7 +189,7 @@ class Index:
             held = put[passage.id] = Held(passage.sha256, "" if vector is None else space)
             payload = {**asdict(passage), "id": passage.id, **asdict(held)} if self._url else None
             points.append(models.PointStruct(id=_point_id(passage.id), vector=given, payload=payload))
-        self._opened().upsert(self._collection, points)
+        self._opened(self._client).upsert(self._collection, points)
         return put
 
     async def drop(self, ids: Sequence[str]) -> None:
@@ -187,7 +197,7 @@ class Index:
         for begin in range(0, len(ids), AT_ONCE):
             some = ids[begin : begin + AT_ONCE]
             points: list[Any] = [_point_id(name) for name in some]
-            await self._off_loop(partial(self._opened().delete, self._collection, points))
+            await self._off_loop(partial(self._opened(self._client).delete, self._collection, points))
             for name, point in zip(some, points, strict=True):
                 self.held.pop(name, None)
                 self._passages.pop(point, None)
@@ -201,8 +211,10 @@ class Index:
             vector, mode = None, "lexical"
         if not self.held:
             return [], mode
-        client, collection, passages = self._opened(), self._collection, self._passages
-        points = await self._off_loop(lambda: self._search(client, collection, text, vector, mode, limit))
+        client, collection, passages = self._opened(self._searcher), self._collection, self._passages
+        points = await asyncio.get_running_loop().run_in_executor(
+            self._searches, lambda: self._search(client, collection, text, vector, mode, limit)
+        )
         return [Hit(passages.get(str(p.id)) or _passage(p.payload or {}), p.score) for p in points], mode
 
     def _search(
@@ -237,19 +249,22 @@ class Index:
             )
         return found.points
 
-    def _opened(self) -> "QdrantClient":
-        if self._client is None:
+    @staticmethod
+    def _opened(client: "QdrantClient | None") -> "QdrantClient":
+        if client is None:
             raise RuntimeError("the index is asked before it is open")
-        return self._client
+        return client
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def aclose(self) -> None:
         """End the connections; what runs in a thread runs to its end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._client is not None and self._url:
-            await asyncio.to_thread(self._client.close)
+        for threads in (self._threads, self._searches):
+            threads.shutdown(wait=False, cancel_futures=True)
+        for client in (self._client, self._searcher):
+            if client is not None and self._url:
+                await asyncio.to_thread(client.close)
 
 
 class _Uncopied(list[float]):

@@ -19,6 +19,8 @@ RULES = (
     "If none of them helps, say so and answer from the conversation."
 )
 NOTHING = "The documents were searched, and nothing in them fits this question; do not name sources."
+WORDS = (RULES, NOTHING)
+"""All that is said in our own words: what is answered under other rules is another answer."""
 _TAG = re.compile(r"<(?=[\s/]*(?:source|retrieved)\b)", re.IGNORECASE)
 _MARK = re.compile(r" ?\[(\s*\d+(?:\s*,\s*\d+)*\s*)\]")
 

@@ -164,7 +164,6 @@ class Retrieval:
             "found",
             passages=len(found.hits),
             mode=found.mode,
-            cached=found.cached,
             ids=[hit.passage.id for hit in found.hits],
             scores=[round(hit.score, 4) for hit in found.hits],
         )

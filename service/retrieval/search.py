@@ -49,7 +49,7 @@ class Search:
         try:
             reply = await (compose([self._breaker], call) if self._index.on_server else call)(asked)
         except ProviderError as error:
-            ask.report("index", error.code, why=error.message)
+            ask.report("index", error.code)
             raise
         reply.end("whole")
         return found[0]

@@ -45,8 +45,8 @@ class Errand(Generic[T]):
     """What is asked of a dependency, and how its answer is read.
 
     ``read`` raises ValueError, KeyError, TypeError or IndexError for what is no answer. ``most_tokens`` is more than
-    any tokeniser makes of what is asked. ``timeout_s`` is for one call, instead of the dependency's own. ``result`` is
-    set by the call that succeeds.
+    any tokeniser makes of what is asked. ``timeout_s`` is for one call and for its connection, instead of the
+    dependency's own two. ``result`` is set by the call that succeeds.
     """
 
     body: dict[str, Any]
@@ -120,10 +120,13 @@ class Upstream:
 
     async def _call(self, ask: Ask, attempt: Attempt, errand: Errand[Any], limit_s: float) -> Usage:
         headers = {**self._headers, **identity(ask, attempt)}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=errand.timeout_s or self._connect_timeout_s)
         try:
             async with (
                 self._clock.timeout_at(limit_s),
-                self._connected().post(self._url, data=orjson.dumps(errand.body), headers=headers) as response,
+                self._connected().post(
+                    self._url, data=orjson.dumps(errand.body), headers=headers, timeout=timeout
+                ) as response,
             ):
                 text = await response.content.read(MOST_ANSWER_BYTES)
                 while not response.content.at_eof():
@@ -173,10 +176,7 @@ class Upstream:
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS), timeout=timeout, trust_env=False
-            )
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS), trust_env=False)
         return self._session
 
     async def aclose(self) -> None:

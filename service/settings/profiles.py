@@ -49,7 +49,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         "webhooks": {"http": False, "allowed_networks": (), "allowed_ports": (443, 8443)},
         "retrieval": {
             "handbook": False,
-            "embeddings": {"base_url": "https://api.openai.com/v1"},
+            "deadline_s": 1.0,  # one round trip to an API over an ocean is 0.1 s, a vector 0.2 to 0.4 s
+            "embeddings": {"base_url": "https://api.openai.com/v1", "timeout_s": 0.5, "connect_timeout_s": 0.3},
             "rerank": {"base_url": None},
         },
     },

@@ -47,7 +47,7 @@ class RetrievalSettings(Section):
     rerank_until: Share = Field(0.5, description="pressure from which nothing is reranked: first")
     more_until: Share = Field(0.7, description="and from which the model gets `fewer_passages`: next")
     search_until: Share = Field(0.85, description="and from which nothing is searched")
-    handbook: bool = Field(True, description="a store without a corpus gets the handbook that ships with the project")
+    handbook: bool = Field(True, description="a store that never had it gets the handbook that ships with the project")
     at_start: bool = Field(False, description="get ready at start, and not when the first question needs it")
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     rerank: RerankSettings = RerankSettings()

@@ -107,8 +107,8 @@ Landed = CachedAnswer | Broadcast
 """What a flight brings to those who wait: the whole answer, or its stream."""
 
 
-def key_of(ask: Ask, corpus_version: int = 0) -> str:
-    """Hex SHA-256 of everything that changes the answer, and of whose it is."""
+def key_of(ask: Ask, searched: str = "") -> str:
+    """Hex SHA-256 of everything that changes the answer, and of whose it is; ``searched`` names what a search finds."""
     parts: list[Any] = [
         ask.tenant,
         ask.route.alias,
@@ -120,7 +120,7 @@ def key_of(ask: Ask, corpus_version: int = 0) -> str:
         ask.messages,
     ]
     if ask.route.retrieval:
-        parts.append([corpus_version, *sorted(ask.off & KNOWLEDGE)])
+        parts.append([searched, *sorted(ask.off & KNOWLEDGE)])
     return hashlib.sha256(orjson.dumps(parts, default=tuple)).hexdigest()
 
 
@@ -138,9 +138,9 @@ class Cache:
         liveness: Liveness,
         settle: Settle,
         clock: Clock,
-        corpus_version: Callable[[], int] = lambda: 0,
+        searched: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self._corpus_version = corpus_version
+        self._searched = searched
         self._settings = settings
         self._clock = clock
         self._store = store
@@ -162,11 +162,11 @@ class Cache:
         if any(suspected(message.content) for message in ask.messages) or suspected(ask.system or ""):
             ask.report(self.name, "bypass", why="it may hold personal data")
             return await go_on(ask)
-        corpus_version = self._corpus_version() if ask.route.retrieval else 0
-        if ask.route.retrieval and not corpus_version:
+        searched = self._searched() if ask.route.retrieval else ""
+        if searched is None:
             ask.report(self.name, "bypass", why="no corpus has been read yet")
             return await go_on(ask)
-        key = key_of(ask, corpus_version)
+        key = key_of(ask, searched)
         follows, patient = ask.route.broken_stream if ask.stream else "", True
         while True:
             flight, waiter = self._flights.join(key, token_hex(16), follows)

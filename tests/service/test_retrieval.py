@@ -126,8 +126,12 @@ async def test_a_known_vector_makes_no_call(searching: Stack) -> None:
     await ask(searching, asked)
     assert len(await searching.sim.calls("embeddings")) == 1
     again = [await ask(searching, f"  {asked.replace(' ', '   ')}\n") for _ in range(3)]
+    ids = ", ".join(f"'{one['request_id']}'" for one in again)
     assert len(await searching.sim.calls("embeddings")) == 1
-    assert {row["inputs"]["cached"] for one in again for row in one["path"] if row["decision"] == "found"} == {True}
+    rows = await searching.told(f"select retrieval.cached as cached from requests where request_id in ({ids})")
+    assert [row["cached"] for row in rows] == [True] * 3
+    # Whether anybody has asked it before is nobody's business who asks.
+    assert not any("cached" in row["inputs"] for one in again for row in one["path"])
 
 
 async def test_calls_are_numbered_over_the_whole_request_and_cost_what_the_provider_bills(searching: Stack) -> None:

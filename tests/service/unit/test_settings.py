@@ -170,6 +170,12 @@ def test_demo_keys_can_be_switched_off_in_the_workbench() -> None:
     assert not load(demo_keys=False).accepts_demo_keys
 
 
+def test_the_live_profile_gives_vectors_from_afar_their_time() -> None:
+    retrieval = load(profile="live", keys=[KEY], telemetry=OWN, webhooks=SIGNING).retrieval
+    times_s = (retrieval.deadline_s, retrieval.embeddings.timeout_s, retrieval.embeddings.connect_timeout_s)
+    assert times_s == (1.0, 0.5, 0.3)
+
+
 def test_only_the_live_profile_uses_real_provider_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     live = load(profile="live", keys=[KEY], telemetry=OWN, webhooks=SIGNING)
     with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY: the live profile needs"):

@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from service.clock import SystemClock
+from service.errors import Misconfigured, ProviderError, StoreUnavailable, Unavailable
 from service.own_work import Steps
-from service.retrieval.corpus import Corpus, Document, shipped
+from service.retrieval import corpus as corpus_module
+from service.retrieval import following as following_module
+from service.retrieval.corpus import MOST_LENGTHS, Corpus, Document, shipped
+from service.retrieval.embeddings import BATCH
 from service.retrieval.following import LEASE, Following
-from service.retrieval.index import Index
+from service.retrieval.index import Held, Index
 from service.retrieval.work import OwnWork
+from service.settings import EMBEDDINGS
 from service.store.guard import Store
 from service.store.lease import Lease
 from service.store.liveness import Liveness
@@ -29,14 +34,22 @@ PAUSE_S = 0.01
 class Lengths:
     """Embeddings of which the length may change."""
 
-    model = "m"
+    space = "m"
 
     def __init__(self) -> None:
         self.length = 4
         self.calls = 0
+        self.error: ProviderError | None = None
+        self.refuses = ""
+        """A word of texts that the server does not take."""
+        self.most = BATCH
 
     async def of(self, ask: Any, texts: Sequence[str], until_s: float, **_: Any) -> "list[array[float]]":
         self.calls += 1
+        if self.error is not None:
+            raise self.error
+        if len(texts) > self.most or (self.refuses and any(self.refuses in text for text in texts)):
+            raise Misconfigured("too long", provider=EMBEDDINGS, upstream_status=413)
         return [array("f", [float(len(text))] + [1.0] * (self.length - 1)) for text in texts]
 
 
@@ -71,16 +84,17 @@ class Follower:
             return (await self.corpus.write(documents, gone, ask)).version
 
     async def has(self, version: int) -> None:
-        await until(lambda: self.following.version == version, pause_s=PAUSE_S)
+        """Wait until the index has this version, or one that its own vectors have made of it."""
+        await until(lambda: (self.following.version or 0) >= version, pause_s=PAUSE_S)
 
     async def looks(self, times: int) -> None:
         """Wait until it has looked so many times more; each look asks whether what is open is the right one."""
         seen, opened = 0, self.index.opened
 
-        def counted(space: str, size: int) -> bool:
+        def counted(corpus: str, space: str, size: int) -> bool:
             nonlocal seen
             seen += 1
-            return opened(space, size)
+            return opened(corpus, space, size)
 
         self.index.opened = counted  # type: ignore[method-assign]
         await until(lambda: seen > times, pause_s=PAUSE_S)
@@ -201,10 +215,10 @@ class Refusing:
         self.held: dict[str, Any] = {}
         self.tries = 0
 
-    def opened(self, space: str, size: int) -> bool:
+    def opened(self, corpus: str, space: str, size: int) -> bool:
         return False
 
-    async def open(self, space: str, size: int) -> None:
+    async def open(self, corpus: str, space: str, size: int) -> None:
         self.tries += 1
         raise ConnectionRefusedError("nobody listens")
 
@@ -212,7 +226,7 @@ class Refusing:
         return None
 
 
-async def test_a_server_that_is_away_is_asked_once_a_second_and_no_question_waits_for_it(clock: FakeClock) -> None:
+async def test_a_server_that_is_away_is_asked_ever_less_often_and_no_question_waits_for_it(clock: FakeClock) -> None:
     index: Any = Refusing()
     store = AwayStore()
     replica = idle_replica(store, clock)
@@ -227,9 +241,156 @@ async def test_a_server_that_is_away_is_asked_once_a_second_and_no_question_wait
     replica._tell("corpus:{all}", {"version": "7"})
     assert not await following.wait_ready(clock.monotonic() + 30)
     began_s = clock.monotonic()
-    await clock.sleep(10)
-    assert 9 <= index.tries <= 12
+    await clock.sleep(7.5)  # after pauses of 1, 2 and 4 s
+    assert index.tries == 4
+    await clock.sleep(60)
+    assert 9 <= index.tries <= 11
     now_s = clock.monotonic()
     assert not await following.wait_ready(now_s + 30)
     assert clock.monotonic() == now_s > began_s
     await following.aclose()
+
+
+def pages(count: int) -> list[Document]:
+    return [Document(f"shop/{n}.md", f"# Number {n}\n\nThe zebra desk is number {n}.\n") for n in range(count)]
+
+
+def without_vectors(one: Follower) -> set[str]:
+    return {name for name, held in one.index.held.items() if not held.space}
+
+
+async def test_a_server_that_takes_fewer_texts_at_once_gets_them_in_parts(follower: Follower) -> None:
+    follower.embeddings.most = 5
+    await follower.has(await follower.write(*pages(BATCH + 8)))
+    assert (len(follower.index.held), without_vectors(follower)) == (BATCH + 8, set())
+
+
+async def test_a_refused_text_stops_no_other_and_is_not_asked_for_again(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following_module, "LOOK_S", 0.02)
+    told: list[Any] = []
+    monkeypatch.setattr(corpus_module.log, "error", lambda event, **more: told.append((event, more["passages"])))
+    follower.embeddings.error = Unavailable("away", provider=EMBEDDINGS)
+    await follower.has(await follower.write(*pages(2 * BATCH)))
+    assert len(without_vectors(follower)) == 2 * BATCH
+    follower.embeddings.error, follower.embeddings.refuses = None, "number 3."
+    refused = {"shop/3.md#number-3"}
+    await until(lambda: without_vectors(follower) == refused, pause_s=PAUSE_S)
+    await until(lambda: follower.following.has_vectors, pause_s=PAUSE_S)
+    calls = follower.embeddings.calls
+    follower.following._heal_at_s = 0.0
+    await follower.looks(3)
+    assert follower.embeddings.calls == calls
+    assert told == [("passages_refused", sorted(refused))]
+    assert follower.corpus.refuses("shop/3.md#number-3", follower.index.held["shop/3.md#number-3"].sha256)
+    await follower.write(Document("shop/3.md", "# Number 3\n\nAnother text.\n"))
+    await until(lambda: not without_vectors(follower), pause_s=PAUSE_S)
+
+
+async def test_a_server_that_takes_no_text_at_all_is_asked_ever_less_often(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following_module, "LOOK_S", 0.02)
+    follower.embeddings.refuses = "number"
+    await follower.has(await follower.write(*pages(2)))
+    await until(lambda: follower.following._heal_s > following_module.HEAL_S, pause_s=PAUSE_S)
+    calls, following = follower.embeddings.calls, follower.following
+    assert not following.has_vectors
+    await follower.looks(3)
+    assert follower.embeddings.calls == calls
+    following._heal_at_s = 0.0
+    await until(lambda: following._heal_s > 2 * following_module.HEAL_S, pause_s=PAUSE_S)
+    follower.embeddings.refuses = ""
+    following._heal_at_s = 0.0
+    await until(lambda: not without_vectors(follower), pause_s=PAUSE_S)
+
+
+async def test_vectors_of_two_lengths_in_turn_end_with_one(follower: Follower) -> None:
+    for n in range(10):
+        follower.embeddings.length = 4 + 2 * (n % 2)
+        await follower.has(await follower.write(Document(f"shop/{n}.md", f"# {n}\n\nThe zebra desk.\n")))
+    assert len(follower.corpus._lengths_at_s) == MOST_LENGTHS
+    follower.embeddings.length = follower.corpus._length
+    follower.following._heal_at_s = 0.0
+    await until(
+        lambda: follower.following.has_vectors and follower.index.size == follower.corpus._length, pause_s=PAUSE_S
+    )
+
+
+async def test_what_changes_nothing_is_no_news(follower: Follower) -> None:
+    version = await follower.write(ONE)
+    await follower.has(version)
+    assert await follower.write(ONE) == version
+    assert await follower.write(gone=["shop/none.md"]) == version
+    assert await follower.write(TWO) > version
+
+
+async def test_a_corpus_that_is_there_first_keeps_no_handbook_out(store: Store, valkey: Valkey) -> None:
+    one = Follower(store, valkey.url, handbook=True, name="w1")
+    await one.write(ONE)
+    await one.start()
+    try:
+        await until(lambda: len(one.index.held) > len(shipped()), pause_s=PAUSE_S)
+        assert "shop/a.md#shop" in one.index.held
+        paths = [document.path for document in shipped()]
+        await one.write(gone=paths)
+        await until(lambda: list(one.index.held) == ["shop/a.md#shop"], pause_s=PAUSE_S)
+        await one.looks(2)
+        assert list(one.index.held) == ["shop/a.md#shop"]
+    finally:
+        await one.end()
+
+
+async def test_a_corpus_has_a_name_that_a_store_which_forgot_gets_again(follower: Follower) -> None:
+    await follower.has(await follower.write(ONE))
+    name = follower.corpus.name
+    assert len(name) == 32
+    await follower.store.execute("FLUSHALL")
+    await until(lambda: not follower.corpus.version, pause_s=PAUSE_S)
+    await follower.has(await follower.write(TWO))
+    assert follower.corpus.name == name
+    assert await follower.store.execute("HGET", "corpus:{all}", "name") == name.encode()
+
+
+class Losing:
+    """An index on a server, of which the server lost a part: to nobody, or to a worker that follows sooner."""
+
+    def __init__(self, *left: int) -> None:
+        self._left = iter(left)
+        self.held = {str(n): Held("", "") for n in range(5)}
+
+    def opened(self, corpus: str, space: str, size: int) -> bool:
+        return True
+
+    async def has_lost(self) -> bool:
+        self.held = {str(n): Held("", "") for n in range(next(self._left))}
+        return True
+
+
+@pytest.mark.parametrize(
+    ("left", "version", "told"),
+    [(3, 7, ["index_lost_passages"]), (9, 7, []), (3, 8, [])],
+    ids=["lost", "more than before", "a newer version"],
+)
+async def test_only_what_is_missing_from_the_version_that_is_followed_is_told_as_lost(
+    left: int, version: int, told: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index: Any = Losing(left)
+    store = AwayStore()
+    replica = idle_replica(store, clock)
+    following = Following(
+        index,
+        Corpus(None, store=store, replica=replica),
+        handbook=False,
+        lease=Lease(store, Liveness(store, worker="w", clock=clock), LEASE),
+        work=OwnWork("m", steps=Steps(lambda _: None, captures=False, clock=clock), clock=clock),
+        clock=clock,
+    )
+    following.version = 7
+    replica._tell("corpus:{all}", {"version": str(version)})
+    said: list[str] = []
+    monkeypatch.setattr(following_module.log, "warning", lambda event, **_: said.append(event))
+    with pytest.raises(StoreUnavailable):
+        await following._keep_up()
+    assert said == told

@@ -38,7 +38,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 async def index(server: Any) -> AsyncIterator[Index]:
     one = Index("http://127.0.0.1:9", None, "test")
-    await one.open("m", 2)
+    await one.open("c", "m", 2)
     yield one
     await one.aclose()
 
@@ -55,7 +55,7 @@ async def found(index: Index, text: str) -> list[str]:
 async def test_what_one_worker_puts_another_finds_and_need_not_put(index: Index) -> None:
     await index.put([ZEBRA], of(ZEBRA), "m")
     other = Index("http://127.0.0.1:9", None, "test")
-    await other.open("m", 2)
+    await other.open("c", "m", 2)
     assert other.held == index.held
     assert await found(other, "zebra") == [ZEBRA.text]
     await other.aclose()
@@ -64,10 +64,21 @@ async def test_what_one_worker_puts_another_finds_and_need_not_put(index: Index)
 async def test_workers_with_two_models_leave_each_other_their_vectors(index: Index) -> None:
     await index.put([ZEBRA], of(ZEBRA), "m")
     other = Index("http://127.0.0.1:9", None, "test")
-    await other.open("n", 2)
+    await other.open("c", "n", 2)
     assert other.held == {}
     await other.put([PARCEL], of(PARCEL), "n")
     assert await found(index, "zebra") == [ZEBRA.text]
+    await other.aclose()
+
+
+async def test_two_deployments_on_one_server_have_nothing_of_each_other(index: Index) -> None:
+    await index.put([ZEBRA], of(ZEBRA), "m")
+    other = Index("http://127.0.0.1:9", None, "test")
+    await other.open("d", "m", 2)
+    assert other.held == {}
+    await other.put([PARCEL], of(PARCEL), "m")
+    assert await found(index, "parcels") == [ZEBRA.text]
+    assert not await index.has_lost()
     await other.aclose()
 
 
@@ -78,12 +89,12 @@ async def test_what_the_server_lost_is_noticed(index: Index, server: Any) -> Non
     server.delete(name, [server.scroll(name, limit=1)[0][0].id])
     assert await index.has_lost()
     assert len(index.held) == 1
-    assert index.opened("m", 2)
+    assert index.opened("c", "m", 2)
     server.delete_collection(name)
     assert await index.has_lost()
     assert index.held == {}
-    assert not index.opened("m", 2)
-    await index.open("m", 2)
+    assert not index.opened("c", "m", 2)
+    await index.open("c", "m", 2)
     await index.put([ZEBRA], of(ZEBRA), "m")
     assert await found(index, "zebra") == [ZEBRA.text]
 
@@ -148,6 +159,7 @@ async def test_a_dead_server_is_not_asked_and_one_search_finds_out_that_it_is_ba
         await once()
     assert index.searches == BreakerSettings().failures
     assert decisions(asked, "breaker")[-1] == "open"
+    assert "nobody listens" not in str(asked.path)  # which anybody may see
     index.error = None
     clock.advance(BreakerSettings().cooldown_s + 1)
     assert [hit.passage for hit in await once()] == [ZEBRA]

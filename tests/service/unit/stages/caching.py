@@ -21,7 +21,7 @@ class Worker:
     def __init__(self, store: Store, clock: FakeClock | SystemClock, name: str = "w") -> None:
         self.clock = clock
         self.settle = Settle()
-        self.version = 0
+        self.searched: str | None = None
         self.cache = Cache(
             CacheSettings(),
             store=store,
@@ -29,7 +29,7 @@ class Worker:
             liveness=Liveness(store, worker=name, clock=clock),
             settle=self.settle,
             clock=clock,
-            corpus_version=lambda: self.version,
+            searched=lambda: self.searched,
         )
 
     async def ask(self, inner: Callable[[Ask], Awaitable[Reply]], **given: Any) -> tuple[Ask, Reply]:
