@@ -43,15 +43,16 @@ async def brought_in_line(held: Held, state: State, at: frozenset[str], checkpoi
     """
     run, first = held.run, state.get("begun")
     is_anothers = first is None or first["text"] != begun(run)["text"]
-    if is_anothers and run.proposal is not None:
+    may_pay = "proposal" in state and bool(at & MOVING)
+    if is_anothers and run.proposal is not None and not (may_pay and run.proposal == state["proposal"]):
         raise checkpoints.without("what this run has proposed")
-    if first is None or (is_anothers and not ("proposal" in state and at & MOVING)):
+    if first is None or (is_anothers and not may_pay):
         return False
     told = _lost(run, state) | _decision_lost(run, state)
     if first["created"] != run.created:
         told["created_ms"] = f"{first['created'] * 1000:.0f}"
         run.created = first["created"]
-    if PAYING in at and not run.doubt and (told or held.at != PAYING):  # that it began may be lost as well
+    if not run.doubt and (is_anothers or (PAYING in at and (told or held.at != PAYING))):  # its beginning may be lost
         told["doubt"] = "1"
         run.doubt = True
     if told:

@@ -181,7 +181,7 @@ class AgentTrack(Track):
         """It fails, in doubt where money may have moved; else what it held of its order is given back after it."""
         run = await self._runs.find(held.run.run_id)
         proposal = None if run is None else run.proposal
-        in_doubt = proposal is not None and (in_doubt or held.at in MOVING)
+        in_doubt = proposal is not None and (in_doubt or held.run.doubt or held.at in MOVING)
         outcome = IN_DOUBT if in_doubt else GAVE_UP
         facts: dict[str, Any] = {}
         if proposal is not None:

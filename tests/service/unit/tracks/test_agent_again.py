@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from structlog.testing import capture_logs
 
-from service.errors import Declined
+from service.errors import Declined, StoreUnavailable
 from service.tracks.agent_runs import WAITING
 
 from .agent_world import ADMIN, HEADPHONES, KEYBOARD, LAPTOP, World, dropped, run_id
@@ -131,7 +131,16 @@ async def test_another_question_does_not_take_the_place_of_a_payment_under_way(w
     await world.begun(1, f"{LAPTOP}:1000")
     first = await world.waits(1)
     await world.gone(1)
-    run = await world.asked(1, KEYBOARD)
+    finish = world.runs.finish
+
+    async def late(*_: Any, **__: Any) -> None:
+        world.runs.finish = finish  # type: ignore[method-assign]
+        raise StoreUnavailable("one answer too late")
+
+    world.runs.finish = late  # type: ignore[method-assign]
+    await world.begun(1, KEYBOARD)
+    await world.waits(1)
+    run = await world.led(1)
     assert (run.status, run.outcome, run.trouble) == ("failed", "gave_up_in_doubt", "another_text")
     assert "10.00 USD" in (run.answer or "")
     assert (run.created, world.bank.calls) == (first.created, 1), "the books look for the first one's payment"
