@@ -47,7 +47,7 @@ class CheckpointsUnusable(Exception):
 async def _sqlite(place: str) -> tuple[Saver, Close]:
     path = Path(place)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(_try, path)
         connection = await aiosqlite.connect(path, timeout=BUSY_S)
     except (OSError, sqlite3.Error) as error:
         raise _unusable(place, error) from None
@@ -63,6 +63,12 @@ async def _sqlite(place: str) -> tuple[Saver, Close]:
         await connection.close()
         raise
     return saver, connection.close
+
+
+def _try(path: Path) -> None:
+    """What cannot be opened fails here: the thread of aiosqlite outlives a failure, and nobody can wait for its end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sqlite3.connect(path, timeout=BUSY_S).close()
 
 
 async def _set_up(saver: AsyncSqliteSaver) -> None:
