@@ -331,7 +331,8 @@ async def test_a_corpus_that_is_there_first_keeps_no_handbook_out(store: Store, 
     await one.write(ONE)
     await one.start()
     try:
-        await until(lambda: len(one.index.held) > len(shipped()), pause_s=PAUSE_S)
+        await until(lambda: one.corpus.filled and (one.following.version or 0) >= one.corpus.version, pause_s=PAUSE_S)
+        assert len(one.index.held) > len(shipped())
         assert "shop/a.md#shop" in one.index.held
         paths = [document.path for document in shipped()]
         await one.write(gone=paths)
