@@ -8,7 +8,6 @@ back; so do those whose vector has another length than the newest have. Next: ``
 import asyncio
 import hashlib
 import uuid
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,14 +16,15 @@ from typing import TypeVar
 import orjson
 import structlog
 
-from ..errors import BadAnswer, ProviderError
+from ..errors import ProviderError
 from ..settings import EMBEDDINGS
 from ..stages.ask import Ask
 from ..store.guard import Store
 from ..store.replica import CHANNEL, Fields, Replica
 from ..store.script import Script
 from .embedding_cache import unpacked
-from .embeddings import BATCH, Embeddings, Vector, normalised, refuses_texts
+from .embeddings import BATCH, Embeddings, Vector
+from .passage_vectors import PassageVectors
 from .passages import Passage, passages_of
 
 log = structlog.get_logger(__name__)
@@ -37,11 +37,6 @@ HANDBOOK = "handbook"
 """The set of the documents that ship with the project."""
 REFUSED = f"{EMBEDDINGS}:refused"
 """Of a text that the embeddings API does not take, for its length say."""
-MOST_LENGTHS = 3
-"""Changes of the length of vectors that one worker follows within ``LENGTHS_S``: one is a new model, many are two."""
-LENGTHS_S = 60.0
-EMBED_TIMEOUT_S = 10.0
-"""For one batch of passages; nobody waits for an answer behind it."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -81,7 +76,7 @@ class Corpus:
     """
 
     def __init__(self, embeddings: Embeddings | None, *, store: Store, replica: Replica) -> None:
-        self._embeddings = embeddings
+        self._vectors = None if embeddings is None else PassageVectors(embeddings)
         self.space = "" if embeddings is None else embeddings.space
         """Of the vectors; "" where there are none."""
         self._store = store
@@ -91,15 +86,12 @@ class Corpus:
         """Set whenever the store told something."""
         self.version = self.size = 0
         self.name, self.filled = "", False
-        self._refused: dict[str, str] = {}
-        self._length = 0
-        self._lengths_at_s: deque[float] = deque(maxlen=MOST_LENGTHS)
         replica.follow(STATE, self._adopt, version=lambda: self.version)
 
     @property
     def embeds(self) -> bool:
         """Whether passages can get vectors at all."""
-        return self._embeddings is not None
+        return self._vectors is not None
 
     async def refresh(self) -> None:
         """Hear from the store now what it has; nothing changes where it is away."""
@@ -136,13 +128,13 @@ class Corpus:
     async def embed(self, names: Sequence[str], ask: Ask) -> None:
         """Give these passages vectors, if they have none by now. Raises ProviderError and StoreUnavailable."""
         passages = [passage for passage, vector in await self.read(names) if vector is None]
-        vectors = await self._embedded(ask, passages)
+        vectors = await self._vectors.of(ask, passages, self.size) if self._vectors is not None else {}
         if vectors:
             await self._written({}, passages, vectors, only_vectors=True)
 
     def refuses(self, name: str, sha256: str) -> bool:
         """Whether the embeddings API did not take this text, even alone: it is found by its words."""
-        return self._refused.get(name) == sha256
+        return self._vectors is not None and self._vectors.refuses(name, sha256)
 
     def _vector_in(self, data: bytes | None, passage: Passage) -> Vector | None:
         """A stored vector, if it is of this text and of our model, and as long as its newest vectors are."""
@@ -164,10 +156,10 @@ class Corpus:
         passages = [passage for _, some in found for passage in some]
         new = await self._new(passages)
         vectors, degraded = dict[str, Vector](), list[str]()
-        if self._embeddings is not None:
+        if self._vectors is not None:
             try:
                 for some in batches(new, BATCH):
-                    vectors |= await self._embedded(ask, some)
+                    vectors |= await self._vectors.of(ask, some, self.size)
             except ProviderError as error:
                 degraded.append(f"{error.provider}:{error.code}")
             else:
@@ -206,63 +198,6 @@ class Corpus:
         names = [passage.id for passage in passages]
         vectors = await self._store.execute("HMGET", VECTORS, *names)
         return [p for p, data in zip(passages, vectors, strict=True) if self._vector_in(data, p) is None]
-
-    async def _embedded(self, ask: Ask, passages: Sequence[Passage]) -> dict[str, Vector]:
-        """Vectors by passage; none for a text that is refused, which is not asked for again.
-
-        Raises ProviderError, also where all are refused by a server of which no vector is known: then it is not the
-        texts that are wrong.
-        """
-        asked = [passage for passage in passages if not self.refuses(passage.id, passage.sha256)]
-        refused: dict[str, ProviderError] = {}
-        vectors = await self._halved(ask, asked, refused)
-        if not refused:
-            return vectors
-        error = next(iter(refused.values()))
-        if not vectors and not self.size and len(asked) > 1:
-            raise error
-        self._refused |= {passage.id: passage.sha256 for passage in asked if passage.id in refused}
-        log.error("passages_refused", passages=sorted(refused), error=error.message)
-        return vectors
-
-    async def _halved(
-        self, ask: Ask, passages: Sequence[Passage], refused: dict[str, ProviderError]
-    ) -> dict[str, Vector]:
-        """As many at once as the server takes; those that it does not take alone are put into ``refused``."""
-        assert self._embeddings is not None  # noqa: S101 - who calls has looked
-        if not passages:
-            return {}
-        texts = [normalised(passage.indexed) for passage in passages]
-        try:
-            vectors = await self._embeddings.of(ask, texts, ask.deadline_s, timeout_s=EMBED_TIMEOUT_S)
-        except ProviderError as error:
-            if not refuses_texts(error):
-                raise
-            if len(passages) == 1:
-                refused[passages[0].id] = error
-                return {}
-        else:
-            self._check_length(ask, len(vectors[0]))
-            return {passage.id: vector for passage, vector in zip(passages, vectors, strict=True)}
-        half = len(passages) // 2
-        return await self._halved(ask, passages[:half], refused) | await self._halved(ask, passages[half:], refused)
-
-    def _check_length(self, ask: Ask, length: int) -> None:
-        """Raises BadAnswer where the length changes to and fro: every change makes the vectors of all passages anew."""
-        before = self._length or self.size or length
-        if length == before:
-            self._length = length
-            return
-        now, changes = ask.clock.monotonic(), self._lengths_at_s
-        if len(changes) == MOST_LENGTHS and now - changes[0] < LENGTHS_S:
-            log.error("lengths_of_vectors_alternate", length=length, kept=before, changes=MOST_LENGTHS)
-            raise BadAnswer(
-                f"{EMBEDDINGS} gives vectors of {length} and of {before} numbers in turn; let one model answer",
-                provider=EMBEDDINGS,
-                upstream_status=200,
-            )
-        changes.append(now)
-        self._length = length
 
     async def _written(
         self,

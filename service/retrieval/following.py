@@ -13,9 +13,10 @@ import structlog
 from ..clock import Clock
 from ..errors import BadAnswer, Misconfigured, ProviderError, StoreUnavailable, TimedOut
 from ..store.lease import Lease
-from .corpus import EMBED_TIMEOUT_S, Corpus, batches, shipped
+from .corpus import Corpus, batches, shipped
 from .embeddings import BATCH, refuses_texts
 from .index import Index
+from .passage_vectors import EMBED_TIMEOUT_S
 from .work import OwnWork
 
 log = structlog.get_logger(__name__)

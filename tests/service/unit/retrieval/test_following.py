@@ -10,9 +10,9 @@ import pytest
 from service.clock import SystemClock
 from service.errors import Misconfigured, ProviderError, StoreUnavailable, Unavailable
 from service.own_work import Steps
-from service.retrieval import corpus as corpus_module
 from service.retrieval import following as following_module
-from service.retrieval.corpus import MOST_LENGTHS, Corpus, Document, shipped
+from service.retrieval import passage_vectors
+from service.retrieval.corpus import Corpus, Document, shipped
 from service.retrieval.embeddings import BATCH
 from service.retrieval.following import LEASE, Following
 from service.retrieval.index import Held, Index
@@ -270,7 +270,7 @@ async def test_a_refused_text_stops_no_other_and_is_not_asked_for_again(
 ) -> None:
     monkeypatch.setattr(following_module, "LOOK_S", 0.02)
     told: list[Any] = []
-    monkeypatch.setattr(corpus_module.log, "error", lambda event, **more: told.append((event, more["passages"])))
+    monkeypatch.setattr(passage_vectors.log, "error", lambda event, **more: told.append((event, more["passages"])))
     follower.embeddings.error = Unavailable("away", provider=EMBEDDINGS)
     await follower.has(await follower.write(*pages(2 * BATCH)))
     assert len(without_vectors(follower)) == 2 * BATCH
@@ -310,12 +310,12 @@ async def test_vectors_of_two_lengths_in_turn_end_with_one(follower: Follower) -
     for n in range(10):
         follower.embeddings.length = 4 + 2 * (n % 2)
         await follower.has(await follower.write(Document(f"shop/{n}.md", f"# {n}\n\nThe zebra desk.\n")))
-    assert len(follower.corpus._lengths_at_s) == MOST_LENGTHS
-    follower.embeddings.length = follower.corpus._length
+    vectors = follower.corpus._vectors
+    assert vectors is not None
+    assert len(vectors.changes_at_s) == passage_vectors.MOST_LENGTHS
+    follower.embeddings.length = vectors.length
     follower.following._heal_at_s = 0.0
-    await until(
-        lambda: follower.following.has_vectors and follower.index.size == follower.corpus._length, pause_s=PAUSE_S
-    )
+    await until(lambda: follower.following.has_vectors and follower.index.size == vectors.length, pause_s=PAUSE_S)
 
 
 async def test_what_changes_nothing_is_no_news(follower: Follower) -> None:
