@@ -36,8 +36,8 @@ async def test_an_end_whose_answer_was_lost_is_in_the_books(world: World) -> Non
     find = world.runs.find
     lost: list[Run] = []
 
-    async def late(run: str) -> Run | None:
-        found = await find(run)
+    async def late(run_id: str) -> Run | None:
+        found = await find(run_id)
         if found is not None and found.ended and not lost:
             lost.append(found)
             raise StoreUnavailable("one answer too late")
