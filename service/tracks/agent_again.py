@@ -51,7 +51,6 @@ async def brought_in_line(held: Held, state: State, at: frozenset[str], checkpoi
     told = _lost(run, state) | _decision_lost(run, state)
     if first["created"] != run.created:
         told["created_ms"] = f"{first['created'] * 1000:.0f}"
-        run.created = first["created"]
     if not run.doubt and (is_anothers or (PAYING in at and (told or held.at != PAYING))):  # its beginning may be lost
         told["doubt"] = "1"
         run.doubt = True

@@ -7,7 +7,7 @@ holds nothing here. A task ends with its run, or its wait, and with nothing else
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from langchain_core.runnables import RunnableConfig
@@ -128,14 +128,15 @@ class AgentTrack(Track):
         config: RunnableConfig = {"configurable": {"thread_id": run.run_id}}
         snapshot = await graph.aget_state(config)
         if snapshot.created_at is not None:
+            state = cast(State, snapshot.values)
             at = frozenset(task.name for task in snapshot.tasks)
             try:
-                is_ours = await brought_in_line(held, snapshot.values, at, self._checkpoints)
+                is_ours = await brought_in_line(held, state, at, self._checkpoints)
             except Contradicted as error:
                 await self._give_up(held, error.why, in_doubt=True)
                 return
             if not is_ours:
-                await forgotten(held, snapshot.values, self._checkpoints, self._tools.desk)
+                await forgotten(held, state, self._checkpoints, self._tools.desk)
                 snapshot = await graph.aget_state(config)
         while True:
             given: Any = None

@@ -148,9 +148,8 @@ async def test_another_question_does_not_take_the_place_of_a_payment_under_way(w
 
 async def test_a_run_that_died_before_its_first_step_was_kept_begins_anew(world: World) -> None:
     await world.begun(1, KEYBOARD)
-    saver = await world.checkpoints.saver()
-    put: Any = saver.aput
-    kept = []
+    saver: Any = await world.checkpoints.saver()
+    put, kept = saver.aput, list[Any]()
 
     async def first_only(*given: Any) -> Any:
         if kept:
@@ -158,8 +157,8 @@ async def test_a_run_that_died_before_its_first_step_was_kept_begins_anew(world:
         kept.append(given)
         return await put(*given)
 
-    saver.aput = first_only  # type: ignore[method-assign]
+    saver.aput = first_only
     with capture_logs():  # instead of the long text of the defect
         await world.waits(1)
-    saver.aput = put  # type: ignore[method-assign]
+    saver.aput = put
     assert (await world.led(1)).outcome == "refunded"

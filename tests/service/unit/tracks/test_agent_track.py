@@ -102,13 +102,13 @@ async def test_an_order_that_went_to_another_run_meanwhile_is_not_paid_again(wor
 async def test_a_hold_that_is_taken_again_counts_against_the_limit_without_an_approval(world: World) -> None:
     hold = world.desk.hold
 
-    async def forgets(order: Order, run: str, wanted: int | None, **more: Any) -> Share:
+    async def forgets(order: Order, run_id: str, wanted: int | None, *, most: int | None = None) -> Share:
         """Redis loses the first run's hold before that pays, and another run comes between."""
-        if run == run_id(1) and more:
+        if most is not None:
             world.desk.hold = hold  # type: ignore[method-assign]
-            await world.desk.release(order, run)
+            await world.desk.release(order, run_id)
             assert (await world.asked(2, f"{LAPTOP}:5000")).outcome == "refunded"
-        return await hold(order, run, wanted, **more)
+        return await hold(order, run_id, wanted, most=most)
 
     world.desk.hold = forgets  # type: ignore[method-assign]
     first = await world.asked(1, f"{LAPTOP}:5000")
