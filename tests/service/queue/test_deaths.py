@@ -199,9 +199,10 @@ async def test_a_connection_that_is_reset_ends_no_task(queue: Queue, redis: Redi
     await queue.put("marks.hold", "held", "h")
     await marks(redis, 1)
     clients: Any = await redis.client_list()
-    for client in clients:
-        if client.get("lib-name") == "coredis":
-            await redis.client_kill_filter(_id=client["id"])
+    ids = [client["id"] for client in clients if client.get("lib-name") == "coredis"]
+    assert ids
+    for each in ids:
+        await redis.client_kill_filter(_id=each)
     await queue.put("marks.mark", "after", "a")
     await marks(redis, 2)
     await redis.set("release:h", 1)
