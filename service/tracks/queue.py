@@ -136,7 +136,7 @@ class Queue:
         for _ in range(PAGES):
             page = await self._store.execute("XRANGE", keys.stream, start, "+", "COUNT", PAGE)
             for _, fields in page:
-                missing.pop(dict(zip(fields[::2], fields[1::2], strict=True)).get(b"task_id"), None)
+                missing.pop(dict(zip(fields[::2], fields[1::2], strict=True)).get(b"task_id", b""), None)
             if page:
                 start = f"({page[-1][0].decode()}"
             if len(page) < PAGE:
