@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from redis import Redis
+from redis.asyncio import Redis
 
 from service.tracks.agent_record import charge_key
 from service.tracks.agent_runs import OPEN
@@ -109,6 +109,6 @@ async def test_charges_equal_approvals(storm: tuple[Stack, Process]) -> None:
         assert by_key.pop(charge_key(run_id, run["created"]), []) == ([AMOUNTS[order]] if paid else [])
     assert by_key == {}, "charges that belong to no run"
     assert workers.lines(event="died", signal=9), "nobody was killed"
-    with Redis(port=stack.valkey.port) as redis:
+    async with Redis(port=stack.valkey.port) as redis:
         await nothing_kept(redis, within_s=30)
-        assert redis.zcard(OPEN) == 0, "each end is told"
+        assert await redis.zcard(OPEN) == 0, "each end is told"
