@@ -121,9 +121,10 @@ def _pair(entry: Entry, record: Record, into: Reconciliation) -> None:
         same("degraded", ", ".join(sorted(entry.degraded)), ", ".join(sorted(record.degraded)))
     if len(into.differences) == before:
         line.add(service=1)
+    answering = record.answering
     for what, told, kept, unit in (
-        ("input_tokens", entry.input_tokens, record.input_tokens, "tokens"),
-        ("output_tokens", entry.output_tokens, record.output_tokens, "tokens"),
+        ("input_tokens", entry.input_tokens, sum(attempt.input_tokens for attempt in answering), "tokens"),
+        ("output_tokens", entry.output_tokens, sum(attempt.output_tokens for attempt in answering), "tokens"),
         ("cost_nano_usd", entry.cost_nano_usd, record.cost_nano_usd, "nano_usd"),
     ):
         if told is not None:

@@ -26,6 +26,7 @@ T = TypeVar("T")
 DROPPED = "gauntlet.telemetry.dropped"
 """The metric in which a worker counts what it could not deliver; cumulative."""
 
+SEARCHERS = ("embeddings", "rerank")
 QUEUE = "gauntlet.queue.waiting"
 """The metric that only those tell who work through the queue."""
 
@@ -76,6 +77,11 @@ class Record:
     def ended(self) -> float:
         """Unix seconds."""
         return self.t + self.duration_ms / 1000
+
+    @property
+    def answering(self) -> Sequence[Attempt]:
+        """The calls whose tokens its caller is told of: not those that searched, which show in the cost alone."""
+        return [attempt for attempt in self.attempts if attempt.target not in SEARCHERS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,29 @@ def test_who_left_before_the_service_had_read_anything_was_never_there() -> None
     assert found(world, "in vain", rule="requests")
 
 
+def test_the_usage_that_is_told_is_the_models_and_the_cost_all_of_it() -> None:
+    world = balanced()
+    vectors, order = ("embeddings", "text-embedding-3-small"), ("rerank", "bge-reranker-v2-m3")
+    world.add(
+        "handbook", 40, entry={"input_tokens": 100, "output_tokens": 20}, record={"source": "live"},
+        attempts=[
+            attempt(1, vectors, tokens=(13, 0), cost=260),
+            attempt(2, order, tokens=(900, 0)),
+            attempt(3, OPUS, tokens=(100, 20), cost=1_001),
+        ],
+        calls=[
+            call(1, vectors, tokens=(13, 0), bill=260),
+            call(2, order, tokens=(900, 0)),
+            call(3, OPUS, tokens=(100, 20), bill=1_001),
+        ],
+    )  # fmt: skip
+    assert world.judged().balanced
+    right = world.entries[-1]
+    for what, told in (("input_tokens", 1_013), ("output_tokens", 0), ("cost_nano_usd", 1_001)):
+        world.entries[-1] = replace(right, **{what: told})
+        assert found(world, "handbook", rule="told", what=what)
+
+
 def test_other_callers_are_told_from_the_client_by_the_kind_of_their_ids() -> None:
     world = balanced()
     stranger = next(r for r in world.records if r.request_id not in {e.request_id for e in world.entries})
