@@ -12,7 +12,8 @@ INDEX_LIBRARY = "qdrant_client"
 
 
 def forkserver(settings: Settings, *modules: str) -> ForkServerContext:
-    """Where processes are forked that have imported ``modules``, and the index's library if any route retrieves."""
+    """Where processes are forked that have imported ``modules``, and the index's library if it is wanted at start."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*modules, *([INDEX_LIBRARY] if settings.retrieves else [])])
+    wanted = settings.retrieves and settings.retrieval.at_start
+    context.set_forkserver_preload([*modules, *([INDEX_LIBRARY] if wanted else [])])
     return context

@@ -164,7 +164,8 @@ async def test_retrieval(how: str, start_stack: Callable[..., Stack]) -> None:
         if how == "silent":  # takes connections, and never says a word
             server.listen(1024)
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        async with start_stack(toml=TOML, env={"QDRANT_URL": url}) as stack:
+        at_start = {"GAUNTLET_RETRIEVAL__AT_START": "true"}
+        async with start_stack(toml=TOML, env={"QDRANT_URL": url, **at_start}) as stack:
             await stack.reset()
             for _ in range(3):
                 answers = await crowd(stack, "My name is Ada. What is my name?", route="handbook")

@@ -187,8 +187,12 @@ def test_the_usage_that_is_told_is_the_models_and_the_cost_all_of_it() -> None:
     )  # fmt: skip
     assert world.judged().balanced
     right = world.entries[-1]
-    for what, told in (("input_tokens", 1_013), ("output_tokens", 0), ("cost_nano_usd", 1_001)):
-        world.entries[-1] = replace(right, **{what: told})
+    for what, wrong in (
+        ("input_tokens", replace(right, input_tokens=1_013)),
+        ("output_tokens", replace(right, output_tokens=0)),
+        ("cost_nano_usd", replace(right, cost_nano_usd=1_001)),
+    ):
+        world.entries[-1] = wrong
         assert found(world, "handbook", rule="told", what=what)
 
 

@@ -18,12 +18,15 @@ def plain() -> Settings:
     return load(routes=routes)
 
 
-@pytest.mark.parametrize(("retrieves", "more"), [(True, [INDEX_LIBRARY]), (False, [])])
-def test_the_library_is_imported_where_a_route_retrieves(
-    retrieves: bool, more: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("retrieves", "at_start", "more"), [(True, True, [INDEX_LIBRARY]), (True, False, []), (False, True, [])]
+)
+def test_the_library_is_imported_where_a_route_retrieves_from_the_start(
+    retrieves: bool, at_start: bool, more: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[list[str]] = []
     monkeypatch.setattr(ForkServerContext, "set_forkserver_preload", lambda _, names: told.append(names))
+    monkeypatch.setenv("GAUNTLET_RETRIEVAL__AT_START", str(at_start))
     settings = load() if retrieves else plain()
     assert settings.retrieves is retrieves
     forkserver(settings, "service.app")
