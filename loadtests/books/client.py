@@ -29,8 +29,8 @@ class Entry:
     """One request as its sender saw it: `t` in Unix seconds; usage, cost, source and reasons as told, null if not.
 
     `kind` is what a scenario asked for, `callers` for which of its groups; `cited` how many passages an answer cites.
-    Where it is about a job or a run of the agent, `subject_id` names that, `state` is how it stood as told, and
-    `decision` what was asked to be done with the agent's proposal.
+    Where it is about a job or a run of the agent, `subject_id` names that, `state` is how it stood and `created` (Unix
+    seconds) when it was taken, as told, and `decision` what was asked to be done with the agent's proposal.
     """
 
     request_id: str
@@ -54,6 +54,7 @@ class Entry:
     cited: int | None = None
     subject_id: str | None = None
     state: str | None = None
+    created: float | None = None
     decision: str | None = None
 
     @property

@@ -211,7 +211,8 @@ def _entry(
 ) -> Entry:
     told = got.document if "source" in got.document else {}
     usage, cost, citations = told.get("usage") or {}, told.get("cost_usd"), told.get("citations")
-    subject_id, state = _subject(arrival, got, step)
+    subject_id, stands = _subject(arrival, got, step)
+    state, created = stands.get("status"), stands.get("created")
     return Entry(
         request_id=request_id,
         t=due_t,
@@ -233,16 +234,16 @@ def _entry(
         callers=arrival.caller.group,
         cited=None if citations is None else len(citations),
         subject_id=subject_id,
-        state=state,
+        state=state if isinstance(state, str) else None,
+        created=created if isinstance(created, float) else None,
         decision=step.decision if step else None,
     )
 
 
-def _subject(arrival: Arrival, got: _Got, step: Step | None) -> tuple[str | None, str | None]:
-    """The job or run that a request is about, and how it stands."""
+def _subject(arrival: Arrival, got: _Got, step: Step | None) -> tuple[str | None, dict[str, Any]]:
+    """The job or run that a request is about, and what was told of it."""
     name = NAMED_BY.get(arrival.kind)
     if name is None:
-        return None, None
+        return None, {}
     told = got.document if got.outcome == "answered" else {}
-    state = told.get("status")
-    return (step.subject_id if step else told.get(name)), state if isinstance(state, str) else None
+    return (step.subject_id if step else told.get(name)), told

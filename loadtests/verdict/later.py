@@ -83,6 +83,10 @@ def charged(charges: Iterable[Charge]) -> Counter[str | None]:
     return Counter(charge.idempotency_key for charge in charges)
 
 
-def charge_key(run_id: str) -> str:
-    """The key with which a run pays (docs/telemetry.md)."""
-    return hashlib.sha256(f"agent\0{run_id}".encode()).hexdigest()
+def charge_keys(entries: Iterable[Entry]) -> Mapping[str, str]:
+    """By the key with which it pays (docs/telemetry.md): the run. One that nobody was told about is not there."""
+    return {
+        hashlib.sha256(f"agent\0{entry.subject_id}\0{entry.created:.3f}".encode()).hexdigest(): entry.subject_id
+        for entry in entries
+        if entry.subject_id is not None and entry.created is not None
+    }

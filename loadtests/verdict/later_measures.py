@@ -84,9 +84,11 @@ def _charges_beyond_approvals(scope: Scope) -> float | None:
     approved, charged = later.approvals(scope.whole.entries), later.charged(scope.whole.charges)
     if not runs:
         return None
-    keys = {later.charge_key(run): run for run in runs}
-    unlike = sum(abs(charged[key] - approved[run]) for key, run in keys.items())
-    return float(unlike + sum(count for key, count in charged.items() if key not in keys))
+    keys = later.charge_keys(scope.whole.entries)
+    paid = Counter(dict.fromkeys(runs, 0))
+    for key, count in charged.items():
+        paid[keys.get(key or "", key or "")] += count
+    return float(sum(abs(count - approved[run]) for run, count in paid.items()))
 
 
 MEASURES = {

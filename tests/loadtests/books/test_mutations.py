@@ -22,7 +22,7 @@ CLOCKS = {"t", "duration_ms", "first_token_ms", "duration_s", "seq"}
 
 KEPT_FOR_READERS = {
     *("endpoint", "stream", "tenant", "user", "kind", "callers"),
-    *("cited", "subject_id", "state", "decision"),
+    *("cited", "subject_id", "state", "created", "decision"),
 }
 """Not told by another book in the same form."""
 

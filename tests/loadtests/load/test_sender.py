@@ -118,7 +118,7 @@ SCRIPT: dict[str, list[Step]] = {
     "cited": json_of(200, {**TOLD, "citations": [{"n": 1}, {"n": 3}]}),
     "taken": json_of(202, {"job_id": "job_1", "status": "queued"}),
     "full": json_of(503, {"title": "Too many jobs", "status": 503}),
-    "/jobs/job_1": json_of(200, {"job_id": "job_1", "status": "running", "cost_usd": 0.1}),
+    "/jobs/job_1": json_of(200, {"job_id": "job_1", "status": "running", "created": 1.25, "cost_usd": 0.1}),
     "approve": json_of(202, {"run_id": "run_1", "status": "resuming"}),
     "reject": json_of(409, {"title": "Conflict", "status": 409}),
     "hang": ["hang"],
@@ -332,7 +332,7 @@ def test_what_is_taken_is_known_by_its_id_and_how_it_stands(job: Job, server: Se
 
 def test_who_asks_how_it_stands_has_an_id_of_its_own_and_no_key(job: Job, server: Server) -> None:
     entry, _ = stepped(job, JOB, LOOK)
-    assert (entry.status, entry.subject_id, entry.state) == (200, "job_1", "running")
+    assert (entry.status, entry.subject_id, entry.state, entry.created) == (200, "job_1", "running", 1.25)
     assert (entry.request_id, entry.endpoint, entry.key) == (JOB.request_id(10_000), "/jobs/{job_id}", None)
     assert entry.cost_nano_usd is None, "what a job costs is not what it costs to look at it"
     assert server.heads[-1].startswith("GET /jobs/job_1 ")

@@ -14,10 +14,11 @@ from loadtests.books.ledger import Call, Charge, Webhook
 from loadtests.scenario import Expectation
 from loadtests.verdict.evidence import Band, Evidence, Generator, Window
 from loadtests.verdict.judge import judge
-from loadtests.verdict.later import charge_key
+from loadtests.verdict.later import charge_keys
 from loadtests.verdict.measures import MEASURES
 from loadtests.verdict.scope import percentile, scope_of
 from loadtests.verdict.steps import request_id
+from service.tracks.agent_record import charge_key
 from tests.loadtests.small import WHY, phase, scenario
 
 T = 1_800_000_000.0
@@ -66,7 +67,8 @@ REJECTED = replace(APPROVED, decision="reject")
 RUN_2, APPROVED_2, TOO_LATE_2 = (
     replace(one, key=f"{one.key}-2", subject_id="run_2") for one in (RUN, APPROVED, TOO_LATE)
 )
-REFUNDED, REFUNDED_2 = (Charge(T + 1, charge_key(run), 100, "usd") for run in ("run_1", "run_2"))
+RUN_SEEN, RUN_2_SEEN = (replace(RUN_DONE, subject_id=run, created=T) for run in ("run_1", "run_2"))
+REFUNDED, REFUNDED_2 = (Charge(T + 1, key, 100, "usd") for key in charge_keys([RUN_SEEN, RUN_2_SEEN]))
 HOOK = Webhook(9, T + 2, "msg_1", "job.completed", "job_1", True, False, 200, None)
 HOOK_AGAIN, FORGED = replace(HOOK, duplicate=True), replace(HOOK, message_id="msg_2", verified=False, status=401)
 HOOK_LOST, HOOK_OTHER = replace(HOOK, status=503, fault="status"), replace(HOOK, message_id="msg_3")
@@ -200,9 +202,9 @@ CASES: dict[str, Case] = {
     ),
     "charges_beyond_approvals": Case(
         {"at_most": 0},
-        Seen([RUN, APPROVED, TOO_LATE, RUN_2], charges=[REFUNDED]),
+        Seen([RUN, RUN_SEEN, APPROVED, TOO_LATE, RUN_2], charges=[REFUNDED]),
         0,
-        Seen([RUN, APPROVED, RUN_2, APPROVED_2], charges=[REFUNDED, REFUNDED]),
+        Seen([RUN, RUN_SEEN, APPROVED, RUN_2, APPROVED_2], charges=[REFUNDED, REFUNDED]),
         2,
     ),
     "back_after_s": Case(
@@ -255,6 +257,10 @@ def test_a_job_that_nobody_took_is_not_done() -> None:
     assert verdict("runs_done_share", of(RUN)).judged[0].measured == 0
 
 
+def test_a_runs_charge_has_the_key_that_the_service_gives_it() -> None:
+    assert charge_keys([RUN, RUN_SEEN, RUN_2_SEEN]) == {charge_key(run, T): run for run in ("run_1", "run_2")}
+
+
 @pytest.mark.parametrize(
     ("entries", "charges", "found"),
     [
@@ -268,7 +274,7 @@ def test_a_job_that_nobody_took_is_not_done() -> None:
     ids=["missing", "of a rejected run", "another run's", "nobody's", "approved twice", "told again"],
 )
 def test_charges_and_approvals_are_compared_run_by_run(entries: list[Entry], charges: list[Charge], found: int) -> None:
-    judged = verdict("charges_beyond_approvals", Seen(entries, charges=charges)).judged[0]
+    judged = verdict("charges_beyond_approvals", Seen([*entries, RUN_SEEN, RUN_2_SEEN], charges=charges)).judged[0]
     assert (judged.measured, judged.passed) == (found, found == 0)
 
 
