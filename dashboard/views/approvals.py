@@ -28,7 +28,7 @@ _KEYS = "approval_keys"
 
 
 def show(waiting: Sequence[Row] | None, now: float) -> None:
-    """Those that wait, oldest last, each with its buttons; None: nobody knows."""
+    """Those that wait, those that have waited longest first, each with its buttons; None: nobody knows."""
     count = "" if waiting is None else f" ({len(waiting)}{'+' if len(waiting) == MOST_WAITING else ''})"
     st.markdown(f"**Approvals{count}**", help=explained("approval"))
     said.show(_WHERE, ":material/how_to_reg:")
