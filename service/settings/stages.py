@@ -48,7 +48,7 @@ class KeySettings(Section):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the key, in hex")
     tenant: str = Field(pattern=NAME, description="whose buckets, cache and budget it uses")
     user: str = Field(pattern=NAME, description="whose threads it sees")
-    admin: bool = Field(False, description="may use `/admin`")
+    admin: bool = Field(False, description="may use `/admin` and `/retrieve`, decide refunds, see everybody's work")
 
 
 class CacheSettings(Section):
