@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 
 from .agent_held import Held
-from .agent_record import Run
+from .agent_record import Run, charge_key
 from .agent_steps import State
+from .agent_words import REFUNDED
 from .checkpoints import Checkpoints
-from .orders import Order, OrderDesk
+from .orders import Order, OrderDesk, close
 
 RESTORED = "restored"
 """The key of a decision that Redis had lost and the checkpoint had not."""
@@ -50,7 +51,8 @@ async def brought_in_line(held: Held, state: State, at: frozenset[str], checkpoi
         return False
     told = _lost(run, state) | _decision_lost(run, state)
     if first["created"] != run.created:
-        told["created_ms"] = f"{first['created'] * 1000:.0f}"
+        run.created = first["created"]  # it is told again with the run's end: its payment is known by it
+        told["created_ms"] = run.created_ms
     if not run.doubt and (is_anothers or (PAYING in at and (told or held.at != PAYING))):  # its beginning may be lost
         told["doubt"] = "1"
         run.doubt = True
@@ -98,8 +100,9 @@ def _differs(run: Run, state: State) -> bool:
 
 
 async def forgotten(held: Held, state: State, checkpoints: Checkpoints, desk: OrderDesk) -> None:
-    """Another run's checkpoints, of our name: gone, and what that held is given back."""
+    """Another run's checkpoints, of our name: gone, and the desk is told what that was paid, or that it was nothing."""
     await held.check()
     if "order" in state:
-        await desk.release(Order(**state["order"]), held.run.run_id)
+        paid = state["proposal"]["amount"] if state.get("outcome") == REFUNDED else None
+        await close(desk, Order(**state["order"]), charge_key(held.run.run_id, state["begun"]["created"]), paid)
     await checkpoints.forget(held.run.run_id)

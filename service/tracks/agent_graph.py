@@ -1,8 +1,8 @@
 """The agent's steps as a LangGraph graph, with the wait for an approval as its interrupt.
 
-The one file with ``checkpoints.py`` that imports LangGraph, and only the worker process imports it (1.5 s of CPU). The
-graph is built anew for each delivery, around the hold on its run: a late worker's checkpoint is refused like everything
-else of its. Next: ``checkpoints.py``, ``agent_track.py``.
+Only the worker process imports LangGraph (1.3 s of CPU). The graph is built anew for each delivery, around the hold on
+its run: a late worker's checkpoint is refused like everything else of its. Next: ``checkpoints.py`` and
+``agent_track.py``.
 """
 
 from collections.abc import Awaitable, Callable

@@ -41,10 +41,12 @@ class Held:
         self._clock = clock
         self._steps: list[dict[str, Any]] = list(taken.run.steps)
         self._cost: int | None = taken.run.cost_nano_usd
+        self.has_read = False
+        """Whether we know from its checkpoint where it stands, and not from Redis alone, which may have forgotten."""
 
     @property
     def run(self) -> Run:
-        """As it was when it was taken; what went wrong before counts no more once a step is in its checkpoint."""
+        """As it was when it was taken, and brought in line with its checkpoint since."""
         return self._taken.run
 
     @property
@@ -56,11 +58,6 @@ class Held:
     def spent(self) -> dict[str, str]:
         """The run's cost so far, as a field; empty when a call of it had no price."""
         return {"cost_nano_usd": "" if self._cost is None else str(self._cost)}
-
-    @property
-    def cost_nano_usd(self) -> int | None:
-        """The same as a number."""
-        return self._cost
 
     @property
     def at(self) -> str | None:

@@ -74,6 +74,11 @@ class Run:
         return cls(run_id, **given)
 
     @property
+    def created_ms(self) -> str:
+        """As the hash has it."""
+        return f"{self.created * 1000:.0f}"
+
+    @property
     def trace_id(self) -> str | None:
         """Of the request that began it, 32 hex digits."""
         return self.traceparent[3:35] if self.traceparent else None
@@ -110,7 +115,7 @@ class Run:
 
 
 def charge_key(run_id: str, created: float) -> str:
-    """The Idempotency-Key of a run's payment; of one that began at another time it is another one."""
+    """The Idempotency-Key of a run's payment, and the name of its hold; another beginning has another."""
     return hashlib.sha256(f"agent\0{run_id}\0{created:.3f}".encode()).hexdigest()
 
 

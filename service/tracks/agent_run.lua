@@ -8,14 +8,14 @@
 -- 'hold' (taker, lease in ms) and 'note' (taker, lease in ms, field, value, …) answer {'ok'}, {'lost'} or {'gone'}.
 -- 'wait' (taker, field, value, …) lets the run go until somebody decides; the same, or, held still, {'decided'}.
 -- 'let_go' (taker, field, value, …) and 'finish' (taker, field, value, …) end the hold; {'ok'}, {'lost'} or {'gone'}.
--- 'decide' (decision, its key, approval's ms, field, value, …) answers {'ok'}, {'again'} (by the same key),
--- {'refused', status}, {'late'} or {'gone'}; decision 'expired' is taken only once it is late, the others before. What was
+-- 'decide' (decision, its key, approval's ms, field, value, …) answers {'ok'}, {'again'} (the same by the
+-- same key), {'refused', status}, {'late'} or {'gone'}; decision 'expired' is taken only once it is late, the others before. What was
 -- decided on is kept as 'decided_on'.
 local key, op, life = KEYS[1], ARGV[1], ARGV[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local ended = {completed = true, failed = true, rejected = true}
-local r = redis.call('HMGET', key, 'status', 'taker', 'held_until', 'waiting_since_ms', 'decision_key', 'proposal')
+local r = redis.call('HMGET', key, 'status', 'taker', 'held_until', 'waiting_since_ms', 'decision_key', 'proposal', 'decision')
 local status = r[1]
 
 local function set(from)
@@ -48,7 +48,7 @@ if op == 'take' then
 end
 if op == 'decide' then
   local decision, by = ARGV[3], ARGV[4]
-  if r[5] == by then return {'again'} end
+  if r[5] == by and r[7] == decision then return {'again'} end
   if status ~= 'waiting' then return {'refused', status} end
   local late = now >= tonumber(r[4]) + tonumber(ARGV[5])
   if late ~= (decision == 'expired') then return {late and 'late' or 'refused', status} end

@@ -1,8 +1,8 @@
 """What the agent does in each of its steps, as plain functions from a state to what is new in it.
 
 understand -> look_up -> propose -> approve -> execute -> tell. A step may run again from its start, after a crash or
-when a run is resumed, and so each does its effect once however often it runs: what is proposed is held at the order
-desk under the run's name, and the payment has a key made from the run. Next: ``agent_graph.py``.
+when a run is resumed, and so each does its effect once however often it runs: the payment has a key made from the run,
+and what is proposed is held at the order desk under it. Next: ``agent_graph.py``.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ from .agent_held import Held, TryLater
 from .agent_record import charge_key
 from .agent_words import AGAIN, ASK_TO_TELL, TELL, TOLD_BY_A_MODEL, UNDERSTAND, money, plainly, says_only, understood
 from .answers import ask_of
-from .orders import Order, OrderDesk
+from .orders import Order, OrderDesk, close
 from .work import Work
 
 log = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ class Tools:
 
 
 class Steps:
-    """The steps of one run in one worker's hands. Each raises TryLater when what it needs is away."""
+    """The steps of one run in one worker's hands. Each raises TryLater or StoreUnavailable when it has to wait."""
 
     def __init__(self, held: Held, tools: Tools) -> None:
         self._held = held
@@ -129,7 +129,7 @@ class Steps:
         """
         asked, order = state["asked"], Order(**state["order"])
         await self._held.note(order=order.order_id)
-        amount, others = await self._tools.desk.hold(order, self._run.run_id, asked["amount"])
+        amount, others, _ = await self._tools.desk.hold(order, self._key(state), asked["amount"])
         if amount == 0:
             return {"outcome": "nothing_left"}
         proposal = {
@@ -153,23 +153,23 @@ class Steps:
     async def execute(self, state: State) -> dict[str, Any]:
         """Move the money, once.
 
-        What Redis has forgotten to hold is held again, if nobody came first, and without an approval within the limit.
+        What Redis has forgotten to hold is held again, if nobody came first. Beyond the order's price nothing is paid,
+        nor beyond the limit without an approval: what others were paid counts, however long this run has held its own.
         """
         proposal, order = state["proposal"], Order(**state["order"])
         if proposal["needs_approval"] and state.get("decision", {}).get("decision") != "approve":
             raise GauntletError("a refund above the limit came to its execution without an approval")
-        most = None if proposal["needs_approval"] else proposal["limit"]
-        share = await self._tools.desk.hold(order, self._run.run_id, proposal["amount"], most=most)
-        if share.amount != proposal["amount"]:
+        key, most = self._key(state), order.refundable if proposal["needs_approval"] else proposal["limit"]
+        share = await self._tools.desk.hold(order, key, proposal["amount"], most=most)
+        if share.amount != proposal["amount"] or share.paid + share.amount > most:
             if self._run.doubt:
                 raise TryLater("order_spoken_for")
-            is_spent = order.refunded + share.others >= order.paid
-            return {"outcome": "nothing_left" if is_spent else "overtaken"}
+            return {"outcome": "nothing_left" if share.others >= order.refundable else "overtaken"}
         wanted = {"amount": proposal["amount"], "currency": proposal["currency"]}
         body = orjson.dumps({"charge": order.charge, **wanted}, option=orjson.OPT_SORT_KEYS)
         await self._held.note(doubt="1")
         try:
-            reply = await self._pay(charge_key(self._run.run_id, state["begun"]["created"]), body)
+            reply = await self._pay(key, body)
         except GauntletError as error:
             doubt = self._run.doubt or not self._surely_unpaid()
             if not doubt:
@@ -190,23 +190,21 @@ class Steps:
         """Tell the customer; by a model where its words can be checked, else by our own. It cannot fail any more."""
         outcome, order, proposal = state["outcome"], state.get("order"), state.get("proposal")
         if proposal is not None:
-            await self._settled(Order(**state["order"]), proposal["amount"], outcome)
+            paid = proposal["amount"] if outcome == "refunded" else None
+            await close(self._tools.desk, Order(**state["order"]), self._key(state), paid)
         facts: dict[str, Any] = {"order": state.get("asked", {}).get("order")}
         if order is not None:
             facts = {"order": order["order_id"], "item": order["item"]}
-        if proposal is not None:
+        if proposal is not None and outcome != "nothing_left":  # its sentence has no sum, and a model shall know none
             facts["amount"] = money(proposal["amount"], proposal["currency"])
         plain = plainly(outcome, facts)
         if outcome not in TOLD_BY_A_MODEL:
             return {"answer": plain}
         return {"answer": await self._told(plain, facts) or plain}
 
-    async def _settled(self, order: Order, amount: int, outcome: str) -> None:
-        desk, run_id = self._tools.desk, self._run.run_id
-        if outcome == "refunded":
-            await desk.settle(order, run_id, amount)
-        else:
-            await desk.release(order, run_id)
+    def _key(self, state: State) -> str:
+        """Of the payment, and of what is held for it."""
+        return charge_key(self._run.run_id, state["begun"]["created"])
 
     async def _told(self, plain: str, facts: dict[str, Any]) -> str | None:
         """In a model's words; None when there are none, or they hold another number than ours."""

@@ -7,7 +7,7 @@ holds nothing here. A task ends with its run, or its wait, and with nothing else
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import structlog
 from langchain_core.runnables import RunnableConfig
@@ -26,7 +26,7 @@ from .agent_record import Run
 from .agent_runs import STEP, Lost, Runs, Taken
 from .agent_steps import State, Steps, Tools
 from .agent_sweep import Sweep
-from .agent_words import GAVE_UP, IN_DOUBT, money, plainly
+from .agent_words import GAVE_UP, IN_DOUBT, UNKNOWN, money, plainly
 from .checkpoints import TROUBLE, Checkpoints, CheckpointsUnusable, Fenced
 from .orders import WorkbenchOrders
 from .queue import Later, Queue, TaskFn, Track
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 MOST_BACK_OFF_S = 30.0
+MOST_DOUBLINGS = 20
+"""Of the back-off: beyond any wait, and within what a float can hold."""
 MOST_DEFECTS = 5
 """A run that meets errors of ours so often in one step fails; waits for a dependency do not count."""
 STATUS_OF = {"rejected": "rejected", "withdrawn": "rejected", "expired": "rejected"}
@@ -106,13 +108,21 @@ class AgentTrack(Track):
                 await self._go_on(held)
         except Lost:
             log.warning("agent_run_taken_over", run_id=held.run.run_id, fence=held.fence)
-            raise Later(0.0) from None  # whoever has it may be dead by now, and this its only task
+            await self._taken_over(held.run.run_id)
         except (TryLater, StoreUnavailable, CheckpointsUnusable) as error:
             await self._later(held, error)
         except Exception as error:
             log.exception("agent_step_failed", run_id=held.run.run_id, step=held.at)
             held.run.defects += 1
             await self._later(held, error)
+
+    async def _taken_over(self, run_id: str) -> NoReturn:
+        """Another has it, or had: what we held for it since it ended is given back. Raises Later: this may be its only
+        task, and the other dead by now."""
+        run = await self._runs.find(run_id)
+        if run is not None and run.ended is not None:
+            await self._ends.settle(run)
+        raise Later(0.0) from None
 
     async def _go_on(self, held: Held) -> None:
         """Through the graph until it ends or waits."""
@@ -152,6 +162,7 @@ class AgentTrack(Track):
             elif not snapshot.tasks:  # where `next` is empty, a step's writes may only lack their checkpoint
                 await self._ended(held, snapshot.values)
                 return
+            held.has_read = True
             await graph.ainvoke(given, config, durability="sync")
             snapshot = await graph.aget_state(config)
 
@@ -179,18 +190,23 @@ class AgentTrack(Track):
         await self._finish(held, status, state["outcome"], state["answer"], NO_TROUBLE)
 
     async def _give_up(self, held: Held, why: str, *, in_doubt: bool = False) -> None:
-        """It fails, in doubt where money may have moved; else what it held of its order is given back after it."""
+        """It fails, in doubt where money may have moved; else what it held of its order is given back after it.
+
+        Where its checkpoint could not be read, money may have moved whatever Redis remembers.
+        """
         run = await self._runs.find(held.run.run_id)
         proposal = None if run is None else run.proposal
-        in_doubt = proposal is not None and (in_doubt or held.run.doubt or held.at in MOVING)
+        in_doubt = in_doubt or not held.has_read or (proposal is not None and (held.run.doubt or held.at in MOVING))
         outcome = IN_DOUBT if in_doubt else GAVE_UP
         facts: dict[str, Any] = {}
         if proposal is not None:
             facts = {**proposal, "amount": money(proposal["amount"], proposal["currency"])}
-        await self._finish(held, "failed", outcome, plainly(outcome, facts), {"trouble": why})
+        answer = UNKNOWN if in_doubt and proposal is None else plainly(outcome, facts)
+        await self._finish(held, "failed", outcome, answer, {"trouble": why})
 
     async def _finish(self, held: Held, status: str, outcome: str, answer: str, more: dict[str, str]) -> None:
-        await held.finish(status=status, outcome=outcome, answer=answer, **more)
+        created_ms = held.run.created_ms
+        await held.finish(status=status, outcome=outcome, answer=answer, created_ms=created_ms, **more)
         self._telemetry.agent_run(outcome)
         run = await self._runs.find(held.run.run_id)
         if run is not None:
@@ -208,7 +224,7 @@ class AgentTrack(Track):
             why, detail = error.code, str(error)
         now = self._clock.time()
         since = run.trouble_since or now
-        delay_s = min(settings.retry_s * 2**run.tries, MOST_BACK_OFF_S)
+        delay_s = min(settings.retry_s * 2 ** min(run.tries, MOST_DOUBLINGS), MOST_BACK_OFF_S)
         if isinstance(error, TryLater):
             delay_s = max(delay_s, min(error.delay_s, MOST_BACK_OFF_S))
         log.warning("agent_run_waits", run_id=run.run_id, step=held.at, reason=detail or why, delay_s=delay_s)
@@ -221,7 +237,7 @@ class AgentTrack(Track):
                 delay_s, trouble=why, trouble_detail=detail, trouble_since=str(since), tries=tries, defects=defects
             )
         except Lost:  # it may have ended, and our words of that be lost
-            raise Later(0.0) from None
+            await self._taken_over(run.run_id)
         except StoreUnavailable as away:
             log.info("not_let_go", run_id=run.run_id, reason=away.message)  # the lease runs out by itself
         raise Later(delay_s)

@@ -2,8 +2,8 @@
 
 ``OrderDesk`` is what the agent needs of a shop. ``WorkbenchOrders`` is the workbench's: each caller has the same six
 orders, ``NAME-1001`` to ``NAME-1006`` with the caller's own name, so that nobody can be refunded another's. What a run
-is about to refund is held for it from its proposal on, and kept as paid once it was, so that two runs never refund one
-order twice, and a refund in parts is seen as one. Next: ``agent_words.py``.
+is about to refund is held under the key of its payment from its proposal on, and kept as paid once it was, so that two
+runs do not refund one order twice, and a refund in parts is seen as one. Next: ``agent_words.py``.
 """
 
 import hashlib
@@ -26,38 +26,45 @@ class Order:
     refunded: int
     currency: str
 
+    @property
+    def refundable(self) -> int:
+        """What may be refunded by all runs together."""
+        return self.paid - self.refunded
+
     def as_json(self) -> dict[str, Any]:
         """As a checkpoint keeps it."""
         return asdict(self)
 
 
 class Share(NamedTuple):
-    """Of one order, in minor units: what is held for a run, and what all others hold or were paid."""
+    """Of one order, in minor units: what is held under a key, what all others hold or were paid, and what of that was
+    paid."""
 
     amount: int
     others: int
+    paid: int
 
 
 class OrderDesk(Protocol):
-    """What the agent asks of a shop. Every method raises StoreUnavailable or a ProviderError when it is away."""
+    """What the agent asks of a shop. Every method raises StoreUnavailable when it is away."""
 
     async def find(self, tenant: str, user: str, order_id: str) -> Order | None:
         """The order; None where there is none, or it is somebody else's."""
         ...
 
-    async def hold(self, order: Order, run_id: str, wanted: int | None, *, most: int | None = None) -> Share:
-        """Keep so much of it for a run: ``wanted``, or all; less where less is left, 0 where nothing is.
+    async def hold(self, order: Order, key: str, wanted: int | None, *, most: int | None = None) -> Share:
+        """Keep so much of it under a payment's key: ``wanted``, or all; less where less is left, 0 where nothing is.
 
-        And 0 where it and what others have come to more than ``most``. What the run holds already it keeps.
+        And 0 where it and what others have come to more than ``most``, or it was paid. What is held already stays so.
         """
         ...
 
-    async def settle(self, order: Order, run_id: str, paid: int) -> None:
-        """The run has refunded ``paid``, held or not; nothing is held for it any more."""
+    async def settle(self, order: Order, key: str, paid: int) -> None:
+        """``paid`` was refunded under the key, held or not; nothing is held any more. May be repeated."""
         ...
 
-    async def release(self, order: Order, run_id: str) -> None:
-        """The run refunds nothing after all."""
+    async def release(self, order: Order, key: str) -> None:
+        """Nothing more is refunded under the key. May be repeated."""
         ...
 
 
@@ -98,20 +105,27 @@ class WorkbenchOrders:
         name = hashlib.sha256(f"{tenant}\0{user}\0{match[2]}".encode()).hexdigest()
         return Order(f"{user}-{match[2]}", ware.item, f"ch_{name[:24]}", ware.paid, ware.refunded, CURRENCY)
 
-    async def hold(self, order: Order, run_id: str, wanted: int | None, *, most: int | None = None) -> Share:
-        """Keep so much of the order for a run, once."""
-        left = order.paid - order.refunded
-        limit = left if most is None else most
-        amount, others = await self._script(_keys(order), "hold", run_id, wanted or 0, left, limit)
-        return Share(int(amount), int(others))
+    async def hold(self, order: Order, key: str, wanted: int | None, *, most: int | None = None) -> Share:
+        """Keep so much of the order, once."""
+        limit = order.refundable if most is None else most
+        amount, others, paid = await self._script(_keys(order), "hold", key, wanted or 0, order.refundable, limit)
+        return Share(int(amount), int(others), int(paid))
 
-    async def settle(self, order: Order, run_id: str, paid: int) -> None:
+    async def settle(self, order: Order, key: str, paid: int) -> None:
         """It was paid."""
-        await self._script(_keys(order), "settle", run_id, paid, 0)
+        await self._script(_keys(order), "settle", key, paid)
 
-    async def release(self, order: Order, run_id: str) -> None:
+    async def release(self, order: Order, key: str) -> None:
         """Give it back."""
-        await self._script(_keys(order), "release", run_id, 0, 0)
+        await self._script(_keys(order), "release", key)
+
+
+async def close(desk: OrderDesk, order: Order, key: str, paid: int | None) -> None:
+    """At a run's end: what was paid under its key is settled; None: nothing was, and it is given back."""
+    if paid is None:
+        await desk.release(order, key)
+    else:
+        await desk.settle(order, key, paid)
 
 
 def _keys(order: Order) -> tuple[str]:

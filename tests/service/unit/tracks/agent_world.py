@@ -1,5 +1,7 @@
 """What the tests of an agent's worker share: a track on a real Valkey and a real file, with model and bank played."""
 
+import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,12 @@ from service.own_work import Steps
 from service.settings import PAYMENTS, AgentSettings
 from service.stages.ask import Ask, Reply
 from service.store.guard import Store
-from service.tracks.agent_record import Run
+from service.tracks.agent_record import Run, charge_key
 from service.tracks.agent_runs import Runs
 from service.tracks.agent_steps import Tools
 from service.tracks.agent_sweep import Sweep
 from service.tracks.agent_track import AgentTrack
-from service.tracks.checkpoints import Checkpoints
+from service.tracks.checkpoints import Checkpoints, CheckpointsUnusable
 from service.tracks.orders import Order, WorkbenchOrders
 from service.tracks.queue import Later, Queue
 from service.tracks.work import Work
@@ -156,6 +158,11 @@ class World:
         """Redis knows of no such run any more."""
         await self.store.execute("DEL", f"agent:{{{run_id(n)}}}")
 
+    async def led_by_another(self, n: int) -> Run:
+        """Once more, while we are in a step of it and hear of nothing."""
+        await self.set(n, "held_until", "0")
+        return await asyncio.create_task(self.led(n), context=contextvars.Context())
+
     async def led(self, n: int) -> Run:
         """Once more."""
         await self.track.step(run_id(n))
@@ -179,6 +186,24 @@ class World:
         found = await self.desk.find(ALICE.tenant, ALICE.user, number)
         assert found is not None
         return found
+
+    async def hold_lost(self, n: int) -> None:
+        """Redis knows no more that anything is held for the run."""
+        run = await self.now(n)
+        assert run.order is not None
+        await self.desk.release(await self.order(run.order), charge_key(run.run_id, run.created))
+
+    async def paid_forgotten(self, number: str) -> None:
+        """Redis knows no more what was held or paid of an order."""
+        await self.store.execute("DEL", f"refunds:{{{(await self.order(number)).charge}}}")
+
+    def without_file(self) -> None:
+        """The checkpoints cannot be read any more."""
+
+        async def away() -> Any:
+            raise CheckpointsUnusable("away")
+
+        self.checkpoints.saver = away  # type: ignore[method-assign]
 
     async def left(self, number: str) -> int:
         """What another run would get of an order."""

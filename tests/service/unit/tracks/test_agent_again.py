@@ -83,8 +83,8 @@ async def test_a_run_that_redis_lost_and_that_is_asked_for_again_pays_once(world
     world.bank.then = [[dropped()]]
     await world.begun(1, f"{LAPTOP}:1000")
     first = await world.waits(1)
+    await world.hold_lost(1)
     await world.gone(1)
-    await world.desk.release(await world.order(LAPTOP), run_id(1))
     run = await world.asked(1, f"{LAPTOP}:1000")
     assert (run.outcome, run.created, run.order) == ("refunded", first.created, first.order)
     assert run.proposal == first.proposal
@@ -123,6 +123,54 @@ async def test_what_another_question_held_is_given_back(world: World) -> None:
     await world.gone(1)
     run = await world.asked(1, f"{LAPTOP}:1000")
     assert (run.outcome, list(world.bank.paid.values())) == ("refunded", [1_000])
+    assert await world.left(LAPTOP) == 89_900 - 1_000
+
+
+async def test_what_another_question_was_paid_stays_spoken_for(world: World) -> None:
+    assert (await world.asked(1, f"{LAPTOP}:5000")).outcome == "refunded"
+    await world.gone(1)
+    await world.paid_forgotten(LAPTOP)
+    assert (await world.asked(1, KEYBOARD)).outcome == "refunded"
+    assert await world.left(LAPTOP) == 89_900 - 5_000
+
+
+async def test_what_a_run_was_paid_is_told_to_the_desk_again_where_redis_lost_it(world: World) -> None:
+    assert (await world.asked(1, f"{LAPTOP}:5000")).outcome == "refunded"
+    await world.gone(1)
+    await world.paid_forgotten(LAPTOP)
+    assert (await world.asked(1, f"{LAPTOP}:5000")).outcome == "refunded"
+    second = await world.asked(2, f"{LAPTOP}:5000")
+    assert (second.status, (second.proposal or {})["others"]) == ("waiting", 5_000)
+    assert list(world.bank.paid.values()) == [5_000]
+
+
+async def test_what_is_held_in_doubt_is_anothers_for_a_later_run_of_the_same_key(world: World) -> None:
+    world.bank.then = [[dropped()], [dropped()]]
+    await world.begun(1, f"{LAPTOP}:5000")
+    await world.waits(1)
+    await world.set(1, "trouble_since", "1")
+    assert (await world.led(1)).outcome == "gave_up_in_doubt"
+    await world.gone(1)
+    await world.checkpoints.forget(run_id(1))
+    again = await world.asked(1, f"{LAPTOP}:500")
+    assert again.proposal is not None
+    assert (again.status, again.proposal["amount"], again.proposal["others"]) == ("waiting", 500, 5_000)
+    assert list(world.bank.paid.values()) == [5_000]
+
+
+async def test_a_run_whose_first_time_redis_forgot_again_ends_with_it(world: World) -> None:
+    world.bank.then = [[dropped()]]
+    await world.begun(1, f"{LAPTOP}:1000")
+    first = await world.waits(1)
+    await world.gone(1)
+    await world.begun(1, f"{LAPTOP}:1000")
+
+    async def forgets() -> None:
+        await world.set(1, "created_ms", "1")
+
+    world.bank.before = forgets
+    run = await world.led(1)
+    assert (run.outcome, run.created) == ("refunded", first.created)
     assert await world.left(LAPTOP) == 89_900 - 1_000
 
 

@@ -1,19 +1,16 @@
 """A run's end is told and what it held given back, whatever is lost on the way; and no run is lost itself."""
 
-from typing import Any
-
 import pytest
 from structlog.testing import capture_logs
 
 from service.clock import SystemClock
-from service.errors import StoreUnavailable
+from service.errors import Declined, StoreUnavailable
 from service.observability import names
 from service.tracks import agent_runs, agent_sweep
 from service.tracks.agent_held import Held
-from service.tracks.agent_record import Run
+from service.tracks.agent_record import Run, charge_key
 from service.tracks.agent_runs import ALL, OPEN, STEP, WAITING, Taken
-from service.tracks.checkpoints import CheckpointsUnusable
-from service.tracks.orders import Order
+from service.tracks.orders import Order, Share
 from service.tracks.queue import Keys, lane_of
 
 from .agent_world import ADMIN, HEADPHONES, KEYBOARD, World, run_id
@@ -52,17 +49,28 @@ async def test_an_end_whose_answer_was_lost_is_in_the_books(world: World) -> Non
     assert [line["run_id"] for line in logs if line["event"] == names.AGENT_EVENT] == [run_id(1)]
 
 
+async def _about_to_give_up(world: World) -> None:
+    """A run that holds what it proposes, and for too long could not tell of it."""
+    note = world.runs.note
+
+    async def late(taken: Taken, **fields: str) -> None:
+        if "proposal" in fields:
+            raise StoreUnavailable("one answer too late")
+        await note(taken, **fields)
+
+    world.runs.note = late  # type: ignore[method-assign]
+    await world.begun(1, HEADPHONES)
+    run = await world.waits(1)
+    assert (run.proposal, await world.left(HEADPHONES)) == (None, 0)
+    await world.set(1, "trouble_since", "1")
+
+
 async def test_a_giving_up_that_was_not_told_is_told_with_the_next_delivery(world: World) -> None:
-    await world.asked(1, HEADPHONES)
-    await world.runs.decide(run_id(1), "approve", "k", **ADMIN)
-    await world.checkpoints.aclose()
-    for file in world.file.parent.glob("checkpoints.sqlite*"):
-        file.unlink()
-    await world.set(1, "trouble_since", "1", "trouble", "checkpoints_unusable")
+    await _about_to_give_up(world)
     world.told.late = 1
     assert (await world.waits(1)).outcome == "gave_up"
     await world.led(1)
-    assert world.told.events == ["agent.waiting", "agent.completed"]
+    assert world.told.events == ["agent.completed"]
     assert await world.left(HEADPHONES) == 12_900
 
 
@@ -88,37 +96,65 @@ async def test_what_a_run_that_was_given_up_held_is_given_back_after_its_end_alo
     released: list[str] = []
     release = world.desk.release
 
-    async def noted(order: Order, run_id: str) -> None:
+    async def noted(order: Order, key: str) -> None:
         released.append((await world.now(1)).status)
-        await release(order, run_id)
+        await release(order, key)
 
     world.desk.release = noted  # type: ignore[method-assign]
     assert isinstance(taken, Taken)
     held = Held(taken, world.runs, lease_s=4, clock=SystemClock())
+    held.has_read = True
     await world.track._give_up(held, "odd")
     assert released == ["failed"]
     assert (await world.desk.hold(order, "another", None)).amount == 12_900
 
 
 async def test_what_was_held_and_never_told_is_given_back_with_the_run(world: World) -> None:
-    note = world.runs.note
+    await _about_to_give_up(world)
+    run = await world.led(1)
+    assert (run.outcome, run.order) == ("gave_up", "alice-1003")
+    assert "nothing was paid" in (run.answer or "")
+    assert await world.left(HEADPHONES) == 12_900
 
-    async def late(taken: Taken, **fields: str) -> None:
-        if "proposal" in fields:
-            raise StoreUnavailable("one answer too late")
-        await note(taken, **fields)
 
-    async def away() -> Any:
-        raise CheckpointsUnusable("away")
+async def test_where_a_checkpoint_cannot_be_read_money_may_have_moved_whatever_redis_remembers(world: World) -> None:
+    await world.asked(1, HEADPHONES)
+    await world.runs.decide(run_id(1), "approve", "k", **ADMIN)
+    await world.begun(2, KEYBOARD)
+    world.without_file()
+    for n, words in ((1, "129.00 USD"), (2, "whether a refund was made")):
+        await world.set(n, "trouble_since", "1")
+        run = await world.led(n)
+        assert (run.status, run.outcome) == ("failed", "gave_up_in_doubt")
+        assert words in (run.answer or "")
+        assert "nothing was paid" not in (run.answer or "")
+    assert await world.left(HEADPHONES) == 0
 
-    world.runs.note = late  # type: ignore[method-assign]
-    await world.begun(1, HEADPHONES)
-    run = await world.waits(1)
-    assert (run.proposal, await world.left(HEADPHONES)) == (None, 0)
-    world.runs.note = note  # type: ignore[method-assign]
-    await world.set(1, "trouble_since", "1", "trouble", "checkpoints_unusable")
-    world.checkpoints.saver = away  # type: ignore[method-assign]
-    assert (await world.led(1)).outcome == "gave_up"
+
+async def test_what_a_late_worker_holds_for_a_run_that_has_ended_is_given_back(world: World) -> None:
+    hold = world.desk.hold
+
+    async def late(order: Order, key: str, wanted: int | None, *, most: int | None = None) -> Share:
+        """It is stopped before, and wakes up when another has led the run to its end."""
+        world.desk.hold = hold  # type: ignore[method-assign]
+        world.bank.then = [[Declined("no")]]
+        assert (await world.led_by_another(1)).outcome == "declined"
+        share = await hold(order, key, wanted, most=most)
+        assert await world.left(KEYBOARD) == 0
+        return share
+
+    world.desk.hold = late  # type: ignore[method-assign]
+    await world.begun(1, KEYBOARD)
+    assert (await world.waits(1)).outcome == "declined"
+    assert await world.left(KEYBOARD) == 4_999
+
+
+async def test_what_is_held_for_a_run_that_has_ended_is_given_back_when_its_end_is_told_again(world: World) -> None:
+    await world.asked(1, HEADPHONES)
+    await world.runs.decide(run_id(1), "reject", "k", **ADMIN)
+    run = await world.led(1)
+    await world.desk.hold(await world.order(HEADPHONES), charge_key(run.run_id, run.created), None)
+    await world.led(1)
     assert await world.left(HEADPHONES) == 12_900
 
 

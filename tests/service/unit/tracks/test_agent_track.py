@@ -75,14 +75,13 @@ def _raises(error: Exception) -> Callable[..., Awaitable[Any]]:
 
 
 async def test_a_hold_that_redis_has_lost_is_taken_again_before_and_after_the_payment(world: World) -> None:
-    order = await world.order(HEADPHONES)
     await world.asked(1, HEADPHONES)
-    await world.desk.release(order, run_id(1))
+    await world.hold_lost(1)
     await world.runs.decide(run_id(1), "approve", "k", **ADMIN)
 
     async def lost() -> None:
-        assert (await world.desk.hold(order, "another", None)).amount == 0
-        await world.desk.release(order, run_id(1))
+        assert await world.left(HEADPHONES) == 0
+        await world.hold_lost(1)
 
     world.bank.before = lost
     assert (await world.led(1)).outcome == "refunded"
@@ -92,7 +91,7 @@ async def test_a_hold_that_redis_has_lost_is_taken_again_before_and_after_the_pa
 async def test_an_order_that_went_to_another_run_meanwhile_is_not_paid_again(world: World) -> None:
     order = await world.order(HEADPHONES)
     await world.asked(1, HEADPHONES)
-    await world.desk.release(order, run_id(1))
+    await world.hold_lost(1)
     await world.desk.hold(order, "another", None)
     await world.runs.decide(run_id(1), "approve", "k", **ADMIN)
     assert (await world.led(1)).outcome == "nothing_left"
@@ -102,13 +101,13 @@ async def test_an_order_that_went_to_another_run_meanwhile_is_not_paid_again(wor
 async def test_a_hold_that_is_taken_again_counts_against_the_limit_without_an_approval(world: World) -> None:
     hold = world.desk.hold
 
-    async def forgets(order: Order, run_id: str, wanted: int | None, *, most: int | None = None) -> Share:
+    async def forgets(order: Order, key: str, wanted: int | None, *, most: int | None = None) -> Share:
         """Redis loses the first run's hold before that pays, and another run comes between."""
         if most is not None:
             world.desk.hold = hold  # type: ignore[method-assign]
-            await world.desk.release(order, run_id)
+            await world.hold_lost(1)
             assert (await world.asked(2, f"{LAPTOP}:5000")).outcome == "refunded"
-        return await hold(order, run_id, wanted, most=most)
+        return await hold(order, key, wanted, most=most)
 
     world.desk.hold = forgets  # type: ignore[method-assign]
     first = await world.asked(1, f"{LAPTOP}:5000")
@@ -117,6 +116,31 @@ async def test_a_hold_that_is_taken_again_counts_against_the_limit_without_an_ap
     assert "nothing was paid" in (first.answer or "")
     assert list(world.bank.paid.values()) == [5_000]
     assert await world.left(LAPTOP) == 89_900 - 5_000
+
+
+async def test_what_another_was_paid_counts_against_the_limit_of_a_run_that_holds_its_own(world: World) -> None:
+    hold = world.desk.hold
+
+    async def late(order: Order, key: str, wanted: int | None, *, most: int | None = None) -> Share:
+        """Redis had lost what another held that was paying, and now that tells what it was paid."""
+        if most is not None:
+            await world.desk.settle(order, "earlier", 5_000)
+        return await hold(order, key, wanted, most=most)
+
+    world.desk.hold = late  # type: ignore[method-assign]
+    run = await world.asked(1, f"{LAPTOP}:5000")
+    assert run.proposal is not None
+    assert (run.proposal["others"], run.outcome, world.bank.calls) == (0, "overtaken", 0)
+    assert await world.left(LAPTOP) == 89_900 - 5_000
+
+
+async def test_what_another_was_paid_counts_against_the_price_also_with_an_approval(world: World) -> None:
+    await world.asked(1, HEADPHONES)
+    await world.desk.settle(await world.order(HEADPHONES), "earlier", 12_900)
+    await world.runs.decide(run_id(1), "approve", "k", **ADMIN)
+    model = world.model.asked
+    assert (await world.led(1)).outcome == "nothing_left"
+    assert (world.bank.calls, world.model.asked) == (0, model + 1)
 
 
 async def test_a_hold_that_came_later_takes_nothing_from_a_run_that_still_has_its_own(world: World) -> None:
@@ -135,9 +159,8 @@ async def test_a_run_in_doubt_that_was_overtaken_does_not_say_that_nothing_was_p
     world.bank.then = [[dropped()]]
     await world.begun(1, f"{LAPTOP}:5000")
     await world.waits(1)
-    order = await world.order(LAPTOP)
-    await world.desk.release(order, run_id(1))
-    await world.desk.hold(order, "another", 100)
+    await world.hold_lost(1)
+    await world.desk.hold(await world.order(LAPTOP), "another", 100)
     run = await world.waits(1)
     assert (run.outcome, run.trouble, run.doubt, world.bank.calls) == (None, "order_spoken_for", True, 1)
 
@@ -213,6 +236,14 @@ async def test_waits_for_a_dependency_are_no_defects(world: World) -> None:
             run = await world.waits(1)
             assert (run.defects, run.status, run.outcome) == (defects, "running", None)
         assert (await world.led(1)).outcome == "gave_up_in_doubt"
+
+
+async def test_a_run_that_was_tried_very_often_is_tried_again(world: World) -> None:
+    await world.begun(1, KEYBOARD)
+    await world.set(1, "tries", "5000", "trouble_since", str(SystemClock().time()))
+    world.without_file()
+    run = await world.waits(1)
+    assert (run.tries, run.outcome) == (5_001, None)
 
 
 async def test_one_runs_trouble_with_the_file_is_no_defect_of_its_neighbours(world: World) -> None:
