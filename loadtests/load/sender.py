@@ -240,7 +240,7 @@ def _entry(
     )
 
 
-def _subject(arrival: Arrival, got: _Got, step: Step | None) -> tuple[str | None, dict[str, Any]]:
+def _subject(arrival: Arrival, got: _Got, step: Step | None) -> tuple[str | None, Mapping[str, Any]]:
     """The job or run that a request is about, and what was told of it."""
     name = NAMED_BY.get(arrival.kind)
     if name is None:
