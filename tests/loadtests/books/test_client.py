@@ -14,7 +14,7 @@ ENTRY = Entry("5b1f", 1700000000.25, 12.5, "/chat", 200, "answered", worker="7",
 
 DOCUMENTED = (
     "request_id t duration_ms first_token_ms endpoint stream status outcome source degraded input_tokens output_tokens "
-    "cost_nano_usd worker key replayed kind callers cited subject_id state decision"
+    "cost_nano_usd worker key replayed kind callers cited subject_id state created decision"
 )
 
 
