@@ -18,6 +18,7 @@ from loadtests.books.run import RUNS, Run
 from loadtests.conduct import settling
 from loadtests.conduct.gathering import gathered
 from loadtests.conduct.places import LIVE, Places, Refused, check_loopback, check_spending, profile_of
+from loadtests.conduct.processors import Processors
 from loadtests.conduct.victim import Victim
 from loadtests.conduct.world import World, label, planned
 from loadtests.load.beats import Beat
@@ -113,6 +114,7 @@ class Session:
         self._places, self._options = places, options
         self._world = World(places, plain=options.plain)
         pids = {STORE: places.store_pid, WORKER: places.worker_pid}
+        self._processors = Processors()
         self._victims = [Victim(target, self.scenario, pid, self.seed) for target, pid in pids.items()]
         self._run: Run | None = None
         self._epoch = 0.0
@@ -182,6 +184,7 @@ class Session:
 
     def tick(self, now: float) -> None:
         """Do to the processes what is due; the simulator keeps its own time."""
+        self._processors.look(now)
         for victim in self._victims:
             victim.at(now - self._epoch, now)
 
@@ -249,7 +252,8 @@ class Session:
             books_count=not self._options.plain,
             simulated=bool(self._places.simulator),
         )
-        notes = [*self.notes, *known.notes]
+        busy = self._processors.note
+        notes = [*self.notes, *known.notes, *([busy] if busy else [])]
         self._run = self.run.noting(verdict=verdict.word, notes=notes)
         return Finished(self.run, self.scenario, self.seed, known.evidence, verdict, notes)
 

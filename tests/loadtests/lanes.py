@@ -1,13 +1,13 @@
 """Several runs of load at a time, each lane on a private workbench of its own, as `gauntlet load` would start one.
 
-A run with settings of its own, or against the PoC, gets what it needs for itself. Runs that put a whole core to work
-come first, one after the other.
+A run with settings of its own, or against the PoC, gets what it needs for itself. How many run at a time, and how loud
+the loud ones are, is chosen by what this machine bears (`pace.py`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,13 +16,20 @@ from pathlib import Path
 from door import laboratory, poc
 from door.workbench import Workbench, workbench
 from loadtests import scenario
-from loadtests.conduct import Finished, Options, conduct
+from loadtests.conduct import Finished, Hooks, Options, conduct
 from loadtests.scenario.model import Provider
 from loadtests.scenario.timing import lasting
+from tests.loadtests import pace
 from tests.loadtests.meddling import Meddler, meddling
 from tests.stack import AT_ONCE
 
 LANES = 3
+BESIDE = 4.0
+"""So many runs at a time (but no more than there are lanes) leave a machine of pace 1 what a run needs to pass."""
+BEARS_ALL = 0.6
+"""The pace from which on a machine bears what is loud as it is planned."""
+LEAST_SCALE = 0.3
+"""Less than this of it would not be too much for anybody."""
 POC_DRAIN_S = 8.0
 SETTLE_S, WRONG_SETTLE_S = 90.0, 5.0
 """How long webhooks are waited for; those that never come need not be."""
@@ -48,6 +55,11 @@ class Case:
     meddler: Meddler | None = None
 
     @property
+    def is_wrong(self) -> bool:
+        """Whether something is, so that it must not pass."""
+        return self.poc or bool(self.off or self.settings or self.quotas or self.meddler)
+
+    @property
     def label(self) -> str:
         """What distinguishes it."""
         words = [f"without {stage}" for stage in self.off] + [f"{name}={value}" for name, value in self.settings]
@@ -56,59 +68,77 @@ class Case:
         return ", ".join([self.name, *words])
 
 
+@dataclass(frozen=True)
+class Round:
+    """Cases that may run beside each other, at most `width` of them; `scale`: times the planned rate."""
+
+    cases: Sequence[Case]
+    width: int
+    scale: float = 1.0
+
+
+def rounds(cases: Sequence[Case], pace: float) -> list[Round]:
+    """What is loud alone and first, then what must pass, then what must not; the longest first in each.
+
+    `pace`: of this machine (`pace.py`). What must not pass does so on a machine that has too much to do as well.
+    """
+    ordered = sorted(cases, key=lambda case: (-scenario.named(case.name).short_s, case.label))
+    heavy = [case for case in ordered if case.heavy]
+    right = [case for case in ordered if not case.heavy and not case.is_wrong]
+    wrong = [case for case in ordered if not case.heavy and case.is_wrong]
+    width = min(LANES, max(1, int(pace * BESIDE)))
+    loud = Round(heavy, 1, min(1.0, max(LEAST_SCALE, pace / BEARS_ALL)))
+    if width == LANES:
+        return [loud, Round([*right, *wrong], LANES)]
+    return [loud, Round(right, width), Round(wrong, LANES)]
+
+
 @dataclass
 class Lanes:
     """Runs cases; each case once, whoever asks."""
 
     folder: Path
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LANES, "lane"))
-    _own: threading.local = field(default_factory=threading.local)
     _opened: ExitStack = field(default_factory=ExitStack)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _heavy: threading.Lock = field(default_factory=threading.Lock)
-    _heavy_done: threading.Event = field(default_factory=threading.Event)
-    _heavy_left: int = 0
-    _left: int = 0
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _idle: list[tuple[Workbench, Path]] = field(default_factory=list)
+    """Workbenches as they ship, each with a home for its runs."""
     _number: int = 0
 
     def submit(self, cases: Sequence[Case]) -> dict[Case, Future[Finished]]:
-        """All of them; the light ones begin when the heavy ones have ended, the workbenches end with the last."""
-        self._left = len(cases)
-        self._heavy_left = sum(case.heavy for case in cases)
-        if not self._heavy_left:
-            self._heavy_done.set()
-        ordered = sorted(cases, key=lambda case: not case.heavy)
-        futures = {case: self._pool.submit(self._run, case) for case in ordered}
-        for future in futures.values():
-            future.add_done_callback(self._has_ended)
+        """All of them, round by round; the workbenches end with the last."""
+        futures: dict[Case, Future[Finished]] = {case: Future() for case in cases}
+        self._thread = threading.Thread(target=self._run, args=(futures,), name="rounds")
+        self._thread.start()
         return futures
 
     def end(self) -> None:
         """Begin no more, wait for those under way, end every process."""
-        self._heavy_done.set()
-        self._pool.shutdown(cancel_futures=True)
-        self._opened.close()
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
 
-    def _has_ended(self, _: Future[Finished]) -> None:
-        with self._lock:
-            self._left -= 1
-            last = not self._left
-        if last:
+    def _run(self, futures: Mapping[Case, Future[Finished]]) -> None:
+        try:
+            for one in rounds(list(futures), pace.measured()):
+                with ThreadPoolExecutor(one.width, "lane") as lanes:
+                    for case in one.cases:
+                        lanes.submit(self._fulfil, case, futures[case], one.scale)
+        finally:
+            for future in futures.values():
+                future.cancel()  # what has not begun
             self._opened.close()  # tests of other things need the CPU that idle processes take
 
-    def _run(self, case: Case) -> Finished:
-        if not case.heavy:
-            self._heavy_done.wait()
-            return self._conducted(case)
-        with self._heavy:
-            try:
-                return self._conducted(case)
-            finally:
-                self._heavy_left -= 1
-                if not self._heavy_left:
-                    self._heavy_done.set()
+    def _fulfil(self, case: Case, future: Future[Finished], scale: float) -> None:
+        if self._ending.is_set() or not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._conducted(case, scale))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            future.set_exception(error)
 
-    def _conducted(self, case: Case) -> Finished:
+    def _conducted(self, case: Case, scale: float) -> Finished:
         chosen = scenario.named(case.name)
         quotas = {target: Provider(requests_per_min=quota) for target, quota in case.quotas}
         chosen = lasting(chosen, chosen.short_s)
@@ -121,12 +151,11 @@ class Lanes:
                 "expect": tuple(expected for expected in chosen.expect if names.issuperset(expected.during)),
             }
         )
-        is_wrong = case.off or case.settings or case.quotas or case.meddler
-        options = Options(off=case.off, label=case.label, settle_s=WRONG_SETTLE_S if is_wrong else SETTLE_S)
+        options = Options(off=case.off, label=case.label, settle_s=WRONG_SETTLE_S if case.is_wrong else SETTLE_S)
         with self._lab(case) as (lab, home), meddling(case.meddler, lab):
             places = laboratory.places_of(home, lab)
             if not case.poc:
-                return conduct(chosen, places, options)
+                return conduct(chosen, places, options, Hooks(steering=lambda: scale))
             options = replace(options, plain=True, drain_s=POC_DRAIN_S)
             with poc.serving(lab.urls["anthropic"], home, payments=lab.urls["payments"]) as url:
                 return conduct(chosen, replace(places, service=url), options)
@@ -138,12 +167,16 @@ class Lanes:
             with workbench(service_env={**AT_ONCE, **SOONER, **dict(case.settings)}) as lab:
                 yield lab, home
             return
-        if not hasattr(self._own, "lab"):
+        with self._lock:
+            free = self._idle.pop() if self._idle else None
+        if free is None:
             home = self._new_home()
+            lab = workbench(service_env={**AT_ONCE, **SOONER})
             with self._lock:
-                environment = {**AT_ONCE, **SOONER}
-                self._own.lab, self._own.home = self._opened.enter_context(workbench(service_env=environment)), home
-        yield self._own.lab, self._own.home
+                free = self._opened.enter_context(lab), home
+        yield free
+        with self._lock:
+            self._idle.append(free)
 
     def _new_home(self) -> Path:
         with self._lock:
