@@ -20,7 +20,7 @@ from loadtests.conduct import Finished, Options, conduct
 from loadtests.scenario.model import Provider
 from loadtests.scenario.timing import lasting
 from tests.loadtests.meddling import Meddler, meddling
-from tests.stack import AT_ONCE
+from tests.settings import AT_ONCE
 
 LANES = 3
 POC_DRAIN_S = 8.0

@@ -14,7 +14,7 @@ from service.stages.budget import Budgets, spent_by
 from service.stages.rate_limit import RateLimit
 from service.store.guard import Store
 from service.store.settle import Settle
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 from ..fakes import AwayStore, FakeClock, Scripted, ask, live, streaming
 
