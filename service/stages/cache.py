@@ -29,10 +29,12 @@ from ..store.liveness import Liveness
 from ..store.replica import Replica
 from ..store.script import Script
 from ..store.settle import Settle
-from .ask import Ask, Next, Outcome, Reply, Source
+from .ask import Ask
 from .broadcast import Broadcast
+from .chain import Next
 from .citations import Citation, cited
 from .flight import Flight, Flights
+from .reply import Outcome, Reply, Source
 
 log = structlog.get_logger(__name__)
 CHANNEL = "gauntlet:flights"

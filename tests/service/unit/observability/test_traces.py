@@ -14,7 +14,8 @@ from service.llm.provider import Usage
 from service.observability import names
 from service.observability.record import record_of
 from service.observability.traces import Assembler, Content, GivenIds, Kept
-from service.stages.ask import Ask, Reply
+from service.stages.ask import Ask
+from service.stages.reply import Reply
 
 from ..fakes import FakeClock, ask
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from service.errors import Unavailable
 from service.llm.provider import Message
-from service.stages.ask import Reply
 from service.stages.cache import CachedAnswer, key_of
 from service.stages.citations import Citation
+from service.stages.reply import Reply
 from service.store.guard import Store
 
 from ..fakes import (
