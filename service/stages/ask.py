@@ -7,15 +7,13 @@ Passages through stages, decisions and attempts at providers are what books and 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..clock import Clock
 from ..llm.provider import Message, Usage
 from ..llm.routes import Route, Rung
 from ..settings import SEARCHERS
-
-if TYPE_CHECKING:
-    from .cache import CachedAnswer
+from .cached_answer import CachedAnswer
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +106,7 @@ class Ask:
     allowed_s: float = field(init=False)
     asked_system: str | None = field(init=False)
     last_rung: bool = True
-    stale: "CachedAnswer | None" = None
+    stale: CachedAnswer | None = None
     retrieved: Retrieved | None = None
     earned_retries: bool = False
     limits: dict[str, str] = field(default_factory=dict)

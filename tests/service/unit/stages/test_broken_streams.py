@@ -11,7 +11,7 @@ from service.errors import (
     Unavailable,
 )
 from service.settings import FallbackSettings
-from service.stages.cache import CachedAnswer
+from service.stages.cached_answer import CachedAnswer
 from service.stages.fallback import Fallback
 from service.stages.reply import Delta, Outcome, Reply, Restart
 
