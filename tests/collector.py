@@ -12,7 +12,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).parents[1]
+from .root import ROOT
+
 START_WITHIN_S = 60
 ANSWER_WITHIN_S = 30
 

@@ -17,7 +17,9 @@ import aiohttp
 
 from loadtests.books import ClientBook, Entry
 
-from .stack import Caller, Stack, parse_events
+from .answer import parse_events
+from .caller import Caller
+from .stack import Stack
 
 FAMILY = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 LOST = (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError)

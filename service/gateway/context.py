@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..clock import Clock
 from ..errors import BadRequest, GauntletError
-from ..stages.ask import Ask, Reply
+from ..stages.ask import Ask
+from ..stages.reply import Reply
 from . import problems
 from .auth import Auth, Caller
 

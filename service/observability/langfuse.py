@@ -16,7 +16,9 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_contex
 from ..settings import PAYMENTS, SEARCHERS, Settings
 from ..stages.ask import Attempt
 from . import names
-from .traces import Content, GivenIds, Kept, as_json, ns
+from .attributes import as_json
+from .kept import Content, Kept
+from .traces import GivenIds, ns
 
 FLUSH_EVERY_S = 0.5
 TIMEOUT_S = 2

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..settings import SEARCHERS
 from . import names
+from .attributes import operation_of
 from .meter import Meter, Reading
 from .record import Record
-from .traces import operation_of
 
 if TYPE_CHECKING:
     from ..parts import Service

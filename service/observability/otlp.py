@@ -39,8 +39,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from .drops import Drops
+from .kept import Kept
 from .meter import Meter
-from .traces import Assembler, GivenIds, Kept
+from .traces import Assembler, GivenIds
 from .webhooks import Try
 
 DEFAULTS = {

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import names
+from .kept import Kept
 from .lines import LINES
-from .traces import Kept
 from .webhooks import Try
 
 EVERY_S = 0.1

@@ -2,7 +2,7 @@
 
 Whatever an operator would look for (errors, degraded answers, faults that were survived, slow requests) is kept, up to
 a rate per second, or an outage would keep everything; of the rest a smaller rate. A kept trace says how many of its
-kind it stands for, itself included, so that sums of weights give back the counts. Next: ``traces.py``.
+kind it stands for, itself included, so that sums of weights give back the counts. Next: ``kept.py``.
 """
 
 from dataclasses import dataclass

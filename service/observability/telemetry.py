@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..stages.ask import Ask
 from . import logs, names, otlp
 from .drops import Drops
+from .kept import Content, Kept
 from .lines import LINES
 from .masking import Masker
 from .meter import Meter
@@ -29,7 +30,6 @@ from .outbox import Letter, Outbox
 from .pii import pseudonym_of
 from .record import record_of
 from .sampling import TailSampler
-from .traces import Content, Kept
 from .webhooks import Try, WebhookMetrics
 
 if TYPE_CHECKING:

@@ -6,10 +6,8 @@ was made from are attributes. A back-off is time of the retry stage, never of a 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import (
@@ -25,60 +23,15 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from ..gateway.context import Context
-from ..settings import EMBEDDINGS, PAYMENTS, RERANK, SEARCHERS
+from ..settings import SEARCHERS
 from ..stages.ask import Attempt, Decision, Entered
 from . import names
-from .record import Record
+from .attributes import attempt_attributes, content_attributes, operation_of, plain, server_attributes
+from .kept import Kept
 from .webhooks import Try, start_and_end
 
 AFTERTHOUGHTS = frozenset({"store", "not_stored", "wait", "waited", "failed"})
 """Decisions that say what came of another, which is the stage's."""
-
-
-@dataclass(slots=True)
-class Content:
-    """What was said, masked: each message with its role, the system text, and the answer of each attempt."""
-
-    messages: list[tuple[str, str]] = field(default_factory=list)
-    system: str | None = None
-    answers: list[str | None] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Kept:
-    """All that the spans of one request are made of."""
-
-    record: Record
-    span_id: str
-    parent_span_id: str | None
-    started_s: float
-    ended_s: float
-    thread_id: str | None
-    link: str | None = None
-    deadline_s: float | None = None
-    entered: Sequence[Entered] = ()
-    path: Sequence[Decision] = ()
-    attempts: Sequence[Attempt] = ()
-    content: Content | None = None
-
-    @classmethod
-    def of(cls, context: Context, record: Record) -> "Kept":
-        """From a request that has ended; keeps nothing of what was said."""
-        kept = cls(
-            record,
-            context.traceparent[36:52],
-            context.parent_span_id,
-            context.started_s,
-            context.ended_s,
-            context.thread_id,
-            context.link,
-        )
-        ask = context.ask
-        if ask is not None:
-            kept.deadline_s = round(ask.allowed_s, 3)
-            kept.entered, kept.path, kept.attempts = ask.entered, ask.path, ask.attempts
-        return kept
 
 
 class GivenIds(IdGenerator):
@@ -116,7 +69,7 @@ class Assembler:
             f"{record['method']} {record['endpoint']}",
             context=_remote(record["trace_id"], kept.parent_span_id),
             kind=SpanKind.SERVER if kept.link is None else SpanKind.CONSUMER,
-            attributes=_server_attributes(kept),
+            attributes=server_attributes(kept),
             links=None if kept.link is None else [Link(_span_context(kept.link[3:35], kept.link[36:52]))],
             start_time=ns(record["t"]),
         )
@@ -159,12 +112,12 @@ class Assembler:
             stage, what, at_s, inputs = decision
             entered = _passage(kept.entered, stage, kept.started_s + at_s)
             span = root if entered is None else spans[entered]
-            span.add_event(what, _plain(inputs), timestamp=ns(kept.started_s + at_s + offset_s))
+            span.add_event(what, plain(inputs), timestamp=ns(kept.started_s + at_s + offset_s))
             if entered is not None and (what not in AFTERTHOUGHTS or entered not in last):
                 last[entered] = decision
         for entered, (_, what, _, inputs) in last.items():
             spans[entered].set_attribute(names.DECISION, what)
-            spans[entered].set_attributes({names.INPUT + name: value for name, value in _plain(inputs).items()})
+            spans[entered].set_attributes({names.INPUT + name: value for name, value in plain(inputs).items()})
 
     def _attempt(
         self, kept: Kept, number: int, attempt: Attempt, parent: Span, offset_s: float, common: dict[str, Any]
@@ -176,7 +129,7 @@ class Assembler:
             operation if operation == attempt.model else f"{operation} {attempt.model}",
             context=set_span_in_context(parent),
             kind=SpanKind.CLIENT,
-            attributes={**common, names.OPERATION: operation, **_attempt_attributes(kept, attempt)},
+            attributes={**common, names.OPERATION: operation, **attempt_attributes(kept, attempt)},
             links=[_link(before, parent)] if before is not None else None,
             start_time=ns(attempt.started_s + offset_s),
         )
@@ -189,16 +142,6 @@ class Assembler:
             span.set_attribute(names.ERROR, attempt.status)
             span.set_status(Status(StatusCode.ERROR, attempt.status))
         span.end(ns(attempt.started_s + (attempt.duration_s or 0) + offset_s))
-
-
-def operation_of(provider: str) -> str:
-    """What a call to this provider is, in the conventions' words where they have one."""
-    others = {
-        PAYMENTS: names.PAYMENT_OPERATION,
-        EMBEDDINGS: names.EMBEDDINGS_OPERATION,
-        RERANK: names.RERANK_OPERATION,
-    }
-    return others.get(provider, names.CHAT_OPERATION)
 
 
 def _before(attempts: Sequence[Attempt], number: int) -> Attempt | None:
@@ -214,79 +157,6 @@ def _link(before: Attempt, parent: Span) -> Link:
     """To the attempt before in the same trace: what this one is a retry of, or was asked instead of."""
     here = parent.get_span_context()
     return Link(SpanContext(here.trace_id, int(before.span_id, 16), is_remote=False, trace_flags=here.trace_flags))
-
-
-def _server_attributes(kept: Kept) -> dict[str, Any]:
-    record = kept.record
-    given = {
-        names.METHOD: record["method"],
-        names.ENDPOINT: record["endpoint"],
-        names.STATUS: record["status"],
-        names.ERROR: record["error"],
-        names.USER: record["user"],
-        names.REQUEST_ID: record["request_id"],
-        names.TENANT: record["tenant"],
-        names.ROUTE: record["route"],
-        names.STREAM: record["stream"] if record["route"] else None,
-        names.OUTCOME: record["outcome"],
-        names.SOURCE: record["source"],
-        names.DEGRADED: record["degraded"] or None,
-        names.DEADLINE: kept.deadline_s,
-        names.FIRST_TOKEN: record["first_token_ms"],
-        names.COST: record["cost_nano_usd"],
-        names.CONVERSATION: kept.thread_id,
-        names.KEPT: record["kept"],
-        names.WEIGHT: record["weight"],
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _attempt_attributes(kept: Kept, attempt: Attempt) -> dict[str, Any]:
-    usage, cost = attempt.usage, attempt.cost_nano_usd
-    given = {
-        names.PROVIDER: attempt.provider,
-        names.MODEL: attempt.model,
-        names.ATTEMPT: attempt.number,
-        names.ATTEMPT_STATUS: attempt.status,
-        names.STATUS: attempt.upstream_status,
-        names.EXACT: attempt.exact,
-    }
-    if attempt.provider != PAYMENTS:
-        given |= {
-            names.RESPONSE_MODEL: attempt.response_model,
-            names.RESPONSE_ID: attempt.response_id,
-            names.FINISH_REASONS: [attempt.finish_reason] if attempt.finish_reason else None,
-            names.INPUT_TOKENS: usage.input_tokens,
-            names.CACHED_TOKENS: usage.cached_tokens or None,
-            names.CACHE_WRITE_TOKENS: usage.cache_write_tokens or None,
-            names.ATTEMPT_FIRST_TOKEN: None if attempt.first_token_s is None else round(attempt.first_token_s * 1e3, 3),
-            names.COST_USD: None if cost is None else cost / 1e9,
-            names.UNPRICED: True if cost is None else None,
-        }
-        if attempt.provider not in SEARCHERS:
-            given |= {
-                names.OUTPUT_TOKENS: usage.output_tokens,
-                names.STREAMED: kept.record["stream"],
-                names.MAX_TOKENS: kept.record["max_tokens"],
-            }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def content_attributes(content: Content, answer: str | None, finish_reason: str | None) -> dict[str, Any]:
-    """Question and answer in the form of the conventions for generative AI, as JSON."""
-    asked = [{"role": role, "parts": [{"type": "text", "content": text}]} for role, text in content.messages]
-    given = {names.INPUT_MESSAGES: as_json(asked)}
-    if content.system:
-        given[names.SYSTEM] = as_json([{"type": "text", "content": content.system}])
-    if answer is not None:
-        said = {"role": "assistant", "parts": [{"type": "text", "content": answer}], "finish_reason": finish_reason}
-        given[names.OUTPUT_MESSAGES] = as_json([said])
-    return given
-
-
-def as_json(value: object) -> str:
-    """As a string of JSON, which is how attributes hold what is nested."""
-    return orjson.dumps(value).decode()
 
 
 def _passage(entered: Sequence[Entered], stage: str, at_s: float) -> Entered | None:
@@ -306,13 +176,6 @@ def _ends(kept: Kept) -> dict[Entered, float]:
             ends[above] = max(ends[above], until_s)
             above = above.parent
     return ends
-
-
-def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs as attribute values: numbers, strings, lists of them."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in inputs.items() if value is not None
-    }
 
 
 def _remote(trace_id: str, span_id: str | None) -> TraceContext:

@@ -12,9 +12,8 @@ from fastapi import APIRouter
 from ..clock import Clock
 from ..own_work import Steps
 from ..settings import EMBEDDINGS, RERANK, Settings, provider_key
-from ..stages.ask import Next
 from ..stages.call import FAIR_SHARE
-from ..stages.chain import Stage
+from ..stages.chain import Next, Stage
 from ..stages.switches import Switches
 from ..store.guard import Store
 from ..store.lease import Lease

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Misconfigured, ProviderError
 from ..llm.prices import cost_nano_usd
 from ..settings import EmbeddingsSettings
-from ..stages.ask import Ask, Next
+from ..stages.ask import Ask
+from ..stages.chain import Next
 from .upstream import BadShape, Errand, Upstream, run
 
 PATH = "/embeddings"

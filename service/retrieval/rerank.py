@@ -12,7 +12,8 @@ from typing import Any
 from ..llm.prices import NANO_USD
 from ..llm.provider import Usage
 from ..settings import RerankSettings
-from ..stages.ask import Ask, Next
+from ..stages.ask import Ask
+from ..stages.chain import Next
 from .upstream import BadShape, Errand, Upstream, run
 
 PATH = "/rerank"

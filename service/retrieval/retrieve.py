@@ -17,7 +17,9 @@ from ..clock import Clock
 from ..errors import ProviderError
 from ..observability.pii import suspected
 from ..settings import EMBEDDINGS, RERANK, RetrievalSettings
-from ..stages.ask import Ask, Next, Reply, Retrieved
+from ..stages.ask import Ask, Retrieved
+from ..stages.chain import Next
+from ..stages.reply import Reply
 from .embedding_cache import EmbeddingCache
 from .embeddings import Embeddings, Vector, normalised
 from .following import Following

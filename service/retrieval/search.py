@@ -6,8 +6,9 @@ In the worker's own memory there is nothing that a circuit could spare. Next: ``
 from ..clock import Clock
 from ..errors import ProviderError, TimedOut, Unavailable
 from ..settings import INDEX
-from ..stages.ask import Ask, Reply
+from ..stages.ask import Ask
 from ..stages.chain import Stage, compose
+from ..stages.reply import Reply
 from .embeddings import Vector
 from .index import Hit, Index, Mode
 from .upstream import within

@@ -29,8 +29,10 @@ from ..llm.routes import Route, Rung
 from ..llm.sdk import MOST_SAID, retry_hint_s
 from ..observability.pii import masked
 from ..settings import EmbeddingsSettings, RerankSettings
-from ..stages.ask import Ask, Attempt, Next, Reply
+from ..stages.ask import Ask, Attempt
 from ..stages.call import FAIR_SHARE, identity
+from ..stages.chain import Next
+from ..stages.reply import Reply
 
 T = TypeVar("T")
 Price = Callable[[Usage], int | None]

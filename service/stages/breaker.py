@@ -29,8 +29,10 @@ from ..store.guard import Store
 from ..store.replica import CHANNEL, Fields, Replica, news
 from ..store.script import Script
 from ..store.settle import Settle
-from .ask import Ask, Next, Outcome, Reply
+from .ask import Ask
+from .chain import Next
 from .circuit import Circuit
+from .reply import Outcome, Reply
 
 OWN_SHARE = 0.25
 """A worker that was late itself for more of a request's time than this finds nobody else too slow."""

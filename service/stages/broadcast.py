@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-from .ask import Delta, Event, Reply, Source
+from .reply import Delta, Event, Reply, Source
 
 
 class Broadcast:

@@ -7,7 +7,9 @@ Next: ``call.py``.
 from collections.abc import Mapping
 
 from ..errors import BulkheadFull
-from .ask import Ask, Next, Outcome, Reply
+from .ask import Ask
+from .chain import Next
+from .reply import Outcome, Reply
 
 
 class Bulkhead:

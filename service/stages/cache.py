@@ -1,23 +1,19 @@
 """Cache: the same question is answered once.
 
-The key is the SHA-256 of canonical JSON of tenant, route, every parameter that changes the answer and all messages, on
-a route with retrieval of the corpus' version, too. Fresh for an hour, kept for a day for the stale rung. Temperature
-above 0 without a seed bypasses, and so does what may hold personal data; errors, degraded answers, those of a rung
-above 0 and truncated or empty ones are never stored; where no corpus has been read yet, neither. Single-flight
-over all workers: a hundred same questions at once are one provider call. Within a worker waiters share the leader's
-answer (``flight.py``), a stream as it comes (``broadcast.py``); across workers a lease names the leader and holds
-while its worker lives (``../store/liveness.py``), and a message wakes who waits. Chapter, sections 4 and 6. Next:
-``rate_limit.py``.
+Which ones are the same its key says (``cache_key.py``). An answer is fresh for an hour, kept for a day for the stale
+rung (``cached_answer.py``). Temperature above 0 without a seed bypasses, and so does what may hold personal data;
+errors, degraded answers, those of a rung above 0 and truncated or empty ones are never stored; where no corpus has been
+read yet, neither. Single-flight over all workers: a hundred same questions at once are one provider call. Within a
+worker waiters share the leader's answer (``flight.py``), a stream as it comes (``broadcast.py``); across workers a
+lease names the leader and holds while its worker lives (``../store/liveness.py``), and a message wakes who waits.
+Chapter, sections 4 and 6. Next: ``rate_limit.py``.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from secrets import token_hex
-from typing import Any
 
-import orjson
 import structlog
 
 from ..clock import Clock
@@ -29,10 +25,14 @@ from ..store.liveness import Liveness
 from ..store.replica import Replica
 from ..store.script import Script
 from ..store.settle import Settle
-from .ask import Ask, Next, Outcome, Reply, Source
+from .ask import Ask
 from .broadcast import Broadcast
-from .citations import Citation, cited
+from .cache_key import key_of
+from .cached_answer import CachedAnswer
+from .chain import Next
+from .citations import cited
 from .flight import Flight, Flights
+from .reply import Outcome, Reply, Source
 
 log = structlog.get_logger(__name__)
 CHANNEL = "gauntlet:flights"
@@ -53,75 +53,8 @@ AT_ONCE_S = 0.2
 """Another worker's leader with a deadline so much later than ours asked at once with us: it keeps more to answer."""
 
 
-@dataclass(slots=True, frozen=True)
-class CachedAnswer:
-    """An answer that others may have: as stored, and as shared between waiters.
-
-    ``citations`` is None where the stage is inside of the search, which alone knows what ``[n]`` means.
-    """
-
-    text: str
-    provider: str | None
-    model: str | None
-    finish_reason: str | None
-    source: Source = "live"
-    degraded: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
-    retry_after_s: float | None = None
-    cost_nano_usd: int | None = None
-    citations: tuple[Citation, ...] | None = None
-    age_s: float = 0.0
-
-    def reply(self, source: Source) -> Reply:
-        """A whole reply with this answer."""
-        reply = Reply(
-            source=source,
-            provider=self.provider,
-            model=self.model,
-            text=self.text,
-            finish_reason=self.finish_reason,
-            ignored=self.ignored,
-        )
-        reply.degraded.extend(self.degraded)
-        reply.retry_after_s, reply.cost_nano_usd = self.retry_after_s, self.cost_nano_usd
-        reply.sources = self.citations
-        return reply
-
-    def encode(self) -> bytes:
-        """JSON; the age is the store's business."""
-        return orjson.dumps(self, default=list)
-
-    @staticmethod
-    def decode(data: bytes, age_s: float = 0.0) -> "CachedAnswer":
-        """The inverse of ``encode``. Raises ValueError, KeyError or TypeError for what no version of ours wrote."""
-        given = orjson.loads(data)
-        given["degraded"], given["ignored"] = tuple(given["degraded"]), tuple(given["ignored"])
-        cites = given.get("citations")
-        given["citations"] = None if cites is None else tuple(Citation(**one) for one in cites)
-        return CachedAnswer(**{**given, "age_s": age_s})
-
-
-KNOWLEDGE = frozenset({"retrieval", "rerank"})
-"""Switches that change what a model is given to answer from."""
 Landed = CachedAnswer | Broadcast
 """What a flight brings to those who wait: the whole answer, or its stream."""
-
-
-def key_of(ask: Ask, searched: str = "") -> str:
-    """Hex SHA-256 of everything that changes the answer, and of whose it is; ``searched`` names what a search finds."""
-    parts: list[Any] = [
-        ask.tenant,
-        ask.route.alias,
-        ask.system,
-        ask.max_tokens,
-        ask.temperature,
-        ask.seed,
-        [[rung.provider, rung.model] for rung in ask.route.rungs],
-        ask.messages,
-    ]
-    if ask.route.retrieval:
-        parts.append([searched, *sorted(ask.off & KNOWLEDGE)])
-    return hashlib.sha256(orjson.dumps(parts, default=tuple)).hexdigest()
 
 
 class Cache:

@@ -11,7 +11,8 @@ from ..errors import CallerError, GauntletError, ProviderError, StreamBroken, Ti
 from ..llm.prices import cost_nano_usd, most_nano_usd
 from ..llm.provider import LLMProvider, LLMRequest, LLMStream, Usage
 from ..settings import ProviderSettings
-from .ask import Ask, Attempt, Delta, Event, Outcome, Reply
+from .ask import Ask, Attempt
+from .reply import Delta, Event, Outcome, Reply
 
 CHARACTERS_PER_TOKEN = 4
 """Rule of thumb for English text; used only for estimates, never for what a provider stated."""

@@ -5,10 +5,14 @@ once, not per request. It notes each passage through a stage, from which the tra
 and its measured alternatives. Next: ``cache.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from .ask import Ask, Next, Reply
+from .ask import Ask
+from .reply import Reply
+
+Next = Callable[[Ask], Awaitable[Reply]]
+"""The stages inside of a stage: awaited, it gives their reply."""
 
 
 class Stage(Protocol):

@@ -25,7 +25,9 @@ from ..errors import (
 )
 from ..llm.routes import Rung
 from ..settings import FallbackSettings
-from .ask import Ask, Delta, Event, Next, Reply, Restart, Source
+from .ask import Ask
+from .chain import Next
+from .reply import Delta, Event, Reply, Restart, Source
 
 log = structlog.get_logger(__name__)
 HONEST_MESSAGE = (

@@ -13,10 +13,12 @@ from ..settings import SEARCHERS, RateLimitSettings
 from ..store.guard import Store
 from ..store.script import Script
 from ..store.settle import Settle
-from .ask import Ask, Next, Outcome, Reply
+from .ask import Ask
 from .bucket import Buckets, Levels, Verdict
 from .budget import Budgets, Standing, spent_by
 from .call import estimated_tokens
+from .chain import Next
+from .reply import Outcome, Reply
 
 BUDGET = "budget"
 """What is short where it is none of the buckets."""

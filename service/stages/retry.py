@@ -11,7 +11,9 @@ import random
 from ..clock import Clock
 from ..errors import Paused, ProviderError, RateLimitedByProvider, TimedOut
 from ..settings import RetrySettings
-from .ask import Ask, Next, Reply
+from .ask import Ask
+from .chain import Next
+from .reply import Reply
 
 
 class Budget:

@@ -27,7 +27,9 @@ from ..gateway.context import Context
 from ..llm.provider import Message
 from ..llm.routes import Route, Rung
 from ..settings import PAYMENTS
-from ..stages.ask import Ask, Next, Reply
+from ..stages.ask import Ask
+from ..stages.chain import Next
+from ..stages.reply import Reply
 from ..stages.switches import Switches
 from .agent_held import Held, TryLater
 from .agent_record import charge_key

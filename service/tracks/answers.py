@@ -11,8 +11,9 @@ from ..gateway.context import Context
 from ..llm.prices import NANO_USD
 from ..llm.provider import Message
 from ..llm.routes import Route
-from ..stages.ask import Ask, Reply
+from ..stages.ask import Ask
 from ..stages.citations import cited
+from ..stages.reply import Reply
 from ..stages.switches import Switches
 
 

@@ -22,7 +22,9 @@ from ..gateway.events import ClientLeft, Connected, EventStream, sse
 from ..llm.provider import Message
 from ..llm.routes import Route, route_named
 from ..sessions.threads import THREAD_ID, Threads, Turn
-from ..stages.ask import Ask, Delta, Next, Reply
+from ..stages.ask import Ask
+from ..stages.chain import Next
+from ..stages.reply import Delta, Reply
 from ..stages.switches import Switches
 from ..store.settle import Settle
 from .answers import ask_of, facts, path

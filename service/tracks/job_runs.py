@@ -21,8 +21,10 @@ from ..errors import BudgetExhaustedToday, CallerError, GauntletError, RateLimit
 from ..llm.provider import Message
 from ..llm.routes import Route, route_named
 from ..settings import JobSettings
-from ..stages.ask import Ask, Next, Reply
+from ..stages.ask import Ask
+from ..stages.chain import Next
 from ..stages.citations import cited
+from ..stages.reply import Reply
 from ..stages.switches import Switches
 from ..store.settle import Settle
 from . import analysis

@@ -36,8 +36,10 @@ from ..llm.sdk import MOST_SAID, retry_hint_s
 from ..observability.pii import masked
 from ..sessions.idempotency import Idempotency, Outcome
 from ..settings import PAYMENTS, PaymentsSettings
-from ..stages.ask import Ask, Attempt, Next, Reply
+from ..stages.ask import Ask, Attempt
 from ..stages.call import FAIR_SHARE, identity
+from ..stages.chain import Next
+from ..stages.reply import Reply
 from ..stages.switches import Switches
 
 

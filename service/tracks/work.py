@@ -8,7 +8,9 @@ from collections.abc import Callable
 from ..gateway.auth import Caller
 from ..gateway.context import Context
 from ..own_work import Steps
-from ..stages.ask import Ask, Next, Reply
+from ..stages.ask import Ask
+from ..stages.chain import Next
+from ..stages.reply import Reply
 from .queue import delivery
 
 NO_ANSWER = 503

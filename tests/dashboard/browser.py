@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from tests.stack import Process, Stack
+from tests.process import Process
+from tests.stack import Stack
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [

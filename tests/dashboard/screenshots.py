@@ -28,7 +28,9 @@ from tests.dashboard.browser import (
     needs_browser,
     program,
 )
-from tests.stack import AT_ONCE, ROOT, Stack
+from tests.root import ROOT
+from tests.settings import AT_ONCE
+from tests.stack import Stack
 
 FOLDER = ROOT / "docs" / "screenshots"
 TOML = "[breaker]\ncooldown_s = 12\n[jobs]\npart_tokens = 1000\n"

@@ -25,8 +25,9 @@ from loadtests.books.run import Run
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
 from tests.dashboard.recording import BEGAN, fault, write_run
-from tests.stack import ROOT, wait_for
+from tests.root import ROOT
 from tests.telling import Teller, attempt
+from tests.waiting import wait_for
 
 SPAN_S = 60.0
 CHATS = 40

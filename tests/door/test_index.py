@@ -7,7 +7,8 @@ import pytest
 
 from door.documents import File
 from door.index import BATCH_DOCUMENTS, BATCH_REMOVED, _batches
-from tests.stack import QUICK, Stack
+from tests.settings import QUICK
+from tests.stack import Stack
 
 from .cli import environment, gauntlet
 

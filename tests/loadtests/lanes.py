@@ -21,7 +21,7 @@ from loadtests.scenario.model import Provider
 from loadtests.scenario.timing import lasting
 from tests.loadtests import pace
 from tests.loadtests.meddling import Meddler, meddling
-from tests.stack import AT_ONCE
+from tests.settings import AT_ONCE
 
 LANES = 3
 BESIDE = 4.0

@@ -8,7 +8,12 @@ from typing import Any
 
 from service.tracks.agent_record import charge_key
 
-from ..stack import QUICK, ROUTES, Answer, Caller, Process, Stack, eventually
+from ..answer import Answer
+from ..caller import Caller
+from ..process import Process
+from ..settings import QUICK, ROUTES
+from ..stack import Stack
+from ..waiting import eventually
 
 REDELIVER_S = 1.5
 AGENT = f"""

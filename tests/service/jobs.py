@@ -10,7 +10,12 @@ from redis.asyncio import Redis
 
 from service.tracks.analysis import steps_of
 
-from ..stack import QUICK, ROUTES, Answer, Caller, Process, Stack, eventually
+from ..answer import Answer
+from ..caller import Caller
+from ..process import Process
+from ..settings import QUICK, ROUTES
+from ..stack import Stack
+from ..waiting import eventually
 
 REDELIVER_S = 2.0
 DRAIN_S = 2.0

@@ -5,7 +5,7 @@ Used by the tests of bad input, of the callers' faults and of the limits. Next: 
 
 from typing import Any
 
-from tests.stack import Answer
+from tests.answer import Answer
 
 OPENAI_KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from ..stack import Stack, at_once, eventually
+from ..stack import Stack
+from ..waiting import at_once, eventually
 from . import agent
 from .agent import ABOVE, BELOW, ask, begin, charges, decide, run_id_of, until
 from .refusals import problem

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from ..stack import Stack, eventually
+from ..stack import Stack
+from ..waiting import eventually
 from . import agent
 from .agent import ABOVE, BELOW, begin, charged, charges, decide, seen, until
 from .refusals import problem

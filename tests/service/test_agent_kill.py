@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from ..stack import Caller, Process, Stack, eventually
+from ..caller import Caller
+from ..process import Process
+from ..stack import Stack
+from ..waiting import eventually
 from . import agent
 from .agent import ABOVE, BELOW, ENDED, LOOK_EVERY_S, begin, charged, decide, run_id_of, seen
 from .dying_workers import AGAIN, DIES

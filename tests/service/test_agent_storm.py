@@ -16,7 +16,10 @@ from redis.asyncio import Redis
 from service.tracks.agent_record import charge_key
 from service.tracks.agent_runs import OPEN
 
-from ..stack import Caller, Process, Stack, eventually
+from ..caller import Caller
+from ..process import Process
+from ..stack import Stack
+from ..waiting import eventually
 from . import agent
 from .agent import ENDED, LOOK_EVERY_S, begin, decide, seen
 from .jobs import nothing_kept

@@ -8,7 +8,8 @@ from loadtests.books.gather import Asked, judge
 from loadtests.books.ledger import LedgerReader
 from loadtests.books.service import ServiceReader
 
-from ..stack import Stack, eventually
+from ..stack import Stack
+from ..waiting import eventually
 from . import agent
 from .agent import ABOVE, BELOW, begin, decide, until
 

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from tests.stack import QUICK, ROUTES, Stack, at_once, eventually
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 from .refusals import openai_error, problem
 

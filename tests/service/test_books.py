@@ -12,7 +12,9 @@ from rich.console import Console
 
 from loadtests.books import ClientBook, Places, Run, balance
 from tests.mixed_run import MixedRun
-from tests.stack import QUICK, ROUTES, Stack, eventually
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import eventually
 
 LIMITS = """
 [rate_limit.user]

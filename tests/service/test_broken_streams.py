@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.stack import Caller, Stack, at_once, eventually
+from tests.caller import Caller
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 BREAKS = {
     "cut": "stream_broken",

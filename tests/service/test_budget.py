@@ -9,7 +9,11 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from tests.stack import QUICK, ROUTES, Answer, Caller, Stack, at_once, eventually, wait_for
+from tests.answer import Answer
+from tests.caller import Caller
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import at_once, eventually, wait_for
 
 from .refusals import openai_error, problem
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.stack import Caller, Stack
+from tests.caller import Caller
+from tests.stack import Stack
 
 from .refusals import openai_error, problem
 

@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from tests.collector import Collector
-from tests.stack import QUICK, Stack, at_once, eventually
+from tests.settings import QUICK
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 QUEUES = {"OTEL_BLRP_MAX_QUEUE_SIZE": "64", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "64", "OTEL_BSP_MAX_QUEUE_SIZE": "512"}
 """Small ones, so that few requests fill them."""

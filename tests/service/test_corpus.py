@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.collector import Collector
-from tests.stack import Stack, at_once, eventually
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 from .refusals import problem
 from .test_retrieval import ANSWER, ASKED, LONG, ask, searches_by_all_means

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.stack import QUICK, ROUTES, Caller, Stack, eventually
+from tests.caller import Caller
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import eventually
 
 MESSAGES = [{"role": "user", "content": "Who leaves before the end?"}]
 BODIES: dict[str, dict[str, Any]] = {

@@ -9,7 +9,8 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.stack import Stack, eventually
+from tests.stack import Stack
+from tests.waiting import eventually
 
 
 async def test_a_service_that_ends_answers_what_it_has_and_refuses_the_rest(start_stack: Callable[..., Stack]) -> None:

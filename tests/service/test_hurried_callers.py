@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from tests.stack import Stack, at_once, eventually
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 
 async def test_short_deadlines_of_one_caller_open_no_circuit(stack: Stack) -> None:

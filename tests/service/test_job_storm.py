@@ -17,7 +17,11 @@ from loadtests.books import ClientBook, Entry, Places, Run, balance
 from service.own_work import request_id
 from service.tracks.analysis import steps_of
 
-from ..stack import QUICK, ROUTES, Answer, Caller, Stack, eventually
+from ..answer import Answer
+from ..caller import Caller
+from ..settings import QUICK, ROUTES
+from ..stack import Stack
+from ..waiting import eventually
 from .jobs import document, nothing_kept
 
 JOBS = 500

@@ -9,7 +9,8 @@ import pytest
 from service.tracks.analysis import steps_of
 
 from ..collector import Collector
-from ..stack import Stack, at_once, eventually
+from ..stack import Stack
+from ..waiting import at_once, eventually
 from .jobs import (
     BURST,
     DEPTH_MAX,

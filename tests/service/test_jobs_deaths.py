@@ -13,7 +13,8 @@ from service.own_work import request_id
 from service.tracks.queue import Keys
 
 from ..collector import Collector
-from ..stack import Stack, eventually
+from ..stack import Stack
+from ..waiting import eventually
 from .jobs import (
     DRAIN_S,
     REDELIVER_S,

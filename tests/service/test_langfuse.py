@@ -5,7 +5,9 @@ import socket
 from collections.abc import Callable
 
 from tests.langfuse import langfuse
-from tests.stack import QUICK, Stack, at_once, eventually
+from tests.settings import QUICK
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 
 async def test_generations_appear_once_with_usage_cost_session_user_and_tags(start_stack: Callable[..., Stack]) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from service.observability import names
-from tests.stack import QUICK, ROUTES, Stack, eventually
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import eventually
 
 SETTINGS = """
 [retrieval]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.stack import Stack, eventually
+from tests.stack import Stack
+from tests.waiting import eventually
 
 from .refusals import openai_error, problem
 

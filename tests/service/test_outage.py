@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.stack import COOLDOWN_S, Stack, at_once, eventually
+from tests.settings import COOLDOWN_S
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 AT_ONCE = 20
 

@@ -11,7 +11,9 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from tests.stack import QUICK, ROUTES, Stack, at_once, eventually
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 from .refusals import problem
 

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import redis.asyncio
 
+from tests.caller import Caller
 from tests.collector import Collector
 from tests.langfuse import Langfuse, langfuse
-from tests.stack import QUICK, ROUTES, Caller, Stack, eventually
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import eventually
 
 CANARIES = {
     "email": "jane.canary@example.com",

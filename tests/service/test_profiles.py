@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import ROOT, Caller, Stack
+from tests.caller import Caller
+from tests.root import ROOT
+from tests.stack import Stack
 
 from .refusals import problem
 

@@ -7,7 +7,10 @@ import math
 import re
 import time
 
-from tests.stack import Answer, Caller, Stack, at_once
+from tests.answer import Answer
+from tests.caller import Caller
+from tests.stack import Stack
+from tests.waiting import at_once
 
 from .refusals import openai_error, problem
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import aiohttp
 
-from tests.stack import Stack, at_once, eventually
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 
 async def test_fifty_at_once_with_one_key_are_one_charge(stack: Stack) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from tests.collector import Collector
-from tests.stack import QUICK, Stack, at_once, eventually
+from tests.settings import QUICK
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 from .refusals import problem
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.stack import Answer, Stack, eventually
+from tests.answer import Answer
+from tests.stack import Stack
+from tests.waiting import eventually
 
 from .test_retrieval import ANSWER, ASKED, LONG, searches_by_all_means
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.stack import Answer, Caller, Stack, at_once, eventually
+from tests.answer import Answer
+from tests.caller import Caller
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 from .refusals import problem
 

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tests.stack import Stack, at_once, eventually
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 QUESTION = "Why does a herd of same questions need a single flight?"
 

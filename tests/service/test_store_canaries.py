@@ -14,8 +14,11 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from tests.caller import Caller
 from tests.collector import Collector
-from tests.stack import QUICK, ROUTES, Caller, Stack, eventually
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import eventually
 
 from .refusals import problem
 

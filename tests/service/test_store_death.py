@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.stack import Answer, Caller, Stack, at_once, eventually
+from tests.answer import Answer
+from tests.caller import Caller
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 
 async def _both_workers_ready(stack: Stack) -> None:

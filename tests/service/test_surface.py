@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from service.listener import PER_WORKER
-from tests.stack import Caller, Stack, at_once, eventually
+from tests.caller import Caller
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 from .refusals import problem
 

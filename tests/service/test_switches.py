@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.stack import Stack, at_once
+from tests.stack import Stack
+from tests.waiting import at_once
 
 from .refusals import problem
 

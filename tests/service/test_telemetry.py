@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.answer import Answer
+from tests.caller import Caller
 from tests.collector import Collector
-from tests.stack import Answer, Caller, Stack, eventually
+from tests.stack import Stack
+from tests.waiting import eventually
 
 Row = dict[str, Any]
 KEEP_ALL = {"GAUNTLET_TELEMETRY__ORDINARY_PER_S": "1000", "GAUNTLET_TELEMETRY__NOTABLE_PER_S": "1000"}

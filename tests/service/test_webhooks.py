@@ -27,7 +27,9 @@ from service.tracks.queue import Queue
 from service.tracks.webhook import Webhooks
 from tests.collector import Collector
 from tests.service.unit.tracks.receivers import Answer, answering, hanging, receiver
-from tests.stack import QUICK, ROUTES, Stack, at_once, eventually
+from tests.settings import QUICK, ROUTES
+from tests.stack import Stack
+from tests.waiting import at_once, eventually
 
 from .refusals import problem
 

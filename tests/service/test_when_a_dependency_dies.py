@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from ..answer import Answer
 from ..collector import Collector
-from ..stack import COOLDOWN_S, QUICK, ROUTES, Answer, Stack, at_once, eventually
+from ..settings import COOLDOWN_S, QUICK, ROUTES
+from ..stack import Stack
+from ..waiting import at_once, eventually
 from .jobs import document, has_ended, job, under_way
 
 CROWD = 20

@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ..stack import ROOT, Worker, forked_by, wait_for
+from ..process import Worker, forked_by
+from ..root import ROOT
+from ..waiting import wait_for
 
 NOWHERE = {"REDIS_URL": "redis://127.0.0.1:1/0", "OTEL_SDK_DISABLED": "true"}
 COMMAND = [sys.executable, "-m", "service.worker"]

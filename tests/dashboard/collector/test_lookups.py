@@ -11,7 +11,7 @@ import pytest
 from tests.collector import Collector
 from tests.dashboard.collector.making import attempt, logs, record, told, traces
 from tests.dashboard.collector.sending import send
-from tests.stack import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

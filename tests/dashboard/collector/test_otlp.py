@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.collector import Collector
 from tests.dashboard.collector.making import logs, metrics, record, told, traces
 from tests.dashboard.collector.sending import PROTOBUF, path_of, post, send, status_in
-from tests.stack import wait_for
+from tests.waiting import wait_for
 
 JSON = "application/json"
 

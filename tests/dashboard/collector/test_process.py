@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from dashboard.collector.store import ASIDE, FILE
-from tests.collector import ROOT, Collector
+from tests.collector import Collector
 from tests.dashboard.collector.making import record, told, traces
 from tests.dashboard.collector.sending import PROTOBUF, post, send, status_in
-from tests.stack import wait_for
+from tests.root import ROOT
+from tests.waiting import wait_for
 
 Start = Callable[..., Collector]
 LIMITED = (

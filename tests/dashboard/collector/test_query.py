@@ -15,7 +15,7 @@ import pytest
 from tests.collector import Collector
 from tests.dashboard.collector.making import record, told
 from tests.dashboard.collector.sending import send
-from tests.stack import wait_for
+from tests.waiting import wait_for
 
 
 def refused(collector: Collector, sql: str, **more: Any) -> str:

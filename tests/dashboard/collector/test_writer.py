@@ -14,7 +14,7 @@ from dashboard.collector.settings import Settings
 from dashboard.collector.store import Rows, Store
 from dashboard.collector.writer import Writer
 from tests.dashboard.collector.conftest import Written
-from tests.stack import wait_for
+from tests.waiting import wait_for
 
 SETTINGS = Settings(flush_s=0.01, buffer_bytes=1000)
 POISON = ("poison",)

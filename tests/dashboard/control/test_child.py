@@ -14,7 +14,8 @@ import pytest
 
 from dashboard.control import protocol
 from dashboard.control.child import Child, Patience
-from tests.stack import ROOT, wait_for
+from tests.root import ROOT
+from tests.waiting import wait_for
 
 FAKE = Path(__file__).with_name("fake_load.py")
 QUICK = Patience(stop_s=0.6, term_s=0.6, silent_s=30.0)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from dashboard.control import client
 from dashboard.control.client import Load
-from tests.stack import eventually
+from tests.waiting import eventually
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

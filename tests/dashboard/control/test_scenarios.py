@@ -18,7 +18,8 @@ from dashboard.control.command import Scenario, catalogue
 from dashboard.control.conductor import CannotStart, Conductor, conductor
 from dashboard.control.warm_up import warm_up
 from dashboard.settings import Settings
-from tests.stack import ROOT, wait_for
+from tests.root import ROOT
+from tests.waiting import wait_for
 
 FAKE = Path(__file__).with_name("fake_load.py")
 LOAD = "from dashboard.control import load\nload.show()"

@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.control.client import MOST_IN_FLIGHT, Load
 from dashboard.control.warm_up import SpendGuard, WarmUp, told, warm_up
-from tests.stack import ROOT, Stack, eventually, wait_for
+from tests.root import ROOT
+from tests.stack import Stack
+from tests.waiting import eventually, wait_for
 
 BUTTON = "from dashboard.control import warm_up\nwarm_up.show_button('try')"
 SECTION = "from dashboard.control import load\nload.show()"

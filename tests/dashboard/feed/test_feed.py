@@ -23,8 +23,9 @@ from dashboard.look.charts import state_rows
 from dashboard.settings import Settings
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
-from tests.stack import Stack, eventually
+from tests.stack import Stack
 from tests.telling import Teller, attempt
+from tests.waiting import eventually
 
 
 class Clock:

@@ -11,9 +11,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.checklist.items import ITEMS
+from tests.caller import Caller
 from tests.collector import Collector
-from tests.stack import ROUTES, Caller, Stack, at_once, eventually
+from tests.settings import ROUTES
+from tests.stack import Stack
 from tests.telling import Teller, attempt
+from tests.waiting import at_once, eventually
 
 App = Callable[..., AppTest]
 

@@ -12,7 +12,8 @@ from dashboard.control import who
 from dashboard.control.warm_up import SpendGuard
 from dashboard.views import asking, gauntlet, play_back
 from dashboard.views.asking import Asked
-from tests.stack import Stack, eventually
+from tests.stack import Stack
+from tests.waiting import eventually
 
 ASK, MANY = "Ask", "Ask many at once"
 

@@ -16,8 +16,9 @@ from dashboard.look.palette import ANSWERS
 from dashboard.views import live
 from tests.collector import Collector
 from tests.dashboard.recording import write_run
-from tests.stack import Stack, at_once, eventually
+from tests.stack import Stack
 from tests.telling import Teller, attempt
+from tests.waiting import at_once, eventually
 
 App = Callable[..., AppTest]
 

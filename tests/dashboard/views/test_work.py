@@ -16,7 +16,9 @@ from dashboard.feed import work as work_feed
 from dashboard.views import approvals, work_begin
 from tests.collector import Collector
 from tests.dashboard.conftest import NOWHERE
-from tests.stack import QUICK, Stack, eventually
+from tests.settings import QUICK
+from tests.stack import Stack
+from tests.waiting import eventually
 
 from .work_page import ABOVE, ANALYSE, BELOW, WITHIN_S, App, run, shown, until
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
-from tests.stack import eventually
+from tests.waiting import eventually
 
 App = Callable[..., AppTest]
 BELOW, ABOVE, ANALYSE = "Refund below the limit", "Refund above the limit", "Start an analysis"

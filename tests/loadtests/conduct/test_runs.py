@@ -22,7 +22,8 @@ from loadtests.load.beats import BeatReader
 from loadtests.scenario import Arrivals, Scenario, named
 from tests.loadtests.small import phase, scenario
 from tests.service.test_profiles import ADMIN_KEY, KEY, KEYS, LIVE
-from tests.stack import AT_ONCE, Stack
+from tests.settings import AT_ONCE
+from tests.stack import Stack
 
 SHARES = """
 title = "A part of the primary's calls fails"

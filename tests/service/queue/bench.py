@@ -13,7 +13,9 @@ from service.settings import QueueSettings
 from service.tracks.lane_worker import LaneWorker
 from service.tracks.queue import PRIORITY, Depth, Keys, Queue
 
-from ...stack import Process, Valkey, eventually
+from ...process import Process
+from ...valkey import Valkey
+from ...waiting import eventually
 from ..marking_worker import MARKS
 
 REDELIVER_S = 2.0

@@ -12,7 +12,8 @@ from service.store.connection import Multiplexed
 from service.store.guard import Store
 from service.tracks.queue import Queue
 
-from ...stack import Process, Valkey
+from ...process import Process
+from ...valkey import Valkey
 from .bench import REDELIVER_S, Start
 
 

@@ -14,7 +14,8 @@ from door.parts import VALKEY_REST_S
 from service.errors import StoreUnavailable
 from service.tracks.queue import PRIORITY, Queue
 
-from ...stack import Valkey, eventually
+from ...valkey import Valkey
+from ...waiting import eventually
 from .bench import MARKS_KEYS, REDELIVER_S, Start, empty, entries, lane_worker, marks, with_workers
 
 

@@ -11,7 +11,8 @@ from streaq.constants import REDIS_GROUP as GROUP
 from service.tracks.lane_worker import LaneWorker
 from service.tracks.queue import Queue, TaskFn
 
-from ...stack import Valkey, eventually
+from ...valkey import Valkey
+from ...waiting import eventually
 from .bench import MARKS_KEYS, PATIENT_S, Start, empty, lane_worker, marks, taken, with_workers
 
 

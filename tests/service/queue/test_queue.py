@@ -4,7 +4,7 @@ from redis.asyncio import Redis
 
 from service.tracks.queue import Queue
 
-from ...stack import eventually
+from ...waiting import eventually
 from ..marking_worker import SLOW_START
 from .bench import MARKS_KEYS, Start, empty, marks, with_workers
 

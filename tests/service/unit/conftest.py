@@ -7,7 +7,7 @@ import pytest
 from service.clock import SystemClock
 from service.store.connection import Multiplexed
 from service.store.guard import Store
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 from .fakes import FakeClock
 

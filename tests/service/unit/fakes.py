@@ -15,7 +15,8 @@ from service.errors import StoreUnavailable
 from service.llm.provider import Completion, LLMRequest, LLMStream, Message, Usage
 from service.llm.routes import Route, Rung
 from service.settings import BrokenStream, ProviderSettings
-from service.stages.ask import Ask, Delta, Event, Reply
+from service.stages.ask import Ask
+from service.stages.reply import Delta, Event, Reply
 from service.store.guard import Store
 from service.store.replica import Replica
 

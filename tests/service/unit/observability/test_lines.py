@@ -7,7 +7,7 @@ import pytest
 
 from service.observability import lines as module
 from service.observability.lines import Lines
-from tests.stack import wait_for
+from tests.waiting import wait_for
 
 
 def test_lines_come_out_in_order_and_flush_waits_for_them() -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.stack import ROOT
+from tests.root import ROOT
 
 SAYS = """
 import logging, structlog

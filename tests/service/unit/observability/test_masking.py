@@ -15,7 +15,7 @@ import pytest
 from service.clock import SystemClock
 from service.observability import masking
 from service.observability.masking import NOT_MASKED, Masker, serve
-from tests.stack import wait_for
+from tests.waiting import wait_for
 
 from ..fakes import until
 

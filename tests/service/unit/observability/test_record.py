@@ -9,7 +9,7 @@ from service.gateway.auth import Caller
 from service.gateway.context import Context
 from service.llm.provider import Usage
 from service.observability.record import Record, record_of
-from service.stages.ask import Reply
+from service.stages.reply import Reply
 
 from ..fakes import FakeClock, ask
 

@@ -12,9 +12,11 @@ from service.gateway.auth import Caller
 from service.gateway.context import Context
 from service.llm.provider import Usage
 from service.observability import names
+from service.observability.kept import Content, Kept
 from service.observability.record import record_of
-from service.observability.traces import Assembler, Content, GivenIds, Kept
-from service.stages.ask import Ask, Reply
+from service.observability.traces import Assembler, GivenIds
+from service.stages.ask import Ask
+from service.stages.reply import Reply
 
 from ..fakes import FakeClock, ask
 

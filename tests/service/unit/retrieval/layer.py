@@ -10,7 +10,8 @@ from service.retrieval.index import Hit
 from service.retrieval.passages import Passage
 from service.retrieval.retrieve import Retrieval
 from service.settings import RetrievalSettings
-from service.stages.ask import Ask, Reply
+from service.stages.ask import Ask
+from service.stages.reply import Reply
 
 from ..fakes import FakeClock, ask, live, route
 

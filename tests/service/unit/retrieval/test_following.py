@@ -22,7 +22,7 @@ from service.store.guard import Store
 from service.store.lease import Lease
 from service.store.liveness import Liveness
 from service.store.replica import Replica
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 from ..fakes import AwayStore, FakeClock, idle_replica, until
 

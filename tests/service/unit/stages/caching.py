@@ -6,8 +6,9 @@ from typing import Any
 
 from service.clock import SystemClock
 from service.settings import CacheSettings
-from service.stages.ask import Ask, Delta, Event, Reply, Restart
+from service.stages.ask import Ask
 from service.stages.cache import Cache
+from service.stages.reply import Delta, Event, Reply, Restart
 from service.store.guard import Store
 from service.store.liveness import Liveness
 from service.store.settle import Settle

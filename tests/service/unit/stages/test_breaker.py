@@ -21,8 +21,9 @@ from service.errors import (
 )
 from service.lag import PERIOD_S, Lag
 from service.settings import BreakerSettings
-from service.stages.ask import Ask, Reply
+from service.stages.ask import Ask
 from service.stages.breaker import Breaker
+from service.stages.reply import Reply
 from service.store.guard import Store
 from service.store.settle import Settle
 

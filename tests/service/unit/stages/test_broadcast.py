@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.errors import StreamBroken
-from service.stages.ask import Delta, Event, Reply, Restart
 from service.stages.broadcast import Broadcast
+from service.stages.reply import Delta, Event, Reply, Restart
 
 from ..fakes import pieces, read, streaming, until
 

@@ -11,9 +11,9 @@ from service.errors import (
     Unavailable,
 )
 from service.settings import FallbackSettings
-from service.stages.ask import Delta, Outcome, Reply, Restart
-from service.stages.cache import CachedAnswer
+from service.stages.cached_answer import CachedAnswer
 from service.stages.fallback import Fallback
+from service.stages.reply import Delta, Outcome, Reply, Restart
 
 from ..fakes import GPT, MINI, SONNET, FakeClock, Scripted, ask, live, read, streaming
 

@@ -9,12 +9,13 @@ from service.errors import BudgetExhausted, BudgetExhaustedToday, RateLimited, U
 from service.observability.pii import pseudonym
 from service.settings import BudgetSettings, RateLimitSettings
 from service.stages import budget
-from service.stages.ask import Ask, Attempt, Reply
+from service.stages.ask import Ask, Attempt
 from service.stages.budget import Budgets, spent_by
 from service.stages.rate_limit import RateLimit
+from service.stages.reply import Reply
 from service.store.guard import Store
 from service.store.settle import Settle
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 from ..fakes import AwayStore, FakeClock, Scripted, ask, live, streaming
 

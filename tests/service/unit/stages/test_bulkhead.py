@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from service.errors import BulkheadFull, StreamBroken, Unavailable
-from service.stages.ask import Ask, Reply
+from service.stages.ask import Ask
 from service.stages.bulkhead import Bulkhead
+from service.stages.reply import Reply
 
 from ..fakes import GPT, FakeClock, Scripted, ask, decisions, live, streaming
 

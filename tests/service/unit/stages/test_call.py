@@ -9,8 +9,9 @@ import pytest
 from service.errors import GauntletError, StreamBroken, TimedOut, Unavailable
 from service.llm.prices import cost_nano_usd
 from service.llm.provider import Usage
-from service.stages.ask import Ask, Delta
+from service.stages.ask import Ask
 from service.stages.call import Call, estimated_tokens
+from service.stages.reply import Delta
 
 from ..fakes import GPT, HANG, PROVIDERS, SONNET, FakeClock, ScriptedProvider, ask, decisions, read
 

@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from service.stages.ask import Ask, Next, Reply
-from service.stages.chain import Stage, compose
+from service.stages.ask import Ask
+from service.stages.chain import Next, Stage, compose
+from service.stages.reply import Reply
 
 from ..fakes import FakeClock, Scripted, ask, live
 

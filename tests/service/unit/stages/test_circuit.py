@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from service.stages.circuit import Circuit
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 COOLDOWN_MS = 30_000
 

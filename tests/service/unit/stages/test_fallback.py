@@ -24,7 +24,7 @@ from service.errors import (
 from service.llm.routes import Rung
 from service.settings import FallbackSettings
 from service.stages.ask import Ask
-from service.stages.cache import CachedAnswer
+from service.stages.cached_answer import CachedAnswer
 from service.stages.fallback import Fallback
 
 from ..fakes import GPT, MINI, SONNET, FakeClock, Scripted, ask, decisions, live, streaming

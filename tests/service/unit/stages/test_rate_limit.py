@@ -15,13 +15,14 @@ from redis import Redis
 from service.errors import RateLimited, Unavailable
 from service.llm.provider import Usage
 from service.settings import BucketSettings, BudgetSettings, RateLimitSettings
-from service.stages.ask import Ask, Attempt, Reply
+from service.stages.ask import Ask, Attempt
 from service.stages.bucket import Buckets, Verdict
 from service.stages.budget import Budgets
 from service.stages.rate_limit import RateLimit
+from service.stages.reply import Reply
 from service.store.guard import Store
 from service.store.settle import Settle
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 from ..fakes import AwayStore, FakeClock, Scripted, ask, decisions, live, streaming
 

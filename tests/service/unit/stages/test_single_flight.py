@@ -6,8 +6,8 @@ import pytest
 
 from service.clock import SystemClock
 from service.errors import CallerError, RateLimited, Unavailable
-from service.stages.ask import Delta, Reply, Restart
-from service.stages.cache import CachedAnswer
+from service.stages.cached_answer import CachedAnswer
+from service.stages.reply import Delta, Reply, Restart
 from service.store.guard import Store
 
 from ..fakes import (

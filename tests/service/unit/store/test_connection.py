@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from service.clock import SystemClock
 from service.store.connection import Multiplexed, StoreTimeout
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 from .proxy import Proxy
 

@@ -12,7 +12,7 @@ from service.clock import SystemClock
 from service.errors import StoreUnavailable
 from service.store.connection import Multiplexed, StoreTimeout
 from service.store.guard import Store
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 from ..fakes import FakeClock, until
 

@@ -10,7 +10,7 @@ from service.clock import SystemClock
 from service.stages.switches import Switches
 from service.store.guard import Store
 from service.store.replica import CHANNEL, Fields, Replica
-from tests.stack import Valkey
+from tests.valkey import Valkey
 
 from ..fakes import AwayStore, FakeClock, idle_replica
 

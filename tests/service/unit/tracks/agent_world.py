@@ -15,7 +15,8 @@ from service.gateway.auth import Caller
 from service.llm.routes import Route, Rung
 from service.own_work import Steps
 from service.settings import PAYMENTS, AgentSettings
-from service.stages.ask import Ask, Reply
+from service.stages.ask import Ask
+from service.stages.reply import Reply
 from service.store.guard import Store
 from service.tracks.agent_record import Run, charge_key
 from service.tracks.agent_runs import Runs

@@ -6,7 +6,8 @@ from typing import Any
 from service.llm.routes import Route, Rung
 from service.own_work import Steps
 from service.settings import JobSettings
-from service.stages.ask import Ask, Reply
+from service.stages.ask import Ask
+from service.stages.reply import Reply
 from service.store.guard import Store
 from service.store.settle import Settle
 from service.tracks.job_ends import Ends

@@ -15,7 +15,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from service.settings import CHECKPOINT_SCHEMES, ConfigurationError, load
 from service.tracks.checkpoints import SAVERS, Checkpoints, CheckpointsUnusable, Fenced
 from service.tracks.orders import Order
-from tests.stack import ROOT
+from tests.root import ROOT
 
 EMPTY = {"v": 1, "id": "1", "ts": "", "channel_values": {}, "channel_versions": {}, "versions_seen": {}}
 CONFIG = {"configurable": {"thread_id": "run", "checkpoint_ns": ""}}

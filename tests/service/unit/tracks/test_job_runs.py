@@ -17,8 +17,9 @@ from service.errors import (
     RateLimited,
     StoreUnavailable,
 )
-from service.stages.ask import Ask, Reply
+from service.stages.ask import Ask
 from service.stages.citations import Citation
+from service.stages.reply import Reply
 from service.store.guard import Store
 from service.tracks import analysis
 from service.tracks.job_ends import event_of, job_record
