@@ -32,7 +32,7 @@ test: $(INSTALLED)
 check: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers 2
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m loadtests.bench $(ARGS)

@@ -171,9 +171,8 @@ class Lanes:
             free = self._idle.pop() if self._idle else None
         if free is None:
             home = self._new_home()
-            lab = workbench(service_env={**AT_ONCE, **SOONER})
             with self._lock:
-                free = self._opened.enter_context(lab), home
+                free = self._opened.enter_context(workbench(service_env={**AT_ONCE, **SOONER})), home
         yield free
         with self._lock:
             self._idle.append(free)

@@ -1,8 +1,8 @@
 """A run says so when its machine had nothing left."""
 
+import psutil
 import pytest
 
-from loadtests.conduct import processors
 from loadtests.conduct.processors import Processors
 
 
@@ -10,7 +10,7 @@ from loadtests.conduct.processors import Processors
 def looked(monkeypatch: pytest.MonkeyPatch) -> Processors:
     """After ten seconds; the last three were full."""
     percents = iter([0.0, *[60.0] * 7, *[96.0] * 3])
-    monkeypatch.setattr(processors.psutil, "cpu_percent", lambda: next(percents))
+    monkeypatch.setattr(psutil, "cpu_percent", lambda: next(percents))
     seen = Processors()
     for tick in range(201):
         seen.look(1000 + tick * 0.05)
