@@ -71,8 +71,11 @@ class Stack:
             told["GAUNTLET_QUEUE__ENABLED"] = str(bool(worker)).lower()
             stack = cls._start(folder, workers, toml, {**told, **(env or {})}, payments, started)
             stack.collector = collector
-            for _ in range(worker):
-                started.callback(stack.start_worker().end)
+            for _ in range(worker):  # their imports take as long as the service's, so beside it
+                started.callback(stack._begin_worker().end)
+            stack.url = stack.service.ready()["url"]
+            for process in stack.work:
+                process.ready()
             started.pop_all()
             return stack
 
@@ -80,7 +83,7 @@ class Stack:
     def _start(
         cls, folder: Path, workers: int, toml: str, env: dict[str, str], payments: bool, started: ExitStack
     ) -> Self:
-        """Start all; what was started is ended again when something does not come up."""
+        """Begin all but the workers; what was started is ended again when something does not come up."""
         folder.mkdir(parents=True, exist_ok=True)
         valkey = Valkey(folder)
         started.callback(valkey.end)
@@ -107,15 +110,18 @@ class Stack:
         command = [sys.executable, "-m", "service", "--port", "0", "--workers", str(workers)]
         service = Process("service", command, service_env, folder)
         started.callback(service.end)
-        url = service.ready()["url"]
-        return cls(folder, valkey, simulator, service, url, sim_ports, service_env)
+        return cls(folder, valkey, simulator, service, "", sim_ports, service_env)
 
     def start_worker(self) -> Worker:
         """One more process that works through the queue; with what ``Process`` can do it is killed or stopped."""
+        process = self._begin_worker()
+        process.ready()
+        return process
+
+    def _begin_worker(self) -> Worker:
         name = f"worker{len(self.work)}"
         process = Worker(name, [sys.executable, "-m", "service.worker"], self.environment, self.folder)
         self.work.append(process)
-        process.ready()
         return process
 
     def end(self) -> None:
