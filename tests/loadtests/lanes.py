@@ -24,7 +24,7 @@ from tests.loadtests.meddling import Meddler, meddling
 from tests.settings import AT_ONCE
 
 LANES = 3
-BESIDE = 4.0
+BESIDE = 3.5
 """So many runs at a time (but no more than there are lanes) leave a machine of pace 1 what a run needs to pass."""
 BEARS_ALL = 0.6
 """The pace from which on a machine bears what is loud as it is planned."""
@@ -109,7 +109,8 @@ class Lanes:
     def submit(self, cases: Sequence[Case]) -> dict[Case, Future[Finished]]:
         """All of them, round by round; the workbenches end with the last."""
         futures: dict[Case, Future[Finished]] = {case: Future() for case in cases}
-        self._thread = threading.Thread(target=self._run, args=(futures,), name="rounds")
+        planned = rounds(cases, pace.measured())
+        self._thread = threading.Thread(target=self._run, args=(planned, futures), name="rounds")
         self._thread.start()
         return futures
 
@@ -119,9 +120,9 @@ class Lanes:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, futures: Mapping[Case, Future[Finished]]) -> None:
+    def _run(self, planned: Sequence[Round], futures: Mapping[Case, Future[Finished]]) -> None:
         try:
-            for one in rounds(list(futures), pace.measured()):
+            for one in planned:
                 with ThreadPoolExecutor(one.width, "lane") as lanes:
                     for case in one.cases:
                         lanes.submit(self._fulfil, case, futures[case], one.scale)
