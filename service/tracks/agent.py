@@ -19,6 +19,7 @@ from ..gateway.auth import Caller
 from ..gateway.body import Strict, read
 from ..gateway.context import Context, context_of
 from ..gateway.document import json_response, takes
+from ..gateway.query import whole
 from ..llm.routes import Route, route_named
 from ..sessions.idempotency import Idempotency, Outcome
 from ..settings import AgentSettings
@@ -113,11 +114,9 @@ class Agent:
         status = request.query_params.get("status")
         if status is not None and status not in STATUSES:
             raise BadRequest(f"status: must be one of {', '.join(STATUSES)}, given {status[:40]!r}")
-        limit = request.query_params.get("limit", str(MOST_LISTED))
-        if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_LISTED:
-            raise BadRequest(f"limit: must be a whole number from 1 to {MOST_LISTED}, given {limit[:40]!r}")
+        limit = whole(request, "limit", usual=MOST_LISTED, most=MOST_LISTED)
         caller = context_of(request.scope).caller
-        runs = await self._runs.listed(caller, status=status, most=int(limit))
+        runs = await self._runs.listed(caller, status=status, most=limit)
         return json_response({"runs": [self._shown(run, caller) for run in runs]})
 
     async def seen(self, request: Request, run_id: str) -> Response:

@@ -21,6 +21,7 @@ from ..gateway.auth import Caller
 from ..gateway.body import Strict, read
 from ..gateway.context import context_of
 from ..gateway.document import json_response, takes
+from ..gateway.query import whole
 from ..llm.routes import Route, route_named
 from ..sessions.idempotency import Idempotency, Outcome
 from ..settings import JobSettings
@@ -212,9 +213,7 @@ def one_key(request: Request) -> str | None:
 
 
 def _page(request: Request) -> tuple[int, str | None]:
-    limit, cursor = request.query_params.get("limit", str(PAGE)), request.query_params.get("cursor")
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MOST_PAGE):
-        raise BadRequest(f"limit must be a whole number from 1 to {MOST_PAGE}, given {limit[:40]!r}")
+    limit, cursor = whole(request, "limit", usual=PAGE, most=MOST_PAGE), request.query_params.get("cursor")
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 20):
-        raise BadRequest("cursor must be what the page before gave as its own; leave it out for the first page")
-    return int(limit), cursor
+        raise BadRequest("cursor: must be what the page before gave as its own; leave it out for the first page")
+    return limit, cursor

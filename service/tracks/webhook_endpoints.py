@@ -10,6 +10,7 @@ from ..errors import BadRequest, NotFound
 from ..gateway.auth import require_admin
 from ..gateway.context import context_of
 from ..gateway.document import json_response
+from ..gateway.query import whole
 from .webhook import Webhooks
 from .webhook_record import STATES, State
 
@@ -46,8 +47,8 @@ class WebhookEndpoints:
     async def read_list(self, request: Request) -> Response:
         """The newest messages of a state."""
         require_admin(context_of(request.scope).caller)
-        query = request.query_params
-        found = await self._webhooks.listed(_state(query.get("state", "dead")), _limit(query.get("limit")))
+        limit = whole(request, "limit", usual=DEFAULT_LISTED, most=MOST_LISTED)
+        found = await self._webhooks.listed(_state(request.query_params.get("state", "dead")), limit)
         return json_response({"webhooks": found})
 
     async def read_one(self, request: Request, message_id: str) -> Response:
@@ -69,12 +70,4 @@ def _state(given: str) -> State:
     for state in STATES:
         if state == given:
             return state
-    raise BadRequest(f"state: given {given[:40]!r}; it is one of {', '.join(STATES)}")
-
-
-def _limit(given: str | None) -> int:
-    if given is None:
-        return DEFAULT_LISTED
-    if not (given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= MOST_LISTED):
-        raise BadRequest(f"limit: given {given[:40]!r}; it is a number from 1 to {MOST_LISTED}")
-    return int(given)
+    raise BadRequest(f"state: must be one of {', '.join(STATES)}, given {given[:40]!r}")
