@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from ..errors import BadRequest, Conflict, Forbidden, NotFound
+from ..errors import BadRequest, Conflict, Forbidden, NotFound, Unprocessable
 from ..gateway.auth import Caller
 from ..gateway.body import Strict, read
 from ..gateway.context import Context, context_of
@@ -82,6 +82,8 @@ class Agent:
     async def begin(self, request: Request) -> Response:
         """Begin a run; 202 with its id, at once."""
         asked = await read(request, AgentRequest, most_bytes=self._body_max_bytes)
+        if not asked.text.strip():
+            raise Unprocessable("text: there is nothing in it but white space; say what you want", param="text")
         route = asked.route or self._default_route
         route_named(self._routes, route)
         if asked.webhook_url is not None:

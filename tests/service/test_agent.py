@@ -120,6 +120,14 @@ async def test_of_twenty_decisions_at_once_on_two_workers_one_counts(stack: Stac
     assert await charges(stack) == ([12_900] if won == "approve" else [])
 
 
+async def test_an_order_that_another_run_waits_with_is_not_said_to_be_refunded(stack: Stack) -> None:
+    alice = stack.caller()
+    await until(alice, await begin(alice, f"alice-{ABOVE}"), "waiting")
+    run = await until(alice, await ask(alice, f"Please refund order alice-{ABOVE}"), "completed")
+    assert run["outcome"] == "nothing_left"
+    assert "or another request for its refund is under way" in run["answer"]
+
+
 async def test_a_decision_sent_again_with_its_key_is_answered_as_before(stack: Stack) -> None:
     alice = stack.caller()
     run_id = await begin(alice, f"alice-{ABOVE}")
@@ -232,3 +240,4 @@ async def test_a_webhook_tells_that_it_waits_and_what_came_of_it(stack: Stack) -
 
     await eventually(told, "both messages")
     problem(await alice.request("POST", "/agent", {"text": "x", "webhook_url": "ftp://x"}, headers=KEY), 400)
+    assert problem(await alice.request("POST", "/agent", {"text": " \n"}, headers=KEY), 422)["param"] == "text"
