@@ -72,9 +72,11 @@ def _last_of_each(steps: Any) -> list[Row]:
 
 
 def _says_it(run: Row, step: Row) -> bool:
-    """Whether the status, or the decision, says it better."""
+    """Whether the status, or the outcome, says it better: the step is done with a no as well."""
     return step["step"] == "approve" and (
-        run["status"] == "waiting" or not (run.get("proposal") or {}).get("needs_approval")
+        run["status"] == "waiting"
+        or run.get("decision") not in (None, "approve")
+        or not (run.get("proposal") or {}).get("needs_approval")
     )
 
 

@@ -101,7 +101,8 @@ def _decide(run_id: str, decision: str) -> None:
     except Away as error:
         said.say(_WHERE, error)
     else:
-        said.say(_WHERE, "Approved: the refund is made." if decision == "approve" else "Rejected: nothing is paid.")
+        approved = decision == "approve"
+        said.say(_WHERE, "Approved: the refund is under way." if approved else "Rejected: nothing is paid.")
     work_feed(key).look_again()
     work_begin.look_again(run_id)
 

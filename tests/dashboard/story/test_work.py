@@ -43,6 +43,23 @@ def test_a_run_that_was_approved_names_who_did() -> None:
     assert told.endswith("approved by ops/admin; refunded.")
 
 
+def test_a_run_that_was_not_approved_is_never_called_approved() -> None:
+    run = {
+        "status": "rejected",
+        "steps": [step("propose"), step("approve", paused=True), step("approve"), step("tell")],
+        "proposal": PROPOSAL,
+        "approver": {"tenant": "acme", "user": "alice"},
+        "ended_at": 999.0,
+    }
+    for decision, outcome, said in (
+        ("reject", "rejected", "rejected by acme/alice; rejected, nothing was paid."),
+        ("withdraw", "withdrawn", "withdrawn by the customer."),
+        ("expired", "expired", "nobody approved it in time."),
+    ):
+        told = of_run({**run, "decision": decision, "outcome": outcome}, NOW)
+        assert told == f"proposed → told; 129.00 USD for a-1003 (headphones); {said}"
+
+
 def test_below_the_limit_nobody_approved_anything() -> None:
     run = {"status": "completed", "steps": [step("propose"), step("approve"), step("execute")], "outcome": "refunded"}
     assert "approved" not in of_run({**run, "proposal": {**PROPOSAL, "needs_approval": False}}, NOW)
