@@ -18,7 +18,7 @@ from ..errors import BadRequest, Conflict, Forbidden, NotFound, Unprocessable
 from ..gateway.auth import Caller
 from ..gateway.body import Strict, read
 from ..gateway.context import Context, context_of
-from ..gateway.document import json_response, takes
+from ..gateway.document import asked_by, from_one_to, json_response, takes
 from ..gateway.query import whole
 from ..llm.routes import Route, route_named
 from ..sessions.idempotency import Idempotency, Outcome
@@ -69,15 +69,12 @@ class Agent:
         self._body_max_bytes = body_max_bytes
         self.router = APIRouter(tags=["agent"])
         add = self.router.add_api_route
-        add("/agent", self.begin, methods=["POST"], openapi_extra=takes(AgentRequest, "Idempotency-Key"))
-        add("/agent", self.listed, methods=["GET"])
+        begins, decides = (takes(body, "Idempotency-Key") for body in (AgentRequest, ResumeRequest))
+        which = asked_by(status={"type": "string", "enum": list(STATUSES)}, limit=from_one_to(MOST_LISTED, MOST_LISTED))
+        add("/agent", self.begin, methods=["POST"], openapi_extra=begins, status_code=202)
+        add("/agent", self.listed, methods=["GET"], openapi_extra=which)
         add("/agent/{run_id}", self.seen, methods=["GET"])
-        add(
-            "/agent/{run_id}/resume",
-            self.resume,
-            methods=["POST"],
-            openapi_extra=takes(ResumeRequest, "Idempotency-Key"),
-        )
+        add("/agent/{run_id}/resume", self.resume, methods=["POST"], openapi_extra=decides, status_code=202)
 
     async def begin(self, request: Request) -> Response:
         """Begin a run; 202 with its id, at once."""
@@ -109,7 +106,7 @@ class Agent:
         return _response(outcome, {"Location": location})
 
     async def listed(self, request: Request) -> Response:
-        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting``, ``?limit=20``.
+        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting``, ``?limit=``.
 
         To an admin those that wait come by how long they do, longest first.
         """

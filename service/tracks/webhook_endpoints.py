@@ -9,23 +9,16 @@ from starlette.responses import Response
 from ..errors import BadRequest, NotFound
 from ..gateway.auth import require_admin
 from ..gateway.context import context_of
-from ..gateway.document import json_response
+from ..gateway.document import asked_by, from_one_to, json_response
 from ..gateway.query import whole
 from .webhook import Webhooks
 from .webhook_record import STATES, State
 
 DEFAULT_LISTED = 50
 MOST_LISTED = 1000
-WHAT = {
-    "parameters": [
-        {"name": "state", "in": "query", "schema": {"type": "string", "enum": list(STATES), "default": "dead"}},
-        {
-            "name": "limit",
-            "in": "query",
-            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": DEFAULT_LISTED},
-        },
-    ]
-}
+WHAT = asked_by(
+    state={"type": "string", "enum": list(STATES), "default": "dead"}, limit=from_one_to(MOST_LISTED, DEFAULT_LISTED)
+)
 
 
 class WebhookEndpoints:
@@ -37,7 +30,8 @@ class WebhookEndpoints:
         self.router.add_api_route("/webhooks/secret", self.read_secret, methods=["GET"])
         self.router.add_api_route("/admin/webhooks", self.read_list, methods=["GET"], openapi_extra=WHAT)
         self.router.add_api_route("/admin/webhooks/{message_id}", self.read_one, methods=["GET"])
-        self.router.add_api_route("/admin/webhooks/{message_id}/redrive", self.redrive, methods=["POST"])
+        redrive = "/admin/webhooks/{message_id}/redrive"
+        self.router.add_api_route(redrive, self.redrive, methods=["POST"], status_code=202)
 
     async def read_secret(self, request: Request) -> Response:
         """What the caller's receivers verify signatures with; ``previous`` while the service's is being changed."""

@@ -1,5 +1,6 @@
 """The agent track with real processes: below the limit, above it, refused; who may see and decide what."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -241,3 +242,17 @@ async def test_a_webhook_tells_that_it_waits_and_what_came_of_it(stack: Stack) -
     await eventually(told, "both messages")
     problem(await alice.request("POST", "/agent", {"text": "x", "webhook_url": "ftp://x"}, headers=KEY), 400)
     assert problem(await alice.request("POST", "/agent", {"text": " \n"}, headers=KEY), 422)["param"] == "text"
+
+
+async def test_what_the_background_takes_is_described_with_its_status_and_every_path_with_its_parameters(
+    stack: Stack,
+) -> None:
+    paths = (await stack.caller().request("GET", "/openapi.json")).json()["paths"]
+    taken = ("/jobs", "/agent", "/agent/{run_id}/resume", "/admin/webhooks/{message_id}/redrive")
+    assert [path for path in taken if "202" not in paths[path]["post"]["responses"]] == []
+    for path, operations in paths.items():
+        for operation in operations.values():
+            named = {given["name"] for given in operation.get("parameters", ()) if given["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path)), path
+    listed = {path: {given["name"] for given in paths[path]["get"]["parameters"]} for path in ("/jobs", "/agent")}
+    assert listed == {"/jobs": {"limit", "cursor"}, "/agent": {"status", "limit"}}
