@@ -28,6 +28,8 @@ DEFAULT_LIMIT = 20
 MOST_LIMIT = 1000
 PAGE = 100
 """Jobs that the service tells at once."""
+LISTS = ("/jobs", "/admin/webhooks")
+"""Paths that are there where there is a queue."""
 MESSAGE = "msg_"
 WIDE = 120
 """From here on there is room for whole ids; below it tables show their beginnings, which are taken as well."""
@@ -266,6 +268,8 @@ def _asked(args: argparse.Namespace, method: str, path: str) -> Any:
         answer = json.loads(response.body)
     except ValueError as error:
         raise DoorError(f"status {response.status}, and the body is no JSON: {response.body[:200]!r}") from error
+    if response.status == http.client.NOT_FOUND and path.partition("?")[0] in LISTS:
+        raise DoorError("this service has no queue (`queue.enabled` is off), so there are no jobs and no webhooks")
     if response.status >= http.client.BAD_REQUEST:
         said = answer.get("detail", answer) if isinstance(answer, dict) else answer
         raise Refused(response.status, said)

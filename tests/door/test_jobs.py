@@ -220,6 +220,15 @@ def test_a_service_that_goes_away_half_way_leaves_a_word_of_what_was_sent(
     assert said_so.err.startswith("gauntlet jobs: stopped there: no service answers")
 
 
+@pytest.mark.parametrize("words", [("list",), ("dead",), ("redrive", "--all"), ("show", "msg_1"), ("show", "job_1")])
+def test_a_service_without_a_queue_is_told_to_have_none(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(wire, "exchange", lambda *_, **__: Response(404, {}, b'{"detail": "nothing is at /jobs"}'))
+    with pytest.raises(DoorError, match="this service has no queue"):
+        run([*words, "--url", "http://127.0.0.1:1"])
+
+
 @pytest.mark.parametrize("words", [("redrive",), ("redrive", "msg_1", "--all"), ("lost",), ("dead", "--limit", "0")])
 def test_wrong_usage_is_2(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert gauntlet("jobs", *words, env=environment(tmp_path)).returncode == 2
