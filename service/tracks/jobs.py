@@ -158,12 +158,12 @@ class Jobs:
                 continue
             row = job.shown()
             del row["result"]
-            rows.append(row | ({"tenant": job.tenant, "user": job.user} if caller.admin else {}))
+            rows.append(row | owner(job, caller))
         return json_response({"jobs": rows, "cursor": following})
 
     async def show(self, request: Request, job_id: str) -> Response:
         """How far a job is, what it cost so far, and its result, which is kept for a day."""
-        return json_response(await self._shown(await self._owned(request, job_id)))
+        return json_response(await self._shown(await self._owned(request, job_id), context_of(request.scope).caller))
 
     async def cancel(self, request: Request, job_id: str) -> Response:
         """End a job; what it cost so far stays on the book. One that has ended otherwise is 409."""
@@ -174,7 +174,7 @@ class Jobs:
         job = await self._owned(request, job_id)
         if job.status != "cancelled":
             raise Conflict(f"the job has {job.status} already; there is nothing left to cancel")
-        return json_response(await self._shown(job))
+        return json_response(await self._shown(job, context_of(request.scope).caller))
 
     async def _owned(self, request: Request, job_id: str) -> Job:
         """The job of the path. Raises NotFound also for another user's."""
@@ -184,8 +184,8 @@ class Jobs:
             raise NotFound("no job of yours has this id; results are kept for a day")
         return job
 
-    async def _shown(self, job: Job) -> dict[str, Any]:
-        shown = job.shown()
+    async def _shown(self, job: Job, caller: Caller) -> dict[str, Any]:
+        shown = job.shown() | owner(job, caller)
         shown["expires_at"] = None if job.ended_at is None else job.ended_at + self._settings.keep_s
         shown["webhook"] = None
         if job.webhook_url is not None:
@@ -198,6 +198,11 @@ class Jobs:
 def whose(caller: Caller) -> str:
     """The list that a caller sees."""
     return "all" if caller.admin else f"{caller.tenant}:{caller.user}"
+
+
+def owner(job: Job, caller: Caller) -> dict[str, Any]:
+    """Whose it is, for admins: all others see none but their own."""
+    return {"tenant": job.tenant, "user": job.user} if caller.admin else {}
 
 
 def location(job_id: str) -> str:
