@@ -66,7 +66,14 @@ def _post(url: str, question: Mapping[str, str], key: str) -> tuple[int, bytes]:
 
 
 def _rendered(answer: Mapping[str, Any]) -> Group:
-    return Group(Text(answer["answer"], style="bold"), "", _path(answer.get("path", ())), "", _summary(answer))
+    cited = _cited(answer.get("citations") or ())
+    return Group(Text(answer["answer"], style="bold"), *cited, "", _path(answer.get("path", ())), "", _summary(answer))
+
+
+def _cited(citations: Sequence[Mapping[str, Any]]) -> list[Text]:
+    """What the numbers in the answer stand for, a line each; nothing where none is cited."""
+    lines = [Text.assemble(f"[{one['n']}] {one['title']}  ", (str(one["source"]), "dim")) for one in citations]
+    return [Text(), *lines] if lines else []
 
 
 def _path(path: Sequence[Mapping[str, Any]]) -> Table:

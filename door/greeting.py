@@ -22,7 +22,7 @@ def say(chosen: Plan, seconds: float) -> None:
     out.print(f"""  {tool} ask "{QUESTION}" --key {key}""", soft_wrap=True, markup=False)
     out.print(f"  {curl_line(urls['service'], key)}\n", soft_wrap=True, markup=False)
     if chosen.profile != "live":
-        out.print("Keys: demo-alice and demo-bob (two tenants), demo-admin (may switch stages).")
+        out.print("Keys: demo-alice and demo-bob (two tenants), demo-admin (an admin).")
     out.print(f"Logs: {chosen.home / home.LOGS}", soft_wrap=True, markup=False)
     out.print(GOODBYE)
 

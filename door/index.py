@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from door import running, wire
 from door.console import command_name, console
-from door.documents import File, fault_of, files_of, is_file
+from door.documents import SUFFIXES, File, fault_of, files_of, is_file
 from door.errors import DoorError, UsageError
 
 BATCH_BYTES = 512 * 1024
@@ -49,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
     flags.add_argument("--key", default="demo-admin", help="admin key (default demo-admin, of the workbench profile)")
     flags.add_argument("--url", help="base URL of the service (default: of the running `gauntlet up`)")
     args = flags.parse_args(argv)
-    name = args.name or (args.path.stem if is_file(args.path) else args.path.resolve().name)
+    name = args.name or _name_of(args.path)
     if not name or "/" in name or fault_of(name):
         raise UsageError(f"{name!r} cannot name documents; choose another with --name")
     if name == SHIPPED and not (args.name or args.remove or args.replace):
@@ -66,6 +66,12 @@ def run(argv: Sequence[str]) -> int:
     answers = [service.put(*batch, dry_run=args.dry_run) for batch in _batches(new, gone)]
     _tell(name, (len(files), len(new), len(gone)), answers, linked, dry_run=args.dry_run)
     return 0
+
+
+def _name_of(path: Path) -> str:
+    """A folder's, or a file's without its ending, also of one that is gone."""
+    is_document = is_file(path) or (path.suffix.lower() in SUFFIXES and not path.is_dir())
+    return path.stem if is_document else path.resolve().name
 
 
 def _refuse_to_replace(name: str, path: Path, known: int, gone: Sequence[str]) -> None:
@@ -134,7 +140,7 @@ class _Service:
 
 def _listed(documents: Mapping[str, str]) -> str:
     names = sorted({path.split("/", 1)[0] for path in documents})
-    return f"there are {', '.join(names)}" if names else "there is nothing at all"
+    return f"what is indexed is called {', '.join(names)}" if names else "there is nothing at all"
 
 
 def _some(paths: Sequence[str]) -> str:
@@ -155,7 +161,8 @@ def _tell(
     counts = Counter[str]()
     for answer in answers:
         counts.update({word: answer[word] for word in WORDS})
-    said.print(f"[bold]{escape(name)}[/bold]: {files} files, {new} {would}sent, {gone} {would}taken out")
+    of_all = "1 file" if files == 1 else f"{files} files"
+    said.print(f"[bold]{escape(name)}[/bold]: {of_all}, {new} {would}sent, {gone} {would}taken out")
     said.print(f"passages of these: {', '.join(f'{counts[word]} {would}{word}' for word in WORDS)}")
     if empty := [path for answer in answers for path in answer["empty"]]:
         said.print(f"{len(empty)} without text, of which there is nothing to find: {escape(_some(empty))}")

@@ -9,7 +9,7 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -26,10 +26,15 @@ Json = Mapping[str, Any]
 TIMEOUT_S = 30.0
 DEFAULT_LIMIT = 20
 MOST_LIMIT = 1000
+PAGE = 100
+"""Jobs that the service tells at once."""
+LISTS = ("/jobs", "/admin/webhooks")
+"""Paths that are there where there is a queue."""
 MESSAGE = "msg_"
 WIDE = 120
-"""From here on there is room for whole ids."""
+"""From here on there is room for whole ids; below it tables show their beginnings, which are taken as well."""
 SHORT_ID = 12
+WHOLE_ID = 36
 STYLES = {
     **dict.fromkeys(("completed", "delivered"), "green"),
     **dict.fromkeys(("queued", "running", "pending"), "yellow"),
@@ -46,11 +51,19 @@ MEANINGS = {
 class Refused(DoorError):
     """What the service said of what it does not do."""
 
+    def __init__(self, status: int, said: object) -> None:
+        super().__init__(f"{status}: {said}")
+        self.status = status
+
 
 def run(argv: Sequence[str]) -> int:
     """Exit code 0 when done, 1 when the service is away or refuses, 2 for wrong usage."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--key", default="demo-admin", help="admin API key (default demo-admin, of the workbench)")
+    common.add_argument(
+        "--key",
+        default="demo-admin",
+        help="API key (default demo-admin, of the workbench; not an admin's: its own jobs)",
+    )
     common.add_argument("--url", help="base URL of the service (default: of the running `gauntlet up`)")
     common.add_argument("--json", action="store_true", help="what the service says, as it is")
     listing = argparse.ArgumentParser(add_help=False)
@@ -84,21 +97,22 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    answer = _asked(args, "GET", f"/jobs?limit={args.limit}")
+    answer = _newest(args, args.limit)
     if args.json:
         return _as_json(answer)
     jobs = answer["jobs"]
     if not jobs:
         print("no jobs yet; POST /jobs begins one")
     else:
+        tenants = ["tenant"] if any(job.get("tenant") for job in jobs) else []  # those of an admin's list alone
         _print_table(
-            ("begun", "job", "kind", "tenant", "status", "steps", "cost", "error"),
+            ("begun", "job", "kind", *tenants, "status", "steps", "cost", "error"),
             [
                 (
                     _time(job.get("created_at")),
                     str(job["job_id"]),
                     str(job.get("kind") or ""),
-                    str(job.get("tenant") or ""),
+                    *(str(job.get(name) or "") for name in tenants),
                     str(job["status"]),
                     _steps(job.get("progress")),
                     _cost(job.get("cost_usd")),
@@ -108,10 +122,28 @@ def _list(args: argparse.Namespace) -> int:
             ],
             numbers=("steps", "cost"),
         )
-    dead = _asked(args, "GET", "/admin/webhooks?state=dead&limit=1000")["webhooks"]
+    try:
+        dead = _asked(args, "GET", f"/admin/webhooks?state=dead&limit={MOST_LIMIT}")["webhooks"]
+    except Refused as refusal:
+        if refusal.status == http.client.FORBIDDEN:  # no admin's key: these are not its own to see
+            return 0
+        raise
     if dead:
         print(f"\n{_counted(len(dead), 'dead letter')}; `{command_name()} jobs dead` lists them")
     return 0
+
+
+def _newest(args: argparse.Namespace, most: int) -> dict[str, Any]:
+    """So many of the newest jobs, page by page, and where the next page begins."""
+    jobs: list[Any] = []
+    cursor: str | None = None
+    while True:
+        begin = f"&cursor={cursor}" if cursor else ""
+        page = _asked(args, "GET", f"/jobs?limit={min(most - len(jobs), PAGE)}{begin}")
+        jobs += page["jobs"]
+        cursor = page["cursor"]
+        if cursor is None or len(jobs) >= most:
+            return {"jobs": jobs, "cursor": cursor}
 
 
 def _dead(args: argparse.Namespace) -> int:
@@ -144,9 +176,8 @@ def _dead(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     is_message = args.id.startswith(MESSAGE)
-    if is_message:
-        args.id = _whole_id(args)
-    found = _asked(args, "GET", f"{'/admin/webhooks' if is_message else '/jobs'}/{quote(args.id, safe='')}")
+    whole_id = _whole_id(args) if is_message else _whole_job_id(args)
+    found = _asked(args, "GET", f"{'/admin/webhooks' if is_message else '/jobs'}/{quote(whole_id, safe='')}")
     if args.json:
         return _as_json(found)
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -204,10 +235,21 @@ def _all_dead(args: argparse.Namespace) -> Iterator[str]:
 def _whole_id(args: argparse.Namespace) -> str:
     """The one dead message whose id begins so, for tables show beginnings; what is none is taken as it is."""
     listed = _asked(args, "GET", f"/admin/webhooks?state=dead&limit={MOST_LIMIT}")["webhooks"]
-    found = [str(row["id"]) for row in listed if str(row["id"]).startswith(args.id)]
+    return _one_of((str(row["id"]) for row in listed), args.id, "messages")
+
+
+def _whole_job_id(args: argparse.Namespace) -> str:
+    """The one of the newest jobs whose id begins so; what is none, or whole already, is taken as it is."""
+    if len(args.id) >= WHOLE_ID:
+        return str(args.id)
+    return _one_of((str(row["job_id"]) for row in _newest(args, MOST_LIMIT)["jobs"]), args.id, "jobs")
+
+
+def _one_of(ids: Iterable[str], begin: str, what: str) -> str:
+    found = [one for one in ids if one.startswith(begin)]
     if len(found) > 1:
-        raise DoorError(f"several messages begin with {args.id}: {', '.join(found[:5])}")
-    return found[0] if found else str(args.id)
+        raise DoorError(f"several {what} begin with {begin}: {', '.join(found[:5])}")
+    return found[0] if found else begin
 
 
 def _asked(args: argparse.Namespace, method: str, path: str) -> Any:
@@ -226,9 +268,11 @@ def _asked(args: argparse.Namespace, method: str, path: str) -> Any:
         answer = json.loads(response.body)
     except ValueError as error:
         raise DoorError(f"status {response.status}, and the body is no JSON: {response.body[:200]!r}") from error
+    if response.status == http.client.NOT_FOUND and path.partition("?")[0] in LISTS:
+        raise DoorError("this service has no queue (`queue.enabled` is off), so there are no jobs and no webhooks")
     if response.status >= http.client.BAD_REQUEST:
         said = answer.get("detail", answer) if isinstance(answer, dict) else answer
-        raise Refused(f"{response.status}: {said}")
+        raise Refused(response.status, said)
     return answer
 
 

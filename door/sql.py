@@ -26,6 +26,9 @@ SHOWN_ROWS = 100
 MOST_ROWS = 1_000_000
 ANY_WIDTH = 100_000
 
+MANY, MOST_PLAIN = 1e6, 1e15
+"""Floats between them, such as Unix seconds, are shown to the thousandth: six digits would not tell them apart."""
+
 COLUMNS = """
 select table_name, column_name, data_type, comment from duckdb_columns() where schema_name = 'main' and not internal
 order by table_name, column_index
@@ -99,7 +102,9 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, list | dict | bool):
         return json.dumps(value, ensure_ascii=False)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}" if MANY <= abs(value) < MOST_PLAIN else f"{value:.6g}"
+    return str(value)
 
 
 def _catalogue(rows: Sequence[Sequence[Any]]) -> None:

@@ -67,7 +67,7 @@ class Service(Backend):
     def runs(self, key: str, *, limit: int, status: str | None = None) -> list[Row]:
         """Runs of the agent, newest first, of one status or of all; with an admin's key everybody's."""
         query = {"limit": str(limit)} | ({"status": status} if status else {})
-        rows = self._listed(key, "/agent", "runs", ("run_id", "status", "created", "steps", "owner"), query)
+        rows = self._listed(key, "/agent", "runs", ("run_id", "status", "created_at", "steps", "owner"), query)
         return rows[:limit]
 
     def messages(self, key: str, state: str, *, limit: int) -> list[Row]:

@@ -58,9 +58,9 @@ def _run_parts(run: Row, now: float) -> Iterator[str]:
         yield f"{word} by {run['approver']['tenant']}/{run['approver']['user']}"
     if run.get("outcome"):
         yield OUTCOMES.get(run["outcome"], str(run["outcome"]).replace("_", " "))
-    if run.get("trouble") and not run.get("ended"):
+    if run.get("trouble") and not run.get("ended_at"):
         yield f"held up by {str(run['trouble']).replace('_', ' ')}"
-    yield from _ends(run, run.get("deliveries"), run.get("cost_nano_usd"), "taken up")
+    yield from _ends(run, run.get("deliveries"), "taken up")
 
 
 def _last_of_each(steps: Any) -> list[Row]:
@@ -72,9 +72,11 @@ def _last_of_each(steps: Any) -> list[Row]:
 
 
 def _says_it(run: Row, step: Row) -> bool:
-    """Whether the status, or the decision, says it better."""
+    """Whether the status, or the outcome, says it better: the step is done with a no as well."""
     return step["step"] == "approve" and (
-        run["status"] == "waiting" or not (run.get("proposal") or {}).get("needs_approval")
+        run["status"] == "waiting"
+        or run.get("decision") not in (None, "approve")
+        or not (run.get("proposal") or {}).get("needs_approval")
     )
 
 
@@ -107,8 +109,7 @@ def _job_parts(job: Row, now: float) -> Iterator[str]:
     error = job.get("error")
     if error:
         yield str(error["code"] if isinstance(error, Mapping) else error).replace("_", " ")
-    cost_usd = job.get("cost_usd")
-    yield from _ends(job, job.get("attempts"), None if cost_usd is None else round(cost_usd * 1e9), "begun")
+    yield from _ends(job, job.get("attempts"), "begun")
 
 
 def progress(job: Row) -> tuple[int, int]:
@@ -117,12 +118,12 @@ def progress(job: Row) -> tuple[int, int]:
     return int(told.get("done") or 0), int(told.get("total") or 0)
 
 
-def _ends(row: Row, times: int | None, cost: int | None, word: str) -> Iterator[str]:
+def _ends(row: Row, times: int | None, word: str) -> Iterator[str]:
     """How often it was delivered, where that is more than once, and what it cost."""
     if times and times > 1:
         yield f"{word} {times} times"
-    if cost:
-        yield usd(cost)
+    if row.get("cost_usd"):
+        yield usd(round(row["cost_usd"] * 1e9))
 
 
 def of_message(message: Row, now: float) -> str:

@@ -78,7 +78,7 @@ def run_html(run: Row, now: float) -> str:
         limit = f", besides {amount(int(proposal['others']), str(proposal['currency']))} of other runs{limit}"
     order = f"{proposal.get('order', '')} ({proposal.get('item', '')})"
     reason = str(proposal.get("reason") or "no reason given")
-    since = run.get("waiting_since") or run.get("updated") or run["created"]
+    since = run.get("waiting_since") or run.get("updated_at") or run["created_at"]
     whose = f"{owner.get('tenant', '')}/{owner.get('user', '')}"
     link = f" · {request_link(str(run['trace_id']), 'trace')}" if run.get("trace_id") else ""
     return (
@@ -101,7 +101,8 @@ def _decide(run_id: str, decision: str) -> None:
     except Away as error:
         said.say(_WHERE, error)
     else:
-        said.say(_WHERE, "Approved: the refund is made." if decision == "approve" else "Rejected: nothing is paid.")
+        approved = decision == "approve"
+        said.say(_WHERE, "Approved: the refund is under way." if approved else "Rejected: nothing is paid.")
     work_feed(key).look_again()
     work_begin.look_again(run_id)
 

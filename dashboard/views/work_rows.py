@@ -45,7 +45,7 @@ def table_html(rows: Sequence[str]) -> str:
 def listed_rows(lists: Lists, now: float) -> list[str]:
     """Jobs and runs together, newest first."""
     jobs = [(float(job["created_at"]), _job(job, now)) for job in lists.jobs or ()]
-    runs = [(float(run["created"]), _run(run, now)) for run in lists.runs or ()]
+    runs = [(float(run["created_at"]), _run(run, now)) for run in lists.runs or ()]
     return [html for _, html in sorted([*jobs, *runs], key=lambda row: -row[0])[:LISTED]]
 
 
@@ -68,7 +68,7 @@ def _job(job: Row, now: float) -> str:
 
 def _run(run: Row, now: float) -> str:
     done = {step["step"] for step in run["steps"] if step.get("ended") is not None and not step.get("paused")}
-    share = 1.0 if run.get("ended") else len(done) / STEPS_OF_A_RUN
+    share = 1.0 if run.get("ended_at") else len(done) / STEPS_OF_A_RUN
     owner = run["owner"] or {}
     whose = f"{owner.get('tenant', '')}/{owner.get('user', '')}"
     return _row(
@@ -78,7 +78,7 @@ def _run(run: Row, now: float) -> str:
         whose,
         run["status"],
         share,
-        now - run["created"],
+        now - run["created_at"],
         story.of_run(run, now),
     )
 

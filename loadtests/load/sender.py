@@ -212,7 +212,7 @@ def _entry(
     told = got.document if "source" in got.document else {}
     usage, cost, citations = told.get("usage") or {}, told.get("cost_usd"), told.get("citations")
     subject_id, stands = _subject(arrival, got, step)
-    state, created = stands.get("status"), stands.get("created")
+    state, created = stands.get("status"), stands.get("created_at")
     return Entry(
         request_id=request_id,
         t=due_t,

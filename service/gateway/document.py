@@ -12,6 +12,16 @@ def json_response(value: object, *, status: int = 200, headers: dict[str, str] |
     return Response(orjson.dumps(value), status_code=status, media_type="application/json", headers=headers)
 
 
+def asked_by(**schemas: dict[str, Any]) -> dict[str, Any]:
+    """``openapi_extra`` of an endpoint with these optional parameters in its query."""
+    return {"parameters": [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]}
+
+
+def from_one_to(most: int, usual: int) -> dict[str, Any]:
+    """The schema of a whole number, such as ``query.py`` reads."""
+    return {"type": "integer", "minimum": 1, "maximum": most, "default": usual}
+
+
 def takes(model: type[BaseModel], *headers: str) -> dict[str, Any]:
     """``openapi_extra`` of an endpoint with a JSON body and required ``headers``."""
     extra: dict[str, Any] = {

@@ -14,11 +14,12 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from ..errors import BadRequest, Conflict, Forbidden, NotFound
+from ..errors import BadRequest, Conflict, Forbidden, NotFound, Unprocessable
 from ..gateway.auth import Caller
 from ..gateway.body import Strict, read
 from ..gateway.context import Context, context_of
-from ..gateway.document import json_response, takes
+from ..gateway.document import asked_by, from_one_to, json_response, takes
+from ..gateway.query import whole
 from ..llm.routes import Route, route_named
 from ..sessions.idempotency import Idempotency, Outcome
 from ..settings import AgentSettings
@@ -68,19 +69,18 @@ class Agent:
         self._body_max_bytes = body_max_bytes
         self.router = APIRouter(tags=["agent"])
         add = self.router.add_api_route
-        add("/agent", self.begin, methods=["POST"], openapi_extra=takes(AgentRequest, "Idempotency-Key"))
-        add("/agent", self.listed, methods=["GET"])
+        begins, decides = (takes(body, "Idempotency-Key") for body in (AgentRequest, ResumeRequest))
+        which = asked_by(status={"type": "string", "enum": list(STATUSES)}, limit=from_one_to(MOST_LISTED, MOST_LISTED))
+        add("/agent", self.begin, methods=["POST"], openapi_extra=begins, status_code=202)
+        add("/agent", self.listed, methods=["GET"], openapi_extra=which)
         add("/agent/{run_id}", self.seen, methods=["GET"])
-        add(
-            "/agent/{run_id}/resume",
-            self.resume,
-            methods=["POST"],
-            openapi_extra=takes(ResumeRequest, "Idempotency-Key"),
-        )
+        add("/agent/{run_id}/resume", self.resume, methods=["POST"], openapi_extra=decides, status_code=202)
 
     async def begin(self, request: Request) -> Response:
         """Begin a run; 202 with its id, at once."""
         asked = await read(request, AgentRequest, most_bytes=self._body_max_bytes)
+        if not asked.text.strip():
+            raise Unprocessable("text: there is nothing in it but white space; say what you want", param="text")
         route = asked.route or self._default_route
         route_named(self._routes, route)
         if asked.webhook_url is not None:
@@ -106,18 +106,16 @@ class Agent:
         return _response(outcome, {"Location": location})
 
     async def listed(self, request: Request) -> Response:
-        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting``, ``?limit=20``.
+        """The caller's runs, an admin's everybody's, newest first; ``?status=waiting``, ``?limit=``.
 
         To an admin those that wait come by how long they do, longest first.
         """
         status = request.query_params.get("status")
         if status is not None and status not in STATUSES:
             raise BadRequest(f"status: must be one of {', '.join(STATUSES)}, given {status[:40]!r}")
-        limit = request.query_params.get("limit", str(MOST_LISTED))
-        if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_LISTED:
-            raise BadRequest(f"limit: must be a whole number from 1 to {MOST_LISTED}, given {limit[:40]!r}")
+        limit = whole(request, "limit", usual=MOST_LISTED, most=MOST_LISTED)
         caller = context_of(request.scope).caller
-        runs = await self._runs.listed(caller, status=status, most=int(limit))
+        runs = await self._runs.listed(caller, status=status, most=limit)
         return json_response({"runs": [self._shown(run, caller) for run in runs]})
 
     async def seen(self, request: Request, run_id: str) -> Response:

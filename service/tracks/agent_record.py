@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import orjson
 
+from ..llm.prices import NANO_USD
+
 Status = Literal["queued", "running", "waiting", "resuming", "completed", "failed", "rejected"]
 _PLAIN = (
     "status", "tenant", "user", "text", "route", "webhook_url", "traceparent", "outcome", "answer", "trouble",
@@ -105,12 +107,12 @@ class Run:
             **({"trouble_detail": self.trouble_detail} if to_admin else {}),
             "steps": self.steps,
             "owner": {"tenant": self.tenant, "user": self.user},
-            "created": self.created,
-            "updated": self.updated,
-            "ended": self.ended,
+            "created_at": self.created,
+            "updated_at": self.updated,
+            "ended_at": self.ended,
             "trace_id": self.trace_id,
             "deliveries": self.deliveries,
-            "cost_nano_usd": self.cost_nano_usd,
+            "cost_usd": None if self.cost_nano_usd is None else self.cost_nano_usd / NANO_USD,
         }
 
 

@@ -67,7 +67,8 @@ PLAIN = {
     "withdrawn": "The refund of {amount} for order {order} ({item}) was withdrawn; nothing was paid.",
     "expired": "Nobody approved the refund of {amount} for order {order} ({item}) in time; nothing was paid. "
     "Please ask again.",
-    "nothing_left": "Order {order} ({item}) is refunded already; there is nothing left to pay back.",
+    "nothing_left": "There is nothing left to pay back of order {order} ({item}): it is refunded already, or another "
+    "request for its refund is under way.",
     "overtaken": "The refund of {amount} for order {order} ({item}) was not made, since another one of the order came "
     "first; nothing was paid by this one. Please ask again.",
     "order_not_found": "There is no order {order} of yours; please send the number as it stands on your receipt.",

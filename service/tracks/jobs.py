@@ -20,7 +20,8 @@ from ..errors import BadRequest, BodyTooLarge, Conflict, NotFound, Overloaded, R
 from ..gateway.auth import Caller
 from ..gateway.body import Strict, read
 from ..gateway.context import context_of
-from ..gateway.document import json_response, takes
+from ..gateway.document import asked_by, from_one_to, json_response, takes
+from ..gateway.query import whole
 from ..llm.routes import Route, route_named
 from ..sessions.idempotency import Idempotency, Outcome
 from ..settings import JobSettings
@@ -75,7 +76,8 @@ class Jobs:
         self.router = APIRouter(tags=["jobs"])
         extra = takes(JobRequest, "Idempotency-Key")
         self.router.add_api_route("/jobs", self.create, methods=["POST"], openapi_extra=extra, status_code=202)
-        self.router.add_api_route("/jobs", self.overview, methods=["GET"])
+        page = asked_by(limit=from_one_to(MOST_PAGE, PAGE), cursor={"type": "string", "pattern": r"^\d{1,20}$"})
+        self.router.add_api_route("/jobs", self.overview, methods=["GET"], openapi_extra=page)
         self.router.add_api_route("/jobs/{job_id}", self.show, methods=["GET"])
         self.router.add_api_route("/jobs/{job_id}", self.cancel, methods=["DELETE"])
 
@@ -156,34 +158,34 @@ class Jobs:
                 continue
             row = job.shown()
             del row["result"]
-            rows.append(row | ({"tenant": job.tenant, "user": job.user} if caller.admin else {}))
+            rows.append(row | owner(job, caller))
         return json_response({"jobs": rows, "cursor": following})
 
-    async def show(self, request: Request) -> Response:
+    async def show(self, request: Request, job_id: str) -> Response:
         """How far a job is, what it cost so far, and its result, which is kept for a day."""
-        return json_response(await self._shown(await self._owned(request)))
+        return json_response(await self._shown(await self._owned(request, job_id), context_of(request.scope).caller))
 
-    async def cancel(self, request: Request) -> Response:
+    async def cancel(self, request: Request, job_id: str) -> Response:
         """End a job; what it cost so far stays on the book. One that has ended otherwise is 409."""
-        job = await self._owned(request)
+        job = await self._owned(request, job_id)
         if await self._ends.cancel(job):
             await self._queue.cancel(TASK, job.id)
             await self._ends.tell(job.id)
-        job = await self._owned(request)
+        job = await self._owned(request, job_id)
         if job.status != "cancelled":
             raise Conflict(f"the job has {job.status} already; there is nothing left to cancel")
-        return json_response(await self._shown(job))
+        return json_response(await self._shown(job, context_of(request.scope).caller))
 
-    async def _owned(self, request: Request) -> Job:
+    async def _owned(self, request: Request, job_id: str) -> Job:
         """The job of the path. Raises NotFound also for another user's."""
         caller = context_of(request.scope).caller
-        job = await self._records.read(request.path_params["job_id"])
+        job = await self._records.read(job_id)
         if job is None or not (caller.admin or (job.tenant, job.user) == (caller.tenant, caller.user)):
             raise NotFound("no job of yours has this id; results are kept for a day")
         return job
 
-    async def _shown(self, job: Job) -> dict[str, Any]:
-        shown = job.shown()
+    async def _shown(self, job: Job, caller: Caller) -> dict[str, Any]:
+        shown = job.shown() | owner(job, caller)
         shown["expires_at"] = None if job.ended_at is None else job.ended_at + self._settings.keep_s
         shown["webhook"] = None
         if job.webhook_url is not None:
@@ -196,6 +198,11 @@ class Jobs:
 def whose(caller: Caller) -> str:
     """The list that a caller sees."""
     return "all" if caller.admin else f"{caller.tenant}:{caller.user}"
+
+
+def owner(job: Job, caller: Caller) -> dict[str, Any]:
+    """Whose it is, for admins: all others see none but their own."""
+    return {"tenant": job.tenant, "user": job.user} if caller.admin else {}
 
 
 def location(job_id: str) -> str:
@@ -212,9 +219,7 @@ def one_key(request: Request) -> str | None:
 
 
 def _page(request: Request) -> tuple[int, str | None]:
-    limit, cursor = request.query_params.get("limit", str(PAGE)), request.query_params.get("cursor")
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MOST_PAGE):
-        raise BadRequest(f"limit must be a whole number from 1 to {MOST_PAGE}, given {limit[:40]!r}")
+    limit, cursor = whole(request, "limit", usual=PAGE, most=MOST_PAGE), request.query_params.get("cursor")
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 20):
-        raise BadRequest("cursor must be what the page before gave as its own; leave it out for the first page")
-    return int(limit), cursor
+        raise BadRequest("cursor: must be what the page before gave as its own; leave it out for the first page")
+    return limit, cursor

@@ -9,22 +9,16 @@ from starlette.responses import Response
 from ..errors import BadRequest, NotFound
 from ..gateway.auth import require_admin
 from ..gateway.context import context_of
-from ..gateway.document import json_response
+from ..gateway.document import asked_by, from_one_to, json_response
+from ..gateway.query import whole
 from .webhook import Webhooks
 from .webhook_record import STATES, State
 
 DEFAULT_LISTED = 50
 MOST_LISTED = 1000
-WHAT = {
-    "parameters": [
-        {"name": "state", "in": "query", "schema": {"type": "string", "enum": list(STATES), "default": "dead"}},
-        {
-            "name": "limit",
-            "in": "query",
-            "schema": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": DEFAULT_LISTED},
-        },
-    ]
-}
+WHAT = asked_by(
+    state={"type": "string", "enum": list(STATES), "default": "dead"}, limit=from_one_to(MOST_LISTED, DEFAULT_LISTED)
+)
 
 
 class WebhookEndpoints:
@@ -36,7 +30,8 @@ class WebhookEndpoints:
         self.router.add_api_route("/webhooks/secret", self.read_secret, methods=["GET"])
         self.router.add_api_route("/admin/webhooks", self.read_list, methods=["GET"], openapi_extra=WHAT)
         self.router.add_api_route("/admin/webhooks/{message_id}", self.read_one, methods=["GET"])
-        self.router.add_api_route("/admin/webhooks/{message_id}/redrive", self.redrive, methods=["POST"])
+        redrive = "/admin/webhooks/{message_id}/redrive"
+        self.router.add_api_route(redrive, self.redrive, methods=["POST"], status_code=202)
 
     async def read_secret(self, request: Request) -> Response:
         """What the caller's receivers verify signatures with; ``previous`` while the service's is being changed."""
@@ -46,8 +41,8 @@ class WebhookEndpoints:
     async def read_list(self, request: Request) -> Response:
         """The newest messages of a state."""
         require_admin(context_of(request.scope).caller)
-        query = request.query_params
-        found = await self._webhooks.listed(_state(query.get("state", "dead")), _limit(query.get("limit")))
+        limit = whole(request, "limit", usual=DEFAULT_LISTED, most=MOST_LISTED)
+        found = await self._webhooks.listed(_state(request.query_params.get("state", "dead")), limit)
         return json_response({"webhooks": found})
 
     async def read_one(self, request: Request, message_id: str) -> Response:
@@ -69,12 +64,4 @@ def _state(given: str) -> State:
     for state in STATES:
         if state == given:
             return state
-    raise BadRequest(f"state: given {given[:40]!r}; it is one of {', '.join(STATES)}")
-
-
-def _limit(given: str | None) -> int:
-    if given is None:
-        return DEFAULT_LISTED
-    if not (given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= MOST_LISTED):
-        raise BadRequest(f"limit: given {given[:40]!r}; it is a number from 1 to {MOST_LISTED}")
-    return int(given)
+    raise BadRequest(f"state: must be one of {', '.join(STATES)}, given {given[:40]!r}")

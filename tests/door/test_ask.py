@@ -77,6 +77,14 @@ def test_a_model_without_a_known_price_does_not_look_free(tmp_path: Path) -> Non
     assert "$" not in asked.stdout
 
 
+def test_what_an_answer_cites_is_named_with_its_source(tmp_path: Path) -> None:
+    cited = [{"n": 2, "title": "Retries › Budgets", "source": "handbook/04-retries.md", "anchor": "budgets"}]
+    body = {"answer": "A tenth. [2]", "citations": cited, "source": "live", "degraded": [], "cost_usd": 0.1}
+    with _stranger(json.dumps({**body, "request_id": "r"}).encode()) as url:
+        asked = gauntlet("ask", "hello?", "--url", url, env=environment(tmp_path, COLUMNS="80"))
+    assert asked.stdout.startswith("A tenth. [2]\n\n[2] Retries › Budgets  handbook/04-retries.md\n\nstage")
+
+
 def test_an_answer_that_is_no_object_is_told(tmp_path: Path) -> None:
     with _stranger(b"[]") as url:
         refused = gauntlet("ask", "hello?", "--url", url, env=environment(tmp_path))

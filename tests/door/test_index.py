@@ -47,6 +47,22 @@ def test_only_what_has_changed_is_sent(indexing: Stack, tmp_path: Path) -> None:
     assert (code, "nothing is indexed under 'wiki'" in said) == (1, True), said
 
 
+def test_a_file_is_called_without_its_ending_and_can_be_taken_out_when_it_is_gone(
+    indexing: Stack, tmp_path: Path
+) -> None:
+    note, other = tmp_path / "note.md", tmp_path / "other.md"
+    for file in (note, other):
+        file.write_text("# Zebras\n\nZebras retry with stripes.\n")
+        code, said = index(indexing, tmp_path, str(file))
+        assert (code, "1 file, 1 sent" in said) == (0, True), said
+    note.unlink()
+    code, said = index(indexing, tmp_path, str(note), "--remove")
+    assert (code, "1 taken out" in said) == (0, True), said
+    code, said = index(indexing, tmp_path, str(note), "--remove")
+    assert (code, "nothing is indexed under 'note'; what is indexed is called " in said) == (1, True), said
+    assert index(indexing, tmp_path, str(other), "--remove")[0] == 0
+
+
 def test_what_cannot_be_read_is_named_and_nothing_is_sent(indexing: Stack, tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()

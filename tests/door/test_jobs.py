@@ -9,6 +9,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from redis.asyncio import Redis
@@ -74,6 +75,52 @@ def test_jobs_are_listed_newest_first_and_shown(workbench: Up) -> None:
     assert said(workbench, "list", "--limit", "1").count("job_") == 1
     assert first in said(workbench, "show", first)
     assert "acme" in said(workbench)
+
+
+def test_a_narrow_table_shows_beginnings_of_ids_and_these_are_enough(workbench: Up) -> None:
+    whole = job(workbench)
+    row = said(workbench, COLUMNS="80").splitlines()[1]
+    short = row.split()[1]
+    assert whole.startswith(short)
+    assert len(short) < len(whole)
+    assert whole in said(workbench, "show", short)
+    assert job(workbench) != whole
+    refused = gauntlet("jobs", "show", "job_", env=workbench.env)
+    assert refused.returncode == 1
+    assert "several jobs begin with job_: " in refused.stderr
+
+
+def test_whoever_is_no_admin_sees_their_own_jobs_without_a_word_of_dead_letters(workbench: Up) -> None:
+    own = job(workbench)
+    dead_letter(workbench, "job_others")
+    lines = said(workbench, "--key", "demo-alice").splitlines()
+    assert "tenant" not in lines[0]
+    assert own in lines[1]
+    assert "dead letter" not in "\n".join(lines)
+    assert said(workbench, "--key", "demo-bob") == "no jobs yet; POST /jobs begins one\n"
+    said(workbench, "redrive", "--all")
+
+
+def test_more_jobs_than_the_service_tells_at_once_come_page_by_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def exchange(url: str, method: str, path: str, **_: Any) -> Response:
+        asked.append(path)
+        query = dict(parse_qsl(path.partition("?")[2]))
+        begin, most = int(query.get("cursor", 0)), int(query["limit"])
+        rows = [{"job_id": f"job_{n}"} for n in range(begin, min(begin + most, 230))]
+        return Response(
+            200, {}, json.dumps({"jobs": rows, "cursor": str(begin + most) if len(rows) == most else None}).encode()
+        )
+
+    monkeypatch.setattr(wire, "exchange", exchange)
+    for limit, listed, pages in ((150, 150, 2), (1000, 230, 3), (20, 20, 1)):
+        asked.clear()
+        assert run(["list", "--json", "--limit", str(limit), "--url", "http://127.0.0.1:1"]) == 0
+        assert len(json.loads(capsys.readouterr().out)["jobs"]) == listed
+        assert len(asked) == pages
 
 
 def test_dead_letters_are_listed_shown_and_sent_off_again(workbench: Up) -> None:
@@ -171,6 +218,15 @@ def test_a_service_that_goes_away_half_way_leaves_a_word_of_what_was_sent(
     said_so = capsys.readouterr()
     assert said_so.out == f"{sent} messages sent off again\n"
     assert said_so.err.startswith("gauntlet jobs: stopped there: no service answers")
+
+
+@pytest.mark.parametrize("words", [("list",), ("dead",), ("redrive", "--all"), ("show", "msg_1"), ("show", "job_1")])
+def test_a_service_without_a_queue_is_told_to_have_none(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(wire, "exchange", lambda *_, **__: Response(404, {}, b'{"detail": "nothing is at /jobs"}'))
+    with pytest.raises(DoorError, match="this service has no queue"):
+        run([*words, "--url", "http://127.0.0.1:1"])
 
 
 @pytest.mark.parametrize("words", [("redrive",), ("redrive", "msg_1", "--all"), ("lost",), ("dead", "--limit", "0")])

@@ -52,6 +52,11 @@ def test_a_table_with_numbers_to_the_right(sql: Sql) -> None:
     assert rows[2:] == [["200", "2"], ["503", "1"]]
 
 
+def test_a_time_in_unix_seconds_can_be_read(sql: Sql) -> None:
+    said = sql("select 1795711376.5381::double as a, 0.123456789::double as b, -1e18::double as c").stdout
+    assert said.split()[-3:] == ["1795711376.538", "0.123457", "-1e+18"]
+
+
 def test_json_and_csv(sql: Sql) -> None:
     assert json.loads(sql(COUNTED, "--json").stdout) == [{"status": 200, "n": 2}, {"status": 503, "n": 1}]
     assert list(csv.reader(io.StringIO(sql(COUNTED, "--csv").stdout))) == [["status", "n"], ["200", "2"], ["503", "1"]]

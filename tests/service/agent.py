@@ -87,7 +87,7 @@ async def until(caller: Caller, run_id: str, *statuses: str, within_s: float = 3
 
 async def charged(stack: Stack, run: dict[str, Any]) -> list[int]:
     """The amounts that moved for a run."""
-    key = charge_key(run["run_id"], run["created"])
+    key = charge_key(run["run_id"], run["created_at"])
     return [row["amount"] for row in await stack.sim.charges() if row["idempotency_key"] == key]
 
 

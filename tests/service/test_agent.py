@@ -1,5 +1,6 @@
 """The agent track with real processes: below the limit, above it, refused; who may see and decide what."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -121,6 +122,14 @@ async def test_of_twenty_decisions_at_once_on_two_workers_one_counts(stack: Stac
     assert await charges(stack) == ([12_900] if won == "approve" else [])
 
 
+async def test_an_order_that_another_run_waits_with_is_not_said_to_be_refunded(stack: Stack) -> None:
+    alice = stack.caller()
+    await until(alice, await begin(alice, f"alice-{ABOVE}"), "waiting")
+    run = await until(alice, await ask(alice, f"Please refund order alice-{ABOVE}"), "completed")
+    assert run["outcome"] == "nothing_left"
+    assert "or another request for its refund is under way" in run["answer"]
+
+
 async def test_a_decision_sent_again_with_its_key_is_answered_as_before(stack: Stack) -> None:
     alice = stack.caller()
     run_id = await begin(alice, f"alice-{ABOVE}")
@@ -233,3 +242,18 @@ async def test_a_webhook_tells_that_it_waits_and_what_came_of_it(stack: Stack) -
 
     await eventually(told, "both messages")
     problem(await alice.request("POST", "/agent", {"text": "x", "webhook_url": "ftp://x"}, headers=KEY), 400)
+    assert problem(await alice.request("POST", "/agent", {"text": " \n"}, headers=KEY), 422)["param"] == "text"
+
+
+async def test_what_the_background_takes_is_described_with_its_status_and_every_path_with_its_parameters(
+    stack: Stack,
+) -> None:
+    paths = (await stack.caller().request("GET", "/openapi.json")).json()["paths"]
+    taken = ("/jobs", "/agent", "/agent/{run_id}/resume", "/admin/webhooks/{message_id}/redrive")
+    assert [path for path in taken if "202" not in paths[path]["post"]["responses"]] == []
+    for path, operations in paths.items():
+        for operation in operations.values():
+            named = {given["name"] for given in operation.get("parameters", ()) if given["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path)), path
+    listed = {path: {given["name"] for given in paths[path]["get"]["parameters"]} for path in ("/jobs", "/agent")}
+    assert listed == {"/jobs": {"limit", "cursor"}, "/agent": {"status", "limit"}}

@@ -109,7 +109,7 @@ async def test_charges_equal_approvals(storm: tuple[Stack, Process]) -> None:
             assert run["decision"] == decision
         paid = not above or decision == "approve"
         assert (run["status"], run["outcome"]) == (("completed", "refunded") if paid else ("rejected", "rejected")), run
-        assert by_key.pop(charge_key(run_id, run["created"]), []) == ([AMOUNTS[order]] if paid else [])
+        assert by_key.pop(charge_key(run_id, run["created_at"]), []) == ([AMOUNTS[order]] if paid else [])
     assert by_key == {}, "charges that belong to no run"
     assert workers.lines(event="died", signal=9), "nobody was killed"
     async with Redis(port=stack.valkey.port) as redis:

@@ -41,7 +41,7 @@ async def test_a_run_is_told_counted_linked_and_in_the_books(start_stack: Callab
         assert (first["outcome"], first["needed_approval"], first["approved_by"]) == ("refunded", False, None)
         assert (second["amount"], second["needed_approval"], second["trace_id"]) == (12_900, True, run["trace_id"])
         assert len(second["approved_by"]) == 16
-        assert second["cost_nano_usd"] == run["cost_nano_usd"] > 0
+        assert second["cost_nano_usd"] == round(run["cost_usd"] * 1e9) > 0
         calls = await stack.told(
             f"select * from requests where endpoint = '/agent' and method = 'WORK' and {worker}", rows=6
         )

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any, cast
 
 import pytest
-import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
@@ -20,23 +19,24 @@ from schemathesis.core.result import Ok
 
 from tests.stack import Stack
 
+from . import agent
+
 EXAMPLES = 8
 """Per operation and mode."""
 
 
-@pytest.fixture
-def fuzzed(stack: Stack) -> Iterator[Stack]:
-    """The stack; every stage is on again afterwards, whatever the fuzzing switched."""
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of its own, for fuzzing switches stages and fills queues, with every endpoint there is."""
+    folder = tmp_path_factory.mktemp("fuzzed")
+    stack = Stack.start(folder, toml=agent.settings(), env=agent.checkpoints(folder), worker=1)
     yield stack
-    admin = {"Authorization": "Bearer demo-admin"}
-    every = requests.get(f"{stack.url}/admin/stages", headers=admin, timeout=10).json()["stages"]
-    put = requests.put(f"{stack.url}/admin/stages", json=dict.fromkeys(every, True), headers=admin, timeout=10)
-    assert put.json()["not_acknowledged"] == []
+    stack.end()
 
 
 def headers_for(case: Case[Any]) -> dict[str, str]:
     """An admin where one is needed, else a user whose buckets are full."""
-    admin = case.path.startswith("/admin")
+    admin = case.path.startswith(("/admin", "/retrieve"))
     return {"Authorization": f"Bearer {'demo-admin' if admin else f'demo-t{uuid.uuid4().hex}-fuzz'}"}
 
 
@@ -44,7 +44,9 @@ def headers_for(case: Case[Any]) -> dict[str, str]:
 def test_no_generated_request_is_a_server_error(fuzzed: Stack, mode: GenerationMode) -> None:
     schema = schemathesis.openapi.from_url(f"{fuzzed.url}/openapi.json")
     operations = [cast(Ok[Any], found).ok() for found in schema.get_all_operations()]
-    assert {"/chat", "/chat/stream", "/v1/chat/completions", "/refund"} <= {op.path for op in operations}
+    assert {"/chat", "/chat/stream", "/v1/chat/completions", "/refund", "/jobs", "/agent", "/retrieve"} <= {
+        op.path for op in operations
+    }
     statuses: dict[str, set[int]] = {}
     for operation in operations:
 

@@ -76,7 +76,10 @@ async def test_jobs_belong_to_their_users_and_are_listed_newest_first(stack: Sta
         assert (await bob.request(method, "/jobs/job_none")).status == 404
     rows = (await stack.admin.request("GET", "/jobs?limit=100")).json()["jobs"]
     assert set(ids) <= {row["job_id"] for row in rows}
-    assert (await stack.admin.request("GET", f"/jobs/{ids[0]}")).status == 200
+    mine = (alice.key.split("-")[1], "alice")
+    alone = (await stack.admin.request("GET", f"/jobs/{ids[0]}")).json()
+    assert {(row["tenant"], row["user"]) for row in (*rows, alone) if row["job_id"] == ids[0]} == {mine}
+    assert "tenant" not in (await alice.request("GET", f"/jobs/{ids[0]}")).json()
     for wrong in ("limit=0", "limit=101", "limit=x", "cursor=x"):
         assert (await alice.request("GET", f"/jobs?{wrong}")).status == 400
     for job_id in ids:

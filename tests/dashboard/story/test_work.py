@@ -19,7 +19,7 @@ def test_a_run_that_waits_says_for_what_and_how_long_and_how_often_it_was_taken_
         "proposal": PROPOSAL,
         "waiting_since": 986.0,
         "deliveries": 2,
-        "cost_nano_usd": 1_745_000,
+        "cost_usd": 0.001745,
     }
     assert of_run(run, NOW) == (
         "understood → order looked up → proposed; 129.00 USD for a-1003 (headphones); "
@@ -35,12 +35,29 @@ def test_a_run_that_was_approved_names_who_did() -> None:
         "decision": "approve",
         "approver": {"tenant": "ops", "user": "admin"},
         "outcome": "refunded",
-        "ended": 999.0,
+        "ended_at": 999.0,
         "deliveries": 1,
     }
     told = of_run(run, NOW)
     assert told.startswith("proposed → approved → paid → told; 129.00 USD")
     assert told.endswith("approved by ops/admin; refunded.")
+
+
+def test_a_run_that_was_not_approved_is_never_called_approved() -> None:
+    run = {
+        "status": "rejected",
+        "steps": [step("propose"), step("approve", paused=True), step("approve"), step("tell")],
+        "proposal": PROPOSAL,
+        "approver": {"tenant": "acme", "user": "alice"},
+        "ended_at": 999.0,
+    }
+    for decision, outcome, said in (
+        ("reject", "rejected", "rejected by acme/alice; rejected, nothing was paid."),
+        ("withdraw", "withdrawn", "withdrawn by the customer."),
+        ("expired", "expired", "nobody approved it in time."),
+    ):
+        told = of_run({**run, "decision": decision, "outcome": outcome}, NOW)
+        assert told == f"proposed → told; 129.00 USD for a-1003 (headphones); {said}"
 
 
 def test_below_the_limit_nobody_approved_anything() -> None:

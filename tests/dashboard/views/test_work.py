@@ -151,7 +151,7 @@ async def test_a_double_click_is_one_decision_and_no_error(
     at.button(key=f"approve_{run_id}").click()
     await run(at)
     assert not at.error
-    assert "Approved: the refund is made." in shown(at)
+    assert "Approved: the refund is under way." in shown(at)
 
     async def made() -> bool:
         return bool((await status_of(stack, run_id))["status"] == "completed")

@@ -118,7 +118,7 @@ SCRIPT: dict[str, list[Step]] = {
     "cited": json_of(200, {**TOLD, "citations": [{"n": 1}, {"n": 3}]}),
     "taken": json_of(202, {"job_id": "job_1", "status": "queued"}),
     "full": json_of(503, {"title": "Too many jobs", "status": 503}),
-    "/jobs/job_1": json_of(200, {"job_id": "job_1", "status": "running", "created": 1.25, "cost_usd": 0.1}),
+    "/jobs/job_1": json_of(200, {"job_id": "job_1", "status": "running", "created_at": 1.25, "cost_usd": 0.1}),
     "approve": json_of(202, {"run_id": "run_1", "status": "resuming"}),
     "reject": json_of(409, {"title": "Conflict", "status": 409}),
     "hang": ["hang"],
