@@ -112,7 +112,7 @@ def test_continuous_integration_runs_test_and_check_and_fails_with_either(tmp_pa
     assert run("0", "0").returncode == 0
     assert run("1", "0").returncode == 1
     assert run("0", "1").stdout.endswith("failed: make check\n")
-    assert run("1", "1").stdout.endswith("failed: make test check\n")
+    assert run("1", "1").stdout.endswith("failed: make check test\n")
     refused = run("0", "0", install="1")
     assert refused.returncode == 1
     assert refused.stdout.endswith("failed: make .venv/.installed\n")

@@ -130,7 +130,8 @@ async def test_a_known_vector_makes_no_call(searching: Stack) -> None:
     again = [await ask(searching, f"  {asked.replace(' ', '   ')}\n") for _ in range(3)]
     ids = ", ".join(f"'{one['request_id']}'" for one in again)
     assert len(await searching.sim.calls("embeddings")) == 1
-    rows = await searching.told(f"select retrieval.cached as cached from requests where request_id in ({ids})")
+    query = f"select retrieval.cached as cached from requests where request_id in ({ids})"
+    rows = await searching.told(query, rows=3)
     assert [row["cached"] for row in rows] == [True] * 3
     # Whether anybody has asked it before is nobody's business who asks.
     assert not any("cached" in row["inputs"] for one in again for row in one["path"])
