@@ -27,7 +27,7 @@ up: $(INSTALLED)
 	@$(BIN)/python -m gauntlet up $(ARGS)
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 check: $(INSTALLED)
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Two processes share the tests (`make test`), file by file; what needs the machine for itself gets it.
+"""Three processes share the tests (`make test`), file by file; what needs the machine for itself gets it.
 
 Tests with the mark `alone` come first, and while one of them runs no other test does: they put load on or take a time,
 and what they measure would be of two tests at once. Without `-n` they merely come first.
