@@ -4,7 +4,5 @@ local key, channel = KEYS[1], ARGV[1]
 local version = redis.call('HINCRBY', key, 'version', 1)
 if #ARGV > 1 then redis.call('HSET', key, unpack(ARGV, 2)) end
 local fields = redis.call('HGETALL', key)
-fields[#fields + 1] = 'now'
-fields[#fields + 1] = redis.call('TIME')[1]
 redis.call('PUBLISH', channel, cjson.encode({key = key, fields = fields}))
 return version

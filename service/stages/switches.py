@@ -1,7 +1,7 @@
 """Stage switches: turn a stage off and see what it was worth.
 
 A request snapshots the switches at entry. They live in Redis, are published to every worker, and each worker
-acknowledges the version it has with its heartbeat, so that ``PUT /admin/stages`` can say when all live workers have it.
+acknowledges a version as soon as it has it, so that ``PUT /admin/stages`` can say when all live workers have it.
 Next: ``chain.py``.
 """
 
@@ -51,8 +51,8 @@ class Switches:
         is_new, self.off = off != self.off, off
         if is_new:
             self._changed(self._version, [name for name in SWITCHES if name in off])
-        if "now" in fields:  # published: somebody waits for the acknowledgement
-            self._acknowledging = asyncio.create_task(self._acknowledge())
+        # Also of what was read: the message that comes after it is no news any more, and somebody waits.
+        self._acknowledging = asyncio.create_task(self._acknowledge())
 
     def _heartbeat(self) -> tuple[str, str, str, str]:
         return "HSET", WORKERS, self._worker, f"{self._clock.time():.3f} {self._version}"

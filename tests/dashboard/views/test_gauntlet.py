@@ -253,11 +253,11 @@ async def test_the_handbook_is_searched_and_its_passages_are_cited(stack: Stack,
         number += 1
         at.selectbox[0].set_value("handbook")
         await asked(at, f"why do retries need jitter? (no. {number})")
-        return "#" in html(at) and "[1]" in html(at)
+        return all(shown in html(at) for shown in ("#", "[1]", "passages by hybrid"))
 
-    await eventually(cited, "an answer from the handbook", within_s=60)
+    # A search that a busy machine has no time for is by words alone, or none.
+    await eventually(cited, "an answer from the handbook by the whole search", within_s=60)
     assert ">retrieval</abbr>" in html(at)
-    assert "passages by hybrid" in html(at)
     await stack.switch(retrieval=False)
     try:
         await asked(at, "what is a bulkhead?")

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from service.clock import SystemClock
-from service.stages.switches import Switches
+from service.stages.switches import KEY, WORKERS, Switches
 from service.store.guard import Store
 from service.store.replica import CHANNEL, Fields, Replica
 from tests.valkey import Valkey
@@ -113,6 +113,28 @@ async def test_a_store_that_is_away_keeps_the_old_copy(clock: FakeClock) -> None
     replica.follow("state", copy.adopt, version=lambda: copy.version)
     await replica.refresh()
     assert copy.told == []
+    await replica.aclose()
+
+
+async def test_switches_that_are_read_before_the_message_comes_are_acknowledged_at_once(
+    store: Store, valkey: Valkey
+) -> None:
+    replica = Replica(store, valkey.url, refresh_s=3600, clock=SystemClock())
+    switches = Switches(store, replica, worker="w0", clock=SystemClock())
+    await replica.start()
+    await store.execute("HSET", KEY, "version", 1, "cache", "off")
+    await replica.refresh()  # its heartbeat was on its way before the answer told of the version
+    assert switches.off == {"cache"}
+
+    async def acknowledged() -> bytes:
+        beat: bytes = await store.execute("HGET", WORKERS, "w0")
+        return beat.split()[1]
+
+    for _ in range(1000):
+        if await acknowledged() == b"1":
+            break
+        await asyncio.sleep(0.005)
+    assert await acknowledged() == b"1"
     await replica.aclose()
 
 
