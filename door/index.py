@@ -42,7 +42,10 @@ def run(argv: Sequence[str]) -> int:
         "updated: only what has changed is sent, and what is gone is taken out.",
     )
     flags.add_argument("path", type=Path, help="a folder (searched for .md and .markdown), or a file")
-    flags.add_argument("--name", help="what its documents are called in citations (default: the folder's name)")
+    flags.add_argument(
+        "--name",
+        help="what its documents are called in citations (default: the folder's name, or a file's without its ending)",
+    )
     flags.add_argument("--remove", action="store_true", help="take all documents of this name out; PATH need not exist")
     flags.add_argument("--replace", action="store_true", help="take out what is not in PATH, be it most of this name")
     flags.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
@@ -52,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
     name = args.name or _name_of(args.path)
     if not name or "/" in name or fault_of(name):
         raise UsageError(f"{name!r} cannot name documents; choose another with --name")
-    if name == SHIPPED and not (args.name or args.remove or args.replace):
+    if name == SHIPPED and not (args.name or args.replace or (args.remove and args.path.is_dir())):
         raise UsageError(f"the documents that ship are called {name!r}; name these with --name NAME")
     files, linked = ([], []) if args.remove else files_of(args.path, name)
     service = _Service(args.url or running.url("service", os.environ), args.key)
@@ -69,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _name_of(path: Path) -> str:
-    """A folder's, or a file's without its ending, also of one that is gone."""
+    """A folder's, or a file's without its ending; also of one that is gone, if that was Markdown's."""
     is_document = is_file(path) or (path.suffix.lower() in SUFFIXES and not path.is_dir())
     return path.stem if is_document else path.resolve().name
 

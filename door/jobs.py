@@ -1,7 +1,7 @@
 """`gauntlet jobs`: the background's work and its webhooks: what runs, what is dead, and sending it off again.
 
-It asks the running service with an admin key. Read `service/tracks/webhook.py` next: how long a message is tried before
-it is a dead letter.
+It asks the running service with an admin's key; with another it lists that one's own jobs. Read
+`service/tracks/webhook.py` next: how long a message is tried before it is a dead letter.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def run(argv: Sequence[str]) -> int:
         help="API key (default demo-admin, of the workbench; not an admin's: its own jobs)",
     )
     common.add_argument("--url", help="base URL of the service (default: of the running `gauntlet up`)")
-    common.add_argument("--json", action="store_true", help="what the service says, as it is")
+    common.add_argument("--json", action="store_true", help="as JSON, in the service's words")
     listing = argparse.ArgumentParser(add_help=False)
     listing.add_argument(
         "--limit", type=whole(1, MOST_LIMIT), default=DEFAULT_LIMIT, metavar="N", help="rows at most (%(default)s)"
@@ -269,7 +269,10 @@ def _asked(args: argparse.Namespace, method: str, path: str) -> Any:
     except ValueError as error:
         raise DoorError(f"status {response.status}, and the body is no JSON: {response.body[:200]!r}") from error
     if response.status == http.client.NOT_FOUND and path.partition("?")[0] in LISTS:
-        raise DoorError("this service has no queue (`queue.enabled` is off), so there are no jobs and no webhooks")
+        raise DoorError(
+            f"no queue at {url}, so there are no jobs and no webhooks: `queue.enabled` is off, or another's service "
+            "answers there"
+        )
     if response.status >= http.client.BAD_REQUEST:
         said = answer.get("detail", answer) if isinstance(answer, dict) else answer
         raise Refused(response.status, said)

@@ -189,8 +189,8 @@ class Service:
             if self.retrieval is not None:
                 await self.retrieval.aclose()
             await self.settle.drain()
-            await self.switches.leave()
             await asyncio.gather(self.replica.aclose(), self.liveness.aclose())
+            await self.switches.leave()  # no heartbeat, and no acknowledgement, comes after it
             await asyncio.gather(*(provider.aclose() for provider in self.providers.values()))
             if self.payments is not None:
                 await self.payments.aclose()

@@ -88,5 +88,5 @@ def charge_keys(entries: Iterable[Entry]) -> Mapping[str, str]:
     return {
         hashlib.sha256(f"agent\0{entry.subject_id}\0{entry.created:.3f}".encode()).hexdigest(): entry.subject_id
         for entry in entries
-        if entry.subject_id is not None and entry.created is not None
+        if entry.kind == "agent" and entry.subject_id is not None and entry.created is not None
     }

@@ -10,7 +10,10 @@ MOST_SHOWN = 40
 
 
 def whole(request: Request, name: str, *, usual: int, most: int) -> int:
-    """The parameter, from 1 to ``most``; ``usual`` where there is none. Raises BadRequest."""
+    """The parameter, from 1 to ``most`` in at most ``MOST_DIGITS`` digits; ``usual`` where there is none.
+
+    Raises BadRequest.
+    """
     given = request.query_params.get(name)
     if given is None:
         return usual

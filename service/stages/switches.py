@@ -91,5 +91,7 @@ class Switches:
         return {name: name not in self.off for name in SWITCHES}
 
     async def leave(self) -> None:
-        """This worker ends: nobody need wait for it."""
+        """This worker ends, and its replica has: nobody need wait for it."""
+        if self._acknowledging is not None:
+            await self._acknowledging
         await asyncio.gather(self._store.execute("HDEL", WORKERS, self._worker), return_exceptions=True)

@@ -197,10 +197,10 @@ class Steps:
         facts: dict[str, Any] = {"order": state.get("asked", {}).get("order")}
         if order is not None:
             facts = {"order": order["order_id"], "item": order["item"]}
-        if proposal is not None and outcome != "nothing_left":  # its sentence has no sum, and a model shall know none
+        if proposal is not None:
             facts["amount"] = money(proposal["amount"], proposal["currency"])
         plain = plainly(outcome, facts)
-        if outcome not in TOLD_BY_A_MODEL:
+        if outcome != TOLD_BY_A_MODEL:
             return {"answer": plain}
         return {"answer": await self._told(plain, facts) or plain}
 

@@ -84,9 +84,9 @@ PLAIN = {
 UNKNOWN = "It could not be found out whether a refund was made, and a person has to look at it."
 """In doubt, and not even the proposal is known."""
 
-TOLD_BY_A_MODEL = frozenset({REFUNDED, "nothing_left"})
-"""What a model may put into friendlier words; the others have to be exact, or cost nothing: whoever gets no money must
-not read that they did."""
+TOLD_BY_A_MODEL = REFUNDED
+"""The outcome that a model may put into friendlier words. The others have to be exact, or cost nothing: whoever gets no
+money must not read that they did."""
 
 
 def says_only(text: str, known: Iterable[str]) -> bool:

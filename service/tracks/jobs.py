@@ -76,7 +76,7 @@ class Jobs:
         self.router = APIRouter(tags=["jobs"])
         extra = takes(JobRequest, "Idempotency-Key")
         self.router.add_api_route("/jobs", self.create, methods=["POST"], openapi_extra=extra, status_code=202)
-        page = asked_by(limit=from_one_to(MOST_PAGE, PAGE), cursor={"type": "string", "pattern": r"^\d{1,20}$"})
+        page = asked_by(limit=from_one_to(MOST_PAGE, PAGE), cursor={"type": "string", "pattern": r"^[0-9]{1,20}$"})
         self.router.add_api_route("/jobs", self.overview, methods=["GET"], openapi_extra=page)
         self.router.add_api_route("/jobs/{job_id}", self.show, methods=["GET"])
         self.router.add_api_route("/jobs/{job_id}", self.cancel, methods=["DELETE"])

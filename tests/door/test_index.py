@@ -119,6 +119,8 @@ def test_what_ships_is_not_mixed_with_a_file_of_the_same_name(indexing: Stack, t
     (tmp_path / "handbook.md").write_text("Words.\n")
     code, said = index(indexing, tmp_path, str(tmp_path / "handbook.md"))
     assert (code, "that ship are called 'handbook'; name these with --name" in said) == (2, True), said
+    code, said = index(indexing, tmp_path, str(tmp_path / "gone" / "handbook.md"), "--remove")
+    assert (code, "that ship are called 'handbook'; name these with --name" in said) == (2, True), said
 
 
 def test_most_of_a_folder_does_not_go_unasked_but_less_does(indexing: Stack, tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_service_without_a_queue_is_told_to_have_none(
     monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(wire, "exchange", lambda *_, **__: Response(404, {}, b'{"detail": "nothing is at /jobs"}'))
-    with pytest.raises(DoorError, match="this service has no queue"):
+    with pytest.raises(DoorError, match="no queue at http"):
         run([*words, "--url", "http://127.0.0.1:1"])
 
 

@@ -14,7 +14,7 @@ from .lanes import Case, Lanes
 def finished(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Case], Finished]]:
-    """The run of a case, when it has ended. All cases of the session begin with the first that is asked for."""
+    """The run of a case, when it has ended. All cases of the session are submitted with the first."""
     wanted = {
         value
         for item in request.session.items

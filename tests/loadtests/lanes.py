@@ -70,7 +70,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Round:
-    """Cases that may run beside each other, at most `width` of them; `scale`: times the planned rate."""
+    """Cases that may run beside each other, at most `width` of them; `scale`: times the planned rate.
+
+    What comes all at once comes as it is planned, for a moment's work is no overload.
+    """
 
     cases: Sequence[Case]
     width: int
@@ -156,7 +159,8 @@ class Lanes:
         with self._lab(case) as (lab, home), meddling(case.meddler, lab):
             places = laboratory.places_of(home, lab)
             if not case.poc:
-                return conduct(chosen, places, options, Hooks(steering=lambda: scale))
+                has_rate = any(phase.rate_per_s for phase in phases)
+                return conduct(chosen, places, options, Hooks(steering=lambda: scale if has_rate else 1.0))
             options = replace(options, plain=True, drain_s=POC_DRAIN_S)
             with poc.serving(lab.urls["anthropic"], home, payments=lab.urls["payments"]) as url:
                 return conduct(chosen, replace(places, service=url), options)
@@ -174,9 +178,11 @@ class Lanes:
             home = self._new_home()
             with self._lock:
                 free = self._opened.enter_context(workbench(service_env={**AT_ONCE, **SOONER})), home
-        yield free
-        with self._lock:
-            self._idle.append(free)
+        try:
+            yield free
+        finally:
+            with self._lock:
+                self._idle.append(free)
 
     def _new_home(self) -> Path:
         with self._lock:

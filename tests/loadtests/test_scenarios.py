@@ -14,7 +14,7 @@ ELSEWHERE = ("demo",)
 CASES = [Case(name, heavy=scenario.named(name).is_loud) for name in scenario.names() if name not in ELSEWHERE]
 
 WITHIN_S = 1500
-"""All runs of the session begin together, so the first test waits for others' as well."""
+"""The runs begin with the first test and go round by round, so a test waits for others' as well."""
 
 
 @pytest.mark.alone
