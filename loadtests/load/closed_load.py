@@ -18,7 +18,7 @@ class ClosedUser:
     """The `user`-th user of a closed load."""
 
     def __init__(self, job: Job, user: int, asker: Asker) -> None:
-        self._arrivals = Arrivals(job.scenario, job.seed)
+        self._arrivals = Arrivals(job.scenario, job.seed, job.mark)
         self._think_s = job.scenario.think_s
         self._user = user
         self._number = 0

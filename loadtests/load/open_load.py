@@ -33,7 +33,7 @@ class OpenLoad:
         self._pulse = pulse
         self._control = control
         self._flying = Group()
-        self._arrivals = Arrivals(job.scenario, job.seed)
+        self._arrivals = Arrivals(job.scenario, job.seed, job.mark)
         self._works = self._arrivals.works()
         self._number, self._work = next(self._works)
         self._bursts = [*self._arrivals.bursts()]

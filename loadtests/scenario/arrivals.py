@@ -68,11 +68,15 @@ BURST = 100_000
 
 
 class Arrivals:
-    """The requests of one scenario and seed."""
+    """The requests of one scenario and seed.
 
-    def __init__(self, scenario: Scenario, seed: int) -> None:
+    `run`: the mark of this run (`people.new_mark`), for questions whose vectors are kept for all tenants together.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int, run: str = "") -> None:
         self._scenario = scenario
         self._seed = seed
+        self._run = run
         self.timetable = Timetable(scenario.phase)
 
     def works(self) -> Iterator[tuple[int, float]]:
@@ -129,7 +133,7 @@ class Arrivals:
                 number, due_s, caller, kind, AGENT_PATH, body, self._seed, copies=mix.copies, decision=decision
             )
         path = STREAM if chance.random() < mix.stream_share else CHAT
-        text = _text(kind, mix, mark, chance)
+        text = _text(kind, mix, f"{mark}-{self._run}" if kind == "handbook" and self._run else mark, chance)
         route = mix.route or (HANDBOOK_ROUTE if kind == "handbook" else None)
         if kind != "thread" and chance.random() < mix.openai_share:
             streams = path == STREAM

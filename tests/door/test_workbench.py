@@ -188,7 +188,7 @@ def test_a_service_that_does_not_start_is_told_and_nothing_is_left(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = _children()
     with (
-        pytest.raises(PartFailed, match=r"service ended with exit code 2(.|\n)*retry\.attempts"),
+        pytest.raises(PartFailed, match=r"(service|worker) ended with exit code 2(.|\n)*retry\.attempts"),
         workbench(environment(tmp_path), service_env={"GAUNTLET_RETRY__ATTEMPTS": "many"}),
     ):
         pass

@@ -63,6 +63,19 @@ def test_the_same_seed_makes_the_same_requests_and_another_one_others(name: str)
     assert [one.due_s for one in first] == sorted(one.due_s for one in first)
 
 
+def test_what_the_handbook_is_asked_bears_the_runs_mark_and_nothing_else_does() -> None:
+    """A question's vector is kept for all tenants: the run before must not have asked for it."""
+    whole = scenario(phase(for_s=60, rate_per_s=10), mix={"faq": 0.3, "unique": 0.3, "handbook": 0.4})
+    first, second = (Arrivals(whole, 7, mark).open() for mark in ("abcd", "wxyz"))
+    asked = [(one, other) for one, other in zip(first, second, strict=True) if one.kind == "handbook"]
+    assert len(asked) > 100
+    assert all("abcd" in str(one.body) and "wxyz" in str(other.body) for one, other in asked)
+    assert [told(one) for one in first if one.kind != "handbook"] == [
+        told(one) for one in second if one.kind != "handbook"
+    ]
+    assert ids_of(first) == ids_of(second)
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_a_seed_makes_what_it_made_before_there_were_other_kinds(name: str) -> None:
     arrivals = Arrivals(lasting(named(name), named(name).short_s), 7)
