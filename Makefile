@@ -3,6 +3,7 @@
 #   make check   lint and types        make bench   measure the speed   make clean   forget .venv and caches
 #   make bench-retrieval     recall and MRR of each step of the search
 #   make scenarios     every load scenario in full with three seeds (well over an hour; ARGS="--short --seeds 7": a quarter of one)
+#   make notebooks     the .ipynb beside each notebook's .py (where a repository is set in pyproject.toml, with its badge)
 #   make screenshots   pictures of the dashboard's pages, for docs/screenshots
 
 SHELL := /bin/sh
@@ -18,7 +19,7 @@ ARGS :=
 # A checkout that was moved or copied: what .venv runs is where it was, so it is installed anew.
 MOVED := $(shell test ! -f $(INSTALLED) || test "`cat $(INSTALLED)`" = "`pwd`" || rm $(INSTALLED))
 
-.PHONY: help up test check bench bench-retrieval scenarios screenshots lock clean
+.PHONY: help up test check bench bench-retrieval scenarios notebooks screenshots lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -42,6 +43,9 @@ bench-retrieval: $(INSTALLED)
 
 scenarios: $(INSTALLED)
 	@$(BIN)/python -m gauntlet scenarios $(ARGS)
+
+notebooks: $(INSTALLED)
+	@$(BIN)/python -m notebooks.pairing
 
 screenshots: $(INSTALLED)
 	@$(BIN)/python -m tests.dashboard.screenshots $(ARGS)

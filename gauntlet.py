@@ -7,7 +7,7 @@ smallest modules; what a verb does is in the module its line names. Read `door/u
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
 from door.errors import DoorError
 
@@ -72,11 +72,21 @@ def usage() -> str:
     )
 
 
-def __getattr__(name: str) -> ModuleType:
-    """`from gauntlet import telemetry, dashboard`, for notebooks: imported when asked for, since pandas is slow."""
-    if name in ("telemetry", "dashboard"):
-        return import_module(f"door.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+OFFERED = {
+    "dashboard": ("door.dashboard", None),
+    "telemetry": ("door.telemetry", None),
+    "workbench": ("door.lab", "workbench"),
+}
+"""What notebooks import from here: name -> (module, its attribute; None: the module itself)."""
+
+
+def __getattr__(name: str) -> Any:
+    """`from gauntlet import workbench`, for notebooks: imported when asked for, since some of it is slow."""
+    if name not in OFFERED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = OFFERED[name]
+    found = import_module(module)
+    return found if attribute is None else getattr(found, attribute)
 
 
 def version() -> str:

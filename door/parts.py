@@ -37,11 +37,16 @@ def all_parts(plan: Plan, environ: Mapping[str, str] = os.environ) -> tuple[Part
     return (collector_part(plan), *state, simulator_part(plan, environ), *service, *pages)
 
 
+def python() -> str:
+    """What the parts run on: the Python that runs us, or GAUNTLET_PYTHON where the packages are another's (Colab)."""
+    return os.environ.get("GAUNTLET_PYTHON") or sys.executable
+
+
 def collector_part(plan: Plan) -> Part:
     """What watches, with its data in `.gauntlet/collector`: started first, so that it hears the others start."""
     folder = plan.home / home.COLLECTOR
     argv = ("--host", ports.LOOPBACK, "--port", str(plan.ports["collector"]), "--data", str(folder))
-    return Part("collector", (sys.executable, "-m", "dashboard.collector", *argv), restarts=WATCHERS_RESTARTS)
+    return Part("collector", (python(), "-m", "dashboard.collector", *argv), restarts=WATCHERS_RESTARTS)
 
 
 def valkey_part(plan: Plan) -> Part:
@@ -70,18 +75,18 @@ def simulator_part(plan: Plan, environ: Mapping[str, str]) -> Part:
     ]
     secret = configuration.effective(environ).get(WEBHOOK_SECRET)  # also where gauntlet.toml has it
     environment = {WEBHOOK_SECRET: secret} if secret else {}
-    return Part("simulator", (sys.executable, "-m", "loadtests.simulator", *flags), environment)
+    return Part("simulator", (python(), "-m", "loadtests.simulator", *flags), environment)
 
 
 def service_part(plan: Plan, needs: tuple[str, ...]) -> Part:
     """The system under test."""
     argv = ("--host", ports.LOOPBACK, "--port", str(plan.ports["service"]), "--workers", str(plan.workers))
-    return Part("service", (sys.executable, "-m", "service", *argv), service_environment(plan), needs=needs)
+    return Part("service", (python(), "-m", "service", *argv), service_environment(plan), needs=needs)
 
 
 def worker_part(plan: Plan, needs: tuple[str, ...]) -> Part:
     """What the service does after its answers, with the service's own configuration."""
-    argv = (sys.executable, "-m", "service.worker")
+    argv = (python(), "-m", "service.worker")
     return Part("worker", argv, service_environment(plan), needs=needs, restarts=WORKER_RESTARTS)
 
 
@@ -106,7 +111,7 @@ def dashboard_part(plan: Plan, environ: Mapping[str, str]) -> Part:
     environment = dashboard_environment(plan) | {"GAUNTLET_RUNS": str(plan.home / home.RUNS)}
     if key := configuration.effective(environ).get(pseudonym.VARIABLE):  # also where gauntlet.toml has it
         environment[pseudonym.VARIABLE] = key
-    return Part("dashboard", (sys.executable, "-m", "dashboard", *argv), environment, restarts=WATCHERS_RESTARTS)
+    return Part("dashboard", (python(), "-m", "dashboard", *argv), environment, restarts=WATCHERS_RESTARTS)
 
 
 def dashboard_environment(plan: Plan) -> dict[str, str]:
