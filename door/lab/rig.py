@@ -95,7 +95,7 @@ class Rig(Asking):
         return f"{self.urls['webhooks']}/webhooks"
 
     def faults(self) -> pd.DataFrame:
-        """When which fault was at work: target, fault, began_s, ended_s (NaN: it still is), in Unix seconds."""
+        """When which fault was at work: target, fault, what (its words), began_s, ended_s (NaN: it still is)."""
         import pandas as pd
 
         rows: list[dict[str, Any]] = []
@@ -103,12 +103,13 @@ class Rig(Asking):
         for event in self._simulator("GET", "/sim/events")["events"]:
             fault, t = event["fault"], event["t"]
             if event["event"] == "started":
-                row = {"target": fault["target"], "fault": fault["fault"], "began_s": t, "ended_s": None}
+                what = " ".join([fault["fault"].replace("_", " "), *map(str, fault["params"].values())])
+                row = {"target": fault["target"], "fault": fault["fault"], "what": what, "began_s": t, "ended_s": None}
                 rows.append(row)
                 open_ones[fault["index"]] = row
             elif fault["index"] in open_ones:
                 open_ones.pop(fault["index"])["ended_s"] = t
-        frame = pd.DataFrame(rows, columns=["target", "fault", "began_s", "ended_s"])
+        frame = pd.DataFrame(rows, columns=["target", "fault", "what", "began_s", "ended_s"])
         return frame.astype({"began_s": float, "ended_s": float})
 
     def _reset_simulator(self) -> None:

@@ -10,6 +10,8 @@ from notebooks.pictures.look import DARK_GREY, GREEN, VERMILLION, YELLOW, Rows, 
 
 STATES = {"closed": GREEN, "half-open": YELLOW, "open": VERMILLION}
 LANE_PX = 44
+SHORTEST = 170
+"""Of the width: a probe of some milliseconds is to be seen, too."""
 
 
 def spells(events: Rows, began_s: float, until_s: float, providers: list[str]) -> pd.DataFrame:
@@ -18,7 +20,7 @@ def spells(events: Rows, began_s: float, until_s: float, providers: list[str]) -
     Seconds since `began_s`, closed before the first change. Changes that several workers tell of count once.
     """
     told = table(events).reindex(columns=["provider", "state", "t"])
-    told = told.assign(state=told["state"].str.replace("_", "-")).sort_values("t")
+    told = told.assign(state=told["state"].astype(str).str.replace("_", "-")).sort_values("t")
     rows = []
     for provider in providers:
         state, at_s = "closed", 0.0
@@ -49,6 +51,8 @@ def breaker_strip(
     """
     length_s = until_s - began_s
     strip = spells(events, began_s, until_s, list(providers))
+    strip = strip.assign(shown_s=strip["ended_s"].clip(lower=strip["began_s"] + length_s / SHORTEST))
+    strip = strip.sort_values("state", key=lambda states: states == "half-open")  # short, and drawn over the others
     lanes = alt.Y("provider:N", title=None, sort=list(providers), scale=alt.Scale(paddingInner=0.25))
     time = alt.X("began_s:Q", title="seconds", scale=alt.Scale(domain=[0, length_s], nice=False))
     drawn = (
@@ -56,7 +60,7 @@ def breaker_strip(
         .mark_bar(height=14, cornerRadius=2)
         .encode(
             x=time,
-            x2="ended_s:Q",
+            x2="shown_s:Q",
             y=lanes,
             color=alt.Color("state:N", scale=scale(STATES)),
             tooltip=[

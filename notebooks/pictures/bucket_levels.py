@@ -40,7 +40,7 @@ def bucket_levels(
         .encode(
             x=alt.X("t:Q", title="seconds"),
             y=alt.Y("level:Q", title=unit, scale=alt.Scale(domainMin=0)),
-            color=alt.Color("bucket:N", scale=colours),
+            color=alt.Color("bucket:N", scale=colours, legend=alt.Legend(symbolType="stroke", symbolStrokeWidth=3)),
             tooltip=["bucket", alt.Tooltip("t:Q", format=".2f"), "level"],
         )
     )

@@ -19,6 +19,10 @@ SERIES = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY)
 """For lines that mean nothing but themselves, in this order."""
 INK, PALE = "#222222", "#6B6B6B"
 WIDTH = 680
+LETTER_PX = 5.9
+"""Of our small type, on average."""
+MOST_WORDS = 0.5
+"""Words take at most this share of the width."""
 
 Rows: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
 
@@ -63,6 +67,12 @@ def scale(meanings: Mapping[str, str], present: Iterable[str] | None = None) -> 
     there = set(meanings if present is None else present)
     shown = {name: colour for name, colour in meanings.items() if name in there}
     return alt.Scale(domain=list(shown), range=list(shown.values()))
+
+
+def room_for(words: pd.Series, ends: pd.Series, width: int = WIDTH) -> float:
+    """Where an axis from 0 has to end so that words which begin at `ends` (0 or more) have room on the picture."""
+    taken = (words.astype(str).str.len() * LETTER_PX + 12).clip(upper=MOST_WORDS * width)
+    return float((ends * width / (width - taken)).max())
 
 
 def since(frame: pd.DataFrame, columns: Iterable[str], began_s: float | None = None) -> tuple[pd.DataFrame, float]:

@@ -34,6 +34,8 @@ SOURCES = {
 }
 """The wished answer first; `shared` is a cache's answer that was still under way."""
 HEIGHT_PX = 220
+HEADROOM = 1.15
+"""Above the bars, for the words of a band."""
 
 
 def counted(answers: Rows, bin_s: float, began_s: float | None = None) -> tuple[pd.DataFrame, float]:
@@ -59,6 +61,7 @@ def sources_over_time(
     """Stacked bars of `bin_s` seconds; `answers` is `lab.ask_many(…).frame()`, `faults` is `lab.faults()`."""
     found, zero = counted(answers, bin_s, began_s)
     until_s = float(found["t"].max()) + bin_s
+    most = float(found.groupby("t")["n"].sum().max()) * HEADROOM
     found = found.assign(
         until=found["t"] + bin_s, place=found["source"].map({name: n for n, name in enumerate(SOURCES)})
     )
@@ -66,9 +69,9 @@ def sources_over_time(
         alt.Chart(found)
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("t:Q", title="seconds", scale=alt.Scale(domain=[0, until_s], nice=False)),
+            x=alt.X("t:Q", bin="binned", title="seconds", scale=alt.Scale(domain=[0, until_s], nice=False)),
             x2="until:Q",
-            y=alt.Y("n:Q", title=f"answers per {bin_s:g} s", stack="zero"),
+            y=alt.Y("n:Q", title=f"answers per {bin_s:g} s", stack="zero", scale=alt.Scale(domainMax=most)),
             color=alt.Color("source:N", scale=scale(SOURCES, found["source"])),
             order="place:O",
             tooltip=["source", "n", "t"],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import altair as alt
 
-from notebooks.pictures.look import INK, SERIES, Rows, scale, since, table, titled
+from notebooks.pictures.look import INK, SERIES, Rows, room_for, scale, since, table, titled
 
 LANE_PX = 26
 
@@ -34,8 +34,8 @@ def swim_lanes(
     kinds = list(dict.fromkeys(frame["what"]))
     chosen = dict(colours or {kind: SERIES[n % len(SERIES)] for n, kind in enumerate(kinds)})
     end_ms = float(frame["ended_ms"].max()) or 1.0
-    room = 1.25 if words and frame["words"].ne("").any() else 1.02
-    axis = alt.Scale(domain=[min(0.0, float(frame["began_ms"].min())), end_ms * room], nice=False)
+    until_ms = max(end_ms, room_for(frame["words"], frame["ended_ms"].clip(lower=0))) if words else end_ms
+    axis = alt.Scale(domain=[min(0.0, float(frame["began_ms"].min())), until_ms], nice=False)
     lane = alt.Y("lane:N", sort=lanes, title=None)
     frame = frame.assign(shown_ms=frame["ended_ms"].clip(lower=frame["began_ms"] + end_ms / 400))
     bars = (

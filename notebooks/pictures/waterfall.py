@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 import pandas as pd  # type: ignore[import-untyped]
 
-from notebooks.pictures.look import BLUE, DARK_GREY, GREEN, INK, PURPLE, VERMILLION, YELLOW, scale, titled
+from notebooks.pictures.look import BLUE, DARK_GREY, GREEN, INK, PURPLE, VERMILLION, YELLOW, room_for, scale, titled
 
 KINDS = {
     "request": DARK_GREY,
@@ -24,8 +24,11 @@ KINDS = {
     "decision": PURPLE,
 }
 ROW_PX = 24
+THIN_PX, THICK_PX = 4, 13
+"""A stage that waits for what is inside it, and what takes the time."""
 INDENT = "\u00a0\u00a0\u00a0"
-"""Of a stage inside a stage; plain spaces are taken off."""
+NOT_TRIMMED = "\u200b"
+"""Vega takes spaces off the beginning of a label; this is none, and has no width."""
 TOLD_BY_THE_CALL = ("first_token", "ok")
 SHORT_MS = 0.4
 """What is shorter would be no bar at all."""
@@ -49,7 +52,7 @@ def steps(spans: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         began_ms = (_moment(span) - zero).total_seconds() * 1000
         ended_ms = began_ms + (span["duration_ms"] or 0.0)
         about = span["attributes"] or {}
-        here = {"row": count, "name": INDENT * depth + _name(span)}
+        here = {"row": count, "name": NOT_TRIMMED + INDENT * depth + _name(span)}
         count += 1
         rows.append({**here, "kind": _kind(span), "began_ms": began_ms, "ended_ms": ended_ms, "words": _words(span)})
         if "gauntlet.stage" in about:
@@ -82,33 +85,31 @@ def waterfall(trace: Mapping[str, Any], title: str = "One request, stage by stag
             labelExpr=_labels(frame), labelAlign="left", labelPadding=200, domain=False, ticks=False, grid=True
         ),
     )
+    said = _said(frame)
+    until_ms = max(end_ms, room_for(said["words"], said["ended_ms"]))
     colour = alt.Color("kind:N", scale=scale(KINDS, frame["kind"]))
-    time = alt.X(
-        "began_ms:Q", title="ms since the request arrived", scale=alt.Scale(domain=[0, end_ms * 1.3], nice=False)
-    )
+    time = alt.X("began_ms:Q", title="ms since the request arrived", scale=alt.Scale(domain=[0, until_ms], nice=False))
     tip = ["name:N", "words:N", alt.Tooltip("began_ms:Q", format=".1f"), alt.Tooltip("ended_ms:Q", format=".1f")]
-    drawn = (
-        alt.Chart(bars)
-        .mark_bar(height=12, cornerRadius=2)
+    around = bars["kind"] == "stage"
+    layers = [
+        alt.Chart(rows)
+        .mark_bar(height=height, cornerRadius=2)
         .encode(x=time, x2="shown_ms:Q", y=order, color=colour, tooltip=tip)
-    )
-    dots = (
+        for rows, height in ((bars[around], THIN_PX), (bars[~around], THICK_PX))
+    ]
+    layers.append(
         alt.Chart(points)
-        .mark_point(shape="diamond", filled=True, size=70, opacity=1)
+        .mark_point(shape="diamond", filled=True, size=60, opacity=1)
         .encode(x=time, y=order, color=colour, tooltip=tip)
     )
-    said = _said(frame)
-    words = (
-        alt.Chart(said)
-        .mark_text(align="left", dx=6, fontSize=11, color=INK)
-        .encode(x=alt.X("ended_ms:Q", title="ms since the request arrived"), y=order, text="words:N")
-    )
+    text = alt.Chart(said).mark_text(align="left", dx=8, fontSize=11, color=INK)
+    layers.append(text.encode(x="ended_ms:Q", y=order, text="words:N"))
     request = trace["request"] or {}
     subtitle = (
         f"{request.get('method', '')} {request.get('endpoint', '')}: {request.get('status', '')} "
         f"{request.get('source') or request.get('outcome') or ''} in {end_ms:.0f} ms"
     )
-    chart: alt.LayerChart = titled(drawn + dots + words, title, subtitle, height=ROW_PX * (frame["row"].max() + 1))
+    chart: alt.LayerChart = titled(alt.layer(*layers), title, subtitle, height=ROW_PX * (frame["row"].max() + 1))
     return chart
 
 
