@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +28,8 @@ FOREIGN = ("GAUNTLET_", "OTEL_", "LANGFUSE_", "ANTHROPIC_", "OPENAI_", "PAYMENTS
 """How a person's settings and keys begin. The service reads settings whatever their case."""
 CONFIG = "workbench.toml"
 """A file without settings, in place of the `gauntlet.toml` that the parts would find where they run."""
+TEMPORARY = "gauntlet-"
+"""How the folders begin that we make, and delete at the end."""
 STARTS = 3
 """Between the choice of a free port and its use somebody else may take it; then others are chosen."""
 
@@ -118,8 +120,9 @@ def workbench(
     setting that cannot be used, DoorError when `home` cannot be (AlreadyUp when another process has its state there).
     """
     environ = os.environ if environ is None else environ
+    _sweep()
     with ExitStack() as undone:
-        folder = Path(tempfile.mkdtemp(prefix="gauntlet-")) if home is None else home.absolute()
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY)) if home is None else home.absolute()
         if home is None:
             undone.callback(shutil.rmtree, folder, ignore_errors=True)
         undone.enter_context(homes.hold(folder))
@@ -136,6 +139,16 @@ def private(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if not name.upper().startswith(FOREIGN) and not name.upper().endswith("_PROXY")
     }
+
+
+def _sweep() -> None:
+    """Delete the folders of workbenches that were killed: nobody holds them, and no process of theirs lives."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        if not (folder / CONFIG).exists():  # not one of ours, or one that is only just being made
+            continue
+        with suppress(DoorError), homes.hold(folder):
+            running.refuse_leftovers(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _started(

@@ -275,6 +275,23 @@ def test_however_its_process_ends_no_part_is_left(tmp_path: Path, code: str, num
     assert folder.exists() == (number is signal.SIGKILL)
 
 
+def test_the_folder_of_a_killed_one_is_deleted_by_the_next_and_that_of_a_living_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    killed, foreign = tmp_path / "gauntlet-killed", tmp_path / "gauntlet-foreign"
+    for folder, name in ((killed, "workbench.toml"), (foreign, "notes.txt")):
+        folder.mkdir()
+        (folder / name).touch()
+    with workbench(environment(tmp_path), workers=1) as first:
+        assert not killed.exists()
+        with pytest.raises(UsageError), workbench(environment(tmp_path), service_env={"REDIS_URL": "x"}):
+            pass  # it has swept before it finds that it cannot start
+        assert _chat(first)["source"] == "live"
+        assert first.home.exists()
+    assert foreign.exists()
+
+
 def test_a_home_can_be_kept_with_what_valkey_held(tmp_path: Path) -> None:
     for expected in (None, b"yes"):
         with workbench(environment(tmp_path), workers=1, home=tmp_path / "kept") as lab:
