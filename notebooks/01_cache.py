@@ -162,7 +162,7 @@ histogram(
     ],
     value="ms",
     label="from",
-    unit="milliseconds, each step ten times the one before",
+    unit="milliseconds",
     log=True,
     title="Two kinds of waiting",
     subtitle="300 questions by how long they took; the slow ones of the cache waited for a call that was under way",

@@ -45,14 +45,14 @@ def histogram(
     found = bins(rows, value, label, count, log=log)
     order = list(dict.fromkeys(table(rows)[label]))
     axis = alt.Scale(type="log" if log else "linear", nice=False)
-    low = alt.X("low:Q", title=unit, scale=axis) if log else alt.X("low:Q", bin="binned", title=unit, scale=axis)
     drawn = (
         alt.Chart(found)
-        .mark_bar(binSpacing=1)
+        .mark_rect(stroke="white", strokeWidth=1)
         .encode(
-            x=low,
+            x=alt.X("low:Q", title=unit, scale=axis),
             x2="high:Q",
             y=alt.Y("n:Q", title="how many"),
+            y2=alt.datum(0),
             color=alt.Color("label:N", scale=alt.Scale(domain=order, range=list(SERIES)), legend=None),
             row=alt.Row(
                 "label:N",

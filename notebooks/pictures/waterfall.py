@@ -137,6 +137,8 @@ def _points(span: Mapping[str, Any], began_ms: float) -> list[dict[str, Any]]:
         at_ms = began_ms + event["t_ms"]
         wait_s = about.get("wait_s") if event["name"] == "wait" else None
         word = event["name"].replace("_", " ")
+        if word == "rung":  # of the ladder: whose turn it is
+            word = f"rung {about.get('rung', '')}: {about.get('provider', '')}"
         if wait_s is not None:
             word, kind, until_ms = f"wait {float(wait_s) * 1000:.0f} ms", "wait", at_ms + float(wait_s) * 1000
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
@@ -156,7 +157,7 @@ def test_colours_mean_the_same_as_on_the_dashboard() -> None:
     assert {kind: palette.STEPS[kind] for kind in KINDS if kind != "request"}.items() <= KINDS.items()
 
 
-PICTURES = {
+PICTURES: dict[str, Callable[[], Any]] = {
     "waterfall": lambda: waterfall({"spans": SPANS, "request": None}, "t"),
     "breaker_strip": lambda: breaker_strip(
         EVENTS,
