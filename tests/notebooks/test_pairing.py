@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from door.home import ROOT
 from notebooks import colab, pairing
 from notebooks.pairing import Repository
 from tests.notebooks.kernel import read
@@ -23,7 +26,8 @@ def test_the_notebook_beside_a_source_is_the_one_that_make_notebooks_writes(sour
 
 
 def test_every_notebook_has_a_source() -> None:
-    notebooks = {path.with_suffix(".py") for path in pairing.HERE.glob("*.ipynb")}
+    run = set(pairing.HERE.glob("*_run.ipynb"))  # what a reader made (README.md), and git ignores
+    notebooks = {path.with_suffix(".py") for path in set(pairing.HERE.glob("*.ipynb")) - run}
     assert notebooks == set(pairing.sources())
 
 
@@ -97,6 +101,44 @@ def test_the_kernel_gains_what_the_lock_says_and_the_stack_all_of_it(
     asked.clear()
     colab.install()
     assert asked == []
+
+
+COLAB_HAS = {
+    *("altair", "pandas", "pyarrow", "numpy", "psutil", "rich", "python-dateutil", "six", "typing-extensions"),
+    *("jsonschema", "jsonschema-specifications", "referencing", "rpds-py", "attrs", "narwhals", "jinja2", "markupsafe"),
+    *("packaging", "pygments", "markdown-it-py", "mdurl", "pytz", "tzdata"),
+}
+LIKE_COLAB = """
+import sys
+from importlib.metadata import packages_distributions
+
+allowed = set(sys.argv[1:])
+homes = {name: {one.lower().replace("_", "-") for one in found} for name, found in packages_distributions().items()}
+lacks = {name for name, found in homes.items() if not allowed & found}
+
+class Lacks:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in lacks:
+            raise ModuleNotFoundError(f"Colab has no {name}", name=name)
+
+sys.meta_path.insert(0, Lacks())
+try:
+    import fastapi
+except ModuleNotFoundError:
+    import door.lab, door.telemetry, door.valkey, notebooks.guess, notebooks.pictures
+    door.valkey.program()
+    print("all there")
+"""
+
+
+def test_a_kernel_in_colab_has_all_that_a_lab_and_its_pictures_import() -> None:
+    gained = [line.split("==")[0] for line in colab.for_the_kernel()]
+    brought = [
+        re.split(r"[^\w-]", needed)[0] for name in gained for needed in requires(name) or () if "extra" not in needed
+    ]
+    command = [sys.executable, "-c", LIKE_COLAB, "gauntlet", *COLAB_HAS, *gained, *brought]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "all there\n", done.stderr
 
 
 def _source(folder: Path) -> Path:
