@@ -45,6 +45,7 @@ class Pitfall(_Strict):
     folder: Path
     number: int
     title: str
+    counts: str
     section: str
     run: str
     watch: str

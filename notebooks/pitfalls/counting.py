@@ -1,4 +1,4 @@
-"""What is counted in answers and calls: at once, per piece of time, quantiles. Read `result.py` next: how it is kept."""
+"""What is counted in answers and calls: at once, per piece of time, quantiles. Read `result.py` next."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate

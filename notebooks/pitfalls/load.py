@@ -34,7 +34,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request. `status` None: no answer, because nobody took it (`lost`) or it was still open at the end.
+    """What came of a request. `status` None: no answer, since nobody took it (`lost`) or it was still open at the end.
 
     `end_s` is when it ended, or when nobody waited any more.
     """
@@ -85,9 +85,7 @@ class Clock:
         await asyncio.sleep(max(at_s - self.now_s, 0.0))
 
 
-async def send(
-    client: aiohttp.ClientSession, clock: Clock, due: Due, url: Callable[[], str], until_s: float
-) -> Answer:
+async def send(client: aiohttp.ClientSession, clock: Clock, due: Due, url: Callable[[], str], until_s: float) -> Answer:
     """Send it when it is due to whom `url` names then; wait until `until_s` at most."""
     await clock.wait(due.at_s)
     sent_s = clock.now_s

@@ -5,6 +5,7 @@ kernel ends a process with the thread that started it (`door/part.py`), so one t
 Every port is chosen by the system when it is bound, so none can be in use. Read `simulator.py` next: faults and ledger.
 """
 
+import asyncio
 import json
 import os
 import re
@@ -47,6 +48,11 @@ class App:
         """Whether it serves. Raises PartFailed when it ended by itself."""
         self.running.check()
         return self.running.ready_after_s is not None
+
+    async def serving(self) -> None:
+        """Return when it is ready. Raises PartFailed when it ended by itself."""
+        while not self.is_ready:  # noqa: ASYNC110 - it tells by its log
+            await asyncio.sleep(POLL_S)
 
     def begin(self) -> None:
         """Start it again, after `end`."""
@@ -97,7 +103,7 @@ def rig(pitfall: Pitfall, more: Mapping[str, str], stopped: Callable[[], bool]) 
             ]
             apps += own
             sides.append(Side(form, own, urls))
-        _wait(lambda: all([app.is_ready for app in apps]), stopped)  # a list: each is looked at
+        _wait(lambda: all(app.is_ready for app in apps), stopped)
         yield sides
     finally:
         for app in apps:
@@ -108,8 +114,8 @@ def rig(pitfall: Pitfall, more: Mapping[str, str], stopped: Callable[[], bool]) 
 
 
 def _application(pitfall: Pitfall, form: Form, number: int, variables: Mapping[str, str]) -> Part:
-    argv = (sys.executable, "-m", "uvicorn", f"{form.name}:app", "--app-dir", str(pitfall.folder))
-    argv += ("--host", ports.LOOPBACK, "--port", "0", "--no-access-log")
+    where = ("--app-dir", str(pitfall.folder), "--host", ports.LOOPBACK, "--port", "0", "--no-access-log")
+    argv = (sys.executable, "-m", "uvicorn", f"{form.name}:app", *where)
     # It may be blocked for as long as it likes, and holds nothing that it would have to write.
     return Part(f"{form.name}-{number + 1}", argv, variables, ready=SERVING, stop_s=0)
 

@@ -1,6 +1,6 @@
 """Runs a pitfall: starts its sides, puts the same load on each, counts, ends everything. Read `stage.py` next.
 
-Everything happens in a thread of its own, so that it can be called from a notebook, in whose thread a loop runs already.
+Everything happens in a thread of its own, so a notebook can call it, in whose thread a loop runs already.
 """
 
 import asyncio
@@ -97,5 +97,5 @@ class _Thread:
             return measuring.result()
 
     async def _stopped(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What a run tells its simulator and reads there: faults, latency, the ledger (DESIGN section 5). Read `load.py` next."""
+"""What a run tells its simulator and reads there: faults, latency, the ledger (DESIGN 5). Read `load.py` next."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,18 +23,22 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What breaks at `target`, from when and for how long, in seconds since the load began."""
+    """What breaks at `target` (for one `model`, if it is named), from when and for how long, in seconds since the load
+    began.
+    """
 
     target: str
     fault: str
     at_s: float
     for_s: float
     status: int | None = None
+    model: str | None = None
 
     def document(self) -> dict[str, Any]:
         """As the control API takes it."""
         params = {} if self.status is None else {"status": self.status}
-        about = {"target": self.target, "fault": self.fault}
+        match = {} if self.model is None else {"model": self.model}
+        about = {"target": self.target, "fault": self.fault, "match": match}
         return {**about, "at_s": self.at_s, "for_s": self.for_s, "params": params}
 
 

@@ -14,7 +14,6 @@ from notebooks.pitfalls.rig import App
 PAUSE_S = 0.2
 TIMEOUT_S = 1.0
 FAILURES = 3
-POLL_S = 0.02
 
 
 class Watchdog:
@@ -49,7 +48,6 @@ class Watchdog:
         self.restarts.append((begun_s, float("inf")))  # away until it is back, if it comes back
         await asyncio.to_thread(self._app.end)
         self._app.begin()
-        while not self._app.is_ready:
-            await asyncio.sleep(POLL_S)
+        await self._app.serving()
         self.url = self._app.url
         self.restarts[-1] = (begun_s, self._clock.now_s)

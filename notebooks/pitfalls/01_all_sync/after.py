@@ -1,4 +1,4 @@
-"""After: `async def` and the asynchronous SDK. While one question waits for the provider, the loop serves the others."""
+"""After: `async def` and the asynchronous SDK. While one question waits, the loop serves the others."""
 
 from anthropic import AsyncAnthropic
 from fastapi import FastAPI

@@ -1,4 +1,4 @@
-"""Worse: `async def` around the synchronous SDK. The handler runs on the event loop, and nothing else does meanwhile."""
+"""Worse: `async def` around the synchronous SDK. It runs on the event loop, and nothing else does meanwhile."""
 
 from anthropic import Anthropic
 from fastapi import FastAPI

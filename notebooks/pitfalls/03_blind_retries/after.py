@@ -1,4 +1,4 @@
-"""After: one loop retries, only what may pass by itself, at random moments, and never more than a share of all calls."""
+"""After: one loop retries, only what may pass by itself, at random moments, and no more than a share of all calls."""
 
 from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic
 from fastapi import FastAPI, HTTPException
@@ -19,6 +19,7 @@ class Question(BaseModel):
 
     text: str
     max_tokens: int = 256
+    model: str = "claude-opus-4-7"
 
 
 def may_pass(error: BaseException) -> bool:
@@ -44,7 +45,7 @@ def spent(state: RetryCallState) -> bool:
 async def ask(question: Question) -> str:
     """One attempt is one call."""
     reply = await client.messages.create(
-        model="claude-opus-4-7",
+        model=question.model,
         max_tokens=question.max_tokens,
         messages=[{"role": "user", "content": question.text}],
     )

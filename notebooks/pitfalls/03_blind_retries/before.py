@@ -17,6 +17,7 @@ class Question(BaseModel):
 
     text: str
     max_tokens: int = 256
+    model: str = "claude-opus-4-7"
 
 
 @retry(
@@ -27,7 +28,7 @@ class Question(BaseModel):
 async def ask(question: Question) -> str:
     """Four attempts of three calls each."""
     reply = await client.messages.create(
-        model="claude-opus-4-7",
+        model=question.model,
         max_tokens=question.max_tokens,
         messages=[{"role": "user", "content": question.text}],
     )

@@ -1,4 +1,4 @@
-"""Before: the health check asks the provider, so whoever restarts the unhealthy restarts this in a provider's outage."""
+"""Before: the health check asks the provider, so whoever restarts the unhealthy restarts it in a provider's outage."""
 
 from anthropic import APIError, AsyncAnthropic
 from fastapi import FastAPI, HTTPException

@@ -56,6 +56,7 @@ def _findings(seen: Mapping[str, Seen], count: int, takes_s: float, for_s: float
     waiting: dict[str, set[str]] = {CHAT: set(), HEALTH: set()}
     for form, what in seen.items():
         spans = counting.open_spans(what.calls, until_s)
+        # None can come before `takes_s`, so they come in `for_s` seconds from then on.
         per_s[form] = sum(answer.ok for answer in what.of(CHAT)) / for_s
         p50[form] = counting.quantile([answer.waited_s * 1000 for answer in what.of(CHAT)], 0.5)
         health[form] = counting.quantile([answer.waited_s * 1000 for answer in what.of(HEALTH)], 0.5)
@@ -83,7 +84,10 @@ def _findings(seen: Mapping[str, Seen], count: int, takes_s: float, for_s: float
         ),
         checks=(
             Check(f"blocking has {open_at_once['blocking']:.0f} call at once", open_at_once["blocking"] == 1),
-            Check(f"before has {open_at_once['before']:.0f}, its threads", open_at_once["before"] <= THREADS),
+            Check(
+                f"before has {open_at_once['before']:.0f}, and no more threads than {THREADS}",
+                open_at_once["before"] <= THREADS,
+            ),
             Check(f"after has {open_at_once['after']:.0f}", open_at_once["after"] > THREADS),
             Check("after answers ten times as many as blocking", per_s["after"] >= 10 * per_s["blocking"]),
             Check(

@@ -116,14 +116,11 @@ def _findings(watched: Mapping[str, Watched], down_s: float, for_s: float) -> Fi
         ),
         checks=(
             Check(f"before makes {quiet['before']} calls for {probes['before']} probes", quiet["before"] > 0),
-            Check("after none", quiet["after"] == 0),
+            Check("after makes none", quiet["after"] == 0),
             Check(f"before is restarted {restarts['before']:.0f} times", restarts["before"] >= 1),
-            Check("after never", restarts["after"] == 0),
-            Check("and answers more people", (answered["after"] or 0) > (answered["before"] or 0)),
+            Check("after is never restarted", restarts["after"] == 0),
+            Check("after answers more people", (answered["after"] or 0) > (answered["before"] or 0)),
         ),
         doubts=(*doubts(seen), *none_probed),
-        notes=(
-            f"Measured: {quiet['before']} calls for {probes['before']} probes; told for a probe every {PERIOD_S} s, "
-            "of one replica.",
-        ),
+        notes=(f"The calls of an hour are the measured calls per probe times {HOUR_S // PERIOD_S} probes.",),
     )

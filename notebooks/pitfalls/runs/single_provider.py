@@ -46,9 +46,7 @@ def _findings(seen: Mapping[str, Seen], outage: tuple[float, float], for_s: floa
     hit = {form: counting.due_between(what.answers, down_s, up_s) for form, what in seen.items()}
     in_outage = {form: counting.share_ok(answers) for form, answers in hit.items()}
     overall = {form: counting.share_ok(what.answers) for form, what in seen.items()}
-    elsewhere = {
-        form: float(sum(call.target != "anthropic" for call in what.calls)) for form, what in seen.items()
-    }
+    elsewhere = {form: float(sum(call.target != "anthropic" for call in what.calls)) for form, what in seen.items()}
     before, after = in_outage["before"] or 0.0, in_outage["after"] or 0.0
     return Findings(
         load=f"{len(seen['before'].answers)} questions in {for_s:g} s; Anthropic answers {STATUS} from "
@@ -68,8 +66,11 @@ def _findings(seen: Mapping[str, Seen], outage: tuple[float, float], for_s: floa
         ),
         checks=(
             Check(f"before answers {before:.0f} % of the outage's questions", before <= 50),
-            Check(f"after {after:.0f} %", after >= 95),
-            Check("by calls to the second provider", elsewhere["after"] > 0 and elsewhere["before"] == 0),
+            Check(f"after answers {after:.0f} %", after >= 95),
+            Check(
+                "after does so by calls to the second provider (ledger)",
+                elsewhere["after"] > 0 and elsewhere["before"] == 0,
+            ),
         ),
         doubts=doubts(seen),
     )
