@@ -7,6 +7,7 @@ The applications, the load and what is counted are in `notebooks/pitfalls`; here
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -33,6 +34,9 @@ TRIES = 5
 def run(argv: Sequence[str]) -> int:
     """Exit code 0 when the effect showed, 1 when it did not, 2 when nothing can be judged, 130 interrupted."""
     args = _parser().parse_args(argv)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` means it
+            signal.signal(number, signal.default_int_handler)  # ends the processes, like Ctrl-C
     if args.pitfall is None:
         return _listed(args)
     pitfall = named(args.pitfall)

@@ -13,8 +13,6 @@ from typing import Any
 import aiohttp
 
 GET, POST = "GET", "POST"
-PATIENCE_S = 120.0
-"""No connection waits longer than a run lasts; the run says when to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def moments(seed: int, count: int, from_s: float, to_s: float) -> list[float]:
 
 def session() -> aiohttp.ClientSession:
     """A client that may have any number of connections: an open load does not queue at itself."""
-    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
+    timeout = aiohttp.ClientTimeout(total=None)  # `send` bounds it
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout, trust_env=False)
 
 

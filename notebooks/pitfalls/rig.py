@@ -76,6 +76,11 @@ class Side:
         """Its form's."""
         return self.form.name
 
+    def check(self) -> None:
+        """Raise PartFailed when one of its applications ended by itself."""
+        for app in self.apps:
+            app.running.check()
+
 
 @contextmanager
 def rig(pitfall: Pitfall, more: Mapping[str, str], stopped: Callable[[], bool]) -> Iterator[list[Side]]:

@@ -6,7 +6,10 @@ from typing import Any
 
 import aiohttp
 
+from door.errors import DoorError
+
 NANO = 1e-9
+TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Fault:
 
 
 class Simulator:
-    """The control API of one side's simulator."""
+    """The control API of one side's simulator. Its methods raise DoorError when it does not do as it is told."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url, self._session = url, session
@@ -65,9 +68,12 @@ class Simulator:
         return [_call(row, began_t) for row in rows]
 
     async def _send(self, method: str, path: str, body: object = None) -> Any:
-        async with self._session.request(method, self._url + path, json=body) as response:
-            response.raise_for_status()
-            return await response.json()
+        try:
+            async with self._session.request(method, self._url + path, json=body, timeout=TIMEOUT) as response:
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise DoorError(f"the simulator did not do {method} {path}: {error!r}") from error
 
 
 def _call(row: dict[str, Any], began_t: float) -> Call:

@@ -34,8 +34,10 @@ class Stage:
     say: Callable[[str], None]
 
     async def each(self, one: Callable[[Side], Awaitable[T]]) -> dict[str, T]:
-        """Do it with all forms at the same time; form -> what came of it."""
+        """Do it with all forms at the same time; form -> what came of it. Raises PartFailed when one died meanwhile."""
         found = await asyncio.gather(*(one(side) for side in self.sides))
+        for side in self.sides:
+            side.check()
         return {side.name: what for side, what in zip(self.sides, found, strict=True)}
 
 

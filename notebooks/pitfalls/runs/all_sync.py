@@ -85,7 +85,7 @@ def _findings(seen: Mapping[str, Seen], count: int, takes_s: float, for_s: float
         checks=(
             Check(f"blocking has {open_at_once['blocking']:.0f} call at once", open_at_once["blocking"] == 1),
             Check(
-                f"before has {open_at_once['before']:.0f}, and no more threads than {THREADS}",
+                f"before has {open_at_once['before']:.0f}, for it has {THREADS} threads",
                 open_at_once["before"] <= THREADS,
             ),
             Check(f"after has {open_at_once['after']:.0f}", open_at_once["after"] > THREADS),
