@@ -12,7 +12,7 @@ def number_in(text: str) -> float | None:
     plain = text.strip().replace(",", "").replace("$", "").replace("%", "").strip()
     if not plain:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(?:\s*\S*)?", plain)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(?:\s*[A-Za-z/]+)?", plain)
     if found is None or not math.isfinite(float(found[1])):
         raise ValueError(f"got {text.strip()!r}; expected a number such as 12 or 0.5")
     return float(found[1])

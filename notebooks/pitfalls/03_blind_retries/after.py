@@ -5,13 +5,11 @@ from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 from tenacity import RetryCallState, retry, retry_if_exception, stop_after_attempt, stop_any, wait_random_exponential
 
-PASSING = {408, 429, 500, 502, 503, 504, 529}
-"""Statuses that another attempt may not meet again; a 400 is the same tomorrow."""
+PASSING = {408, 429, 500, 502, 503, 504, 529}  # another attempt may not meet them; a 400 is the same tomorrow
 
 app = FastAPI()
 client = AsyncAnthropic(max_retries=0, timeout=30.0)
-budget = 5.0
-"""Retries that may be made now: a question adds a tenth of one, up to five."""
+budget = 5.0  # retries that may be made now: a question adds a tenth of one
 
 
 class Question(BaseModel):
