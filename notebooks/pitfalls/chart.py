@@ -64,7 +64,9 @@ def _bars(result: Result) -> Panel:
     colours = [COLOURS.get(name, "#BBBBBB") for name in order]
     most = max([row["value"] for row in rows if isinstance(row["value"], float)] or [0.0]) or 1.0
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        y=alt.Y("form:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelFontSize=13)),
+        y=alt.Y(
+            "form:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelFontSize=13, labelPadding=8)
+        ),
         x=alt.X("value:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most * ROOM])),
     )
     bars = base.mark_bar(height=BAR_PX * 0.6).encode(
@@ -88,7 +90,7 @@ def _strip(strip: Strip, form: str, *, is_first: bool, is_last: bool) -> Panel:
         if value is not None
     ]
     axis = alt.Axis(
-        title="seconds since the load began" if is_last else None, labels=is_last, ticks=is_last, format="~g"
+        title="seconds since the load began" if is_last else None, labels=is_last, ticks=is_last, format=",~r"
     )
     time = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=[0, strip.lasts_s], nice=False))
     height = alt.Scale(domain=[0, strip.highest])

@@ -12,6 +12,8 @@ Span = tuple[float, float]
 
 BINS = 48
 """Pieces into which a run's time is cut: a strip of them fits a terminal."""
+WIDE_BINS = 24
+"""The same for shares, which need some requests in each piece."""
 
 
 def at_once(spans: Sequence[Span]) -> int:
@@ -41,7 +43,7 @@ def rate_per_bin(moments: Iterable[float], until_s: float, bins: int = BINS) -> 
     return [count * bins / until_s for count in counts]
 
 
-def share_per_bin(answers: Iterable[Answer], until_s: float, bins: int = BINS) -> list[float | None]:
+def share_per_bin(answers: Iterable[Answer], until_s: float, bins: int = WIDE_BINS) -> list[float | None]:
     """The percentage of the requests due in each piece of time that were answered; None where none was due."""
     found: list[list[float]] = [[] for _ in range(bins)]
     for answer in answers:

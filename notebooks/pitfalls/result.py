@@ -41,7 +41,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A value per form and piece of time; None where there was nothing to tell. `top` is the full height, if known."""
+    """A value per form and piece of time, all of the same length; None where there was nothing to tell. `top`: the full
+    height, if it is known.
+    """
 
     words: str
     unit: str

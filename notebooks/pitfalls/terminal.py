@@ -101,6 +101,11 @@ def columns(values: Sequence[float | None], most: float, rows: int = ROWS) -> li
     return lines
 
 
+def stretched(values: Sequence[float | None], bins: int = BINS) -> list[float | None]:
+    """As many values as the strip has columns."""
+    return [values[number * len(values) // bins] for number in range(bins)]
+
+
 def marks_line(marks: Sequence[Mark], lasts_s: float, bins: int = BINS) -> str:
     """Bands with their words above a strip: `├── 503 ──┤`, or `▼ restart` for a moment."""
     line = [" "] * bins
@@ -172,7 +177,7 @@ def _strip(out: Console, strip: Strip) -> None:
     if shared := marks_line([mark for mark in strip.marks if mark.form is None], strip.lasts_s, BINS):
         out.print(Text(f"{blank}{shared}", style="yellow"), no_wrap=True)
     for form, values in strip.values.items():
-        *upper, lowest = columns(values, strip.highest)
+        *upper, lowest = columns(stretched(values), strip.highest)
         if own := marks_line([mark for mark in strip.marks if mark.form == form], strip.lasts_s, BINS):
             out.print(Text(f"{blank}{own}", style="yellow"), no_wrap=True)
         for line in upper:

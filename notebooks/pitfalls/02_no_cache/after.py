@@ -3,6 +3,7 @@
 With a temperature above 0 the seed belongs in the key; with several customers, so does the customer.
 """
 
+import asyncio
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ FRESH_S = 3600
 app = FastAPI()
 client = AsyncAnthropic(max_retries=0, timeout=30.0)
 cache = redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+under_way: dict[str, asyncio.Task[str]] = {}  # of this process; over several it takes a lease in Redis
 
 
 class Question(BaseModel):
@@ -31,19 +33,23 @@ def key_of(asked: dict[str, Any]) -> str:
     return "answer:" + hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-@app.post("/chat")
-async def chat(question: Question) -> dict[str, str]:
+async def look_up_or_ask(key: str, asked: dict[str, Any]) -> str:
     """Pay only for what nobody has asked within the hour."""
-    asked = {
-        "model": "claude-opus-4-7",
-        "max_tokens": 256,
-        "messages": [{"role": "user", "content": question.text}],
-    }
-    key = key_of(asked)
     if (known := await cache.get(key)) is not None:
-        return {"answer": known}
+        return known
     reply = await client.messages.create(**asked)
     answer = reply.content[0].text
     if reply.stop_reason == "end_turn":  # half an answer is not worth keeping
         await cache.set(key, answer, ex=FRESH_S)
-    return {"answer": answer}
+    return answer
+
+
+@app.post("/chat")
+async def chat(question: Question) -> dict[str, str]:
+    """Answer; who asks what somebody else is just asking waits for the same call."""
+    asked = {"model": "claude-opus-4-7", "max_tokens": 256, "messages": [{"role": "user", "content": question.text}]}
+    key = key_of(asked)
+    if key not in under_way:
+        under_way[key] = asyncio.create_task(look_up_or_ask(key, asked))
+        under_way[key].add_done_callback(lambda _: under_way.pop(key))
+    return {"answer": await asyncio.shield(under_way[key])}

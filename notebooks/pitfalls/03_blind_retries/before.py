@@ -37,7 +37,7 @@ async def ask(question: Question) -> str:
 
 @app.post("/chat")
 async def chat(question: Question) -> dict[str, str]:
-    """Answer, or give up after some ten seconds."""
+    """Answer, or give up after some thirteen seconds."""
     try:
         return {"answer": await ask(question)}
     except RetryError as error:

@@ -91,7 +91,7 @@ def _findings(
             Figure("wave_per_s", "most calls in a second after it", "", wave),
             Figure("calls_per_400", "calls per wrong request (400)", "", wrong),
             Figure("wait_p50_ms", "median wait in the outage", "ms", waits),
-            Figure("answered_percent", "of the outage's questions answered", "%", answered),
+            Figure("answered_percent", "answered, of the outage's questions", "%", answered),
         ),
         strip=Strip(
             "calls per second at the provider",

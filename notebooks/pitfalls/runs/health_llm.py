@@ -21,7 +21,8 @@ from notebooks.pitfalls.watchdog import Watchdog
 
 QUIET = 0.35
 """The share of the load's time in which nobody asks."""
-RATE_PER_S = 10
+QUESTIONS = 120
+"""In the outage."""
 TAKES_S = 0.05
 STATUS = 503
 HOUR_S = 3600
@@ -53,10 +54,9 @@ class Run:
         """Quiet, then an outage under load."""
         for_s = stage.for_s
         down_s = QUIET * for_s
-        count = round(RATE_PER_S * (for_s - down_s))
         dues = [
             Due(at_s, "chat", "/chat", {"text": "Is anybody there?"})
-            for at_s in moments(stage.seed, count, down_s, for_s)
+            for at_s in moments(stage.seed, QUESTIONS, down_s, for_s)
         ]
         outage = Fault("anthropic", "status", down_s, for_s, STATUS)
 
@@ -76,7 +76,7 @@ class Run:
             seen = Seen(answers, await simulator.calls(began_t), for_s)
             return Watched(seen, sum(probe < down_s for probe in dog.probes), dog.restarts)
 
-        stage.say(f"nobody asks for {down_s:.1f} s; then an outage, and {count} questions to each form …")
+        stage.say(f"nobody asks for {down_s:.1f} s; then an outage, and {QUESTIONS} questions to each form …")
         return _findings(await stage.each(one), down_s, for_s)
 
 
@@ -98,13 +98,13 @@ def _findings(watched: Mapping[str, Watched], down_s: float, for_s: float) -> Fi
     ]
     none_probed = tuple(f"{form}: /health was not probed once" for form, count in probes.items() if not count)
     return Findings(
-        load=f"nobody for {down_s:.1f} s, then {len(seen['before'].answers)} questions while the provider answers "
+        load=f"nobody for {down_s:.1f} s, then {QUESTIONS} questions while the provider answers "
         f"{STATUS}; a supervisor probes /health",
         figures=(
             Figure("calls_per_hour", "calls an hour at no users", "", per_hour),
             Figure("usd_per_month", "USD a month for them", "USD", usd),
             Figure("restarts", "restarts in the outage", "", restarts),
-            Figure("answered_percent", "of the outage's people got an answer", "%", answered),
+            Figure("answered_percent", "got an answer, of the outage's people", "%", answered),
         ),
         strip=Strip(
             "people who got an answer",
@@ -122,5 +122,8 @@ def _findings(watched: Mapping[str, Watched], down_s: float, for_s: float) -> Fi
             Check("after answers more people", (answered["after"] or 0) > (answered["before"] or 0)),
         ),
         doubts=(*doubts(seen), *none_probed),
-        notes=(f"The calls of an hour are the measured calls per probe times {HOUR_S // PERIOD_S} probes.",),
+        notes=(
+            f"The calls of an hour are the measured calls per probe times {HOUR_S // PERIOD_S} probes.",
+            "An answer here is also the honest message that there is none just now.",
+        ),
     )

@@ -14,7 +14,6 @@ from statistics import fmean
 
 import aiohttp
 
-from notebooks.pitfalls.counting import BINS
 from notebooks.pitfalls.load import Answer, Clock, Due, send
 from notebooks.pitfalls.result import Check, Figure, Findings, Mark, Strip
 from notebooks.pitfalls.rig import App, Side
@@ -174,9 +173,8 @@ def _tokens(calls: Sequence[Call]) -> float | None:
 
 
 def _per_round(answers: Sequence[Answer], crowd: Mapping[str, Person]) -> list[float | None]:
-    """Per piece of time; None while people tell."""
-    shares: list[float | None] = []
-    for number, word in enumerate(ROUNDS):
-        share = None if word.startswith("tell") else 100 - lost_percent(answers, crowd, range(number, number + 1))
-        shares += [share] * (BINS // len(ROUNDS))
-    return shares
+    """None while people tell."""
+    return [
+        None if word.startswith("tell") else 100 - lost_percent(answers, crowd, range(number, number + 1))
+        for number, word in enumerate(ROUNDS)
+    ]

@@ -10,7 +10,19 @@ from notebooks.pitfalls.running import run_of
 
 LONGEST = 61
 """Lines of a program: about a screen."""
-ALLOWED = {"anthropic", "openai", "fastapi", "pydantic", "redis", "tenacity", "collections", "hashlib", "json", "os"}
+ALLOWED = {
+    "anthropic",
+    "openai",
+    "fastapi",
+    "pydantic",
+    "asyncio",
+    "redis",
+    "tenacity",
+    "collections",
+    "hashlib",
+    "json",
+    "os",
+}
 
 
 def test_there_are_the_chapters_seven() -> None:

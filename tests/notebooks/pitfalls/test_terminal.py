@@ -27,6 +27,10 @@ def test_columns_tell_nothing_zero_little_half_and_all_apart() -> None:
     assert terminal.columns([None, 0.0, 0.01, 50.0, 100.0], 100.0, rows=2) == ["    █", " ·▁██"]
 
 
+def test_a_strip_of_few_values_is_stretched_over_all_columns() -> None:
+    assert terminal.stretched([1.0, None], bins=4) == [1.0, 1.0, None, None]
+
+
 def test_marks_stand_above_their_time() -> None:
     assert terminal.marks_line([Mark("503", 2.0, 8.0)], 10.0, bins=20) == "    ├── 503 ───┤"
     assert terminal.marks_line([Mark("restart", 5.0, 5.0)], 10.0, bins=20) == " " * 10 + "▼ restart"
