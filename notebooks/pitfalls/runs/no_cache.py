@@ -15,6 +15,8 @@ from notebooks.pitfalls.stage import Seen, Stage, doubts, under_load
 
 RATE_PER_S = 100
 TAKES_S = 0.1
+PATIENCE_S = 10.0
+"""After the last question; a bound that only a very busy machine meets."""
 COMMON = 0.9
 FAQ = (
     "Why do retries need jitter?",
@@ -44,7 +46,7 @@ class Run:
 
     async def __call__(self, stage: Stage, client: aiohttp.ClientSession) -> Findings:
         """Questions as people ask them."""
-        count, until_s = round(RATE_PER_S * stage.for_s), stage.for_s + 1.5
+        count, until_s = round(RATE_PER_S * stage.for_s), stage.for_s + PATIENCE_S
         texts = questions(stage.seed, count)
         dues = [
             Due(at_s, "chat", "/chat", {"text": text})
