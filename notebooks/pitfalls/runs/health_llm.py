@@ -117,8 +117,8 @@ def _findings(watched: Mapping[str, Watched], down_s: float, for_s: float) -> Fi
         checks=(
             Check(f"before makes {quiet['before']} calls for {probes['before']} probes", quiet["before"] > 0),
             Check("after makes none", quiet["after"] == 0),
-            Check(f"before is restarted {restarts['before']:.0f} times", restarts["before"] >= 1),
-            Check("after is never restarted", restarts["after"] == 0),
+            Check(f"restarts of before: {restarts['before']:.0f}", restarts["before"] >= 1),
+            Check("restarts of after: none", restarts["after"] == 0),
             Check("after answers more people", (answered["after"] or 0) > (answered["before"] or 0)),
         ),
         doubts=(*doubts(seen), *none_probed),
