@@ -1,7 +1,7 @@
 """The exercises: a folder each, `NN_name`, with what is read of it. Read `check.py` next: how one is checked.
 
-exercise.toml   title, section (of the chapter), minutes, concepts, defines (the names a learner's file must have), store
-                (whether it needs Valkey), mutants (file -> the probe that must kill it)
+exercise.toml   title, about, section (of the chapter), minutes, concepts, defines (the names a learner's file must
+                have), store (whether it needs Valkey), mutants (file -> the probe that must kill it)
 README.md       the task        starter.py  where a learner begins        solution.py  one way to do it
 probes.py       what is tried   hints.toml  per probe: question, place, code
 mutants/*.py    solutions with one bug each

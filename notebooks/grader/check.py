@@ -5,6 +5,7 @@ Whatever that process does (hang, crash, eat memory, end by itself), the check e
 """
 
 import multiprocessing
+import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import Exercise
-from .child import Job, main
+from .child import CRASH, Job, main
+from .learner import Learner
 from .probe import Probe
 from .rig import Rig
 from .timeline import Event, events_of
@@ -26,7 +28,11 @@ MOST_OUTPUT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a probe found. `state` is passed, broken, raised, blocked, endless, late, crashed, memory, sleeps on, real sleep or unusable."""
+    """What a probe found.
+
+    `state` is passed, broken (the promise), raised, blocked, endless, late, crashed, memory, sleeps on, real sleep, or
+    unusable (with a `kind`: syntax, import, missing); `where` is a line of the learner's file.
+    """
 
     probe: Probe
     state: str
@@ -45,7 +51,7 @@ class Result:
 
 @dataclass(slots=True)
 class Checked:
-    """The results in their order; the last one failed unless all passed. `output` is what the learner's code printed."""
+    """The results in order; the last one failed unless all passed. `output` is what the learner's code printed."""
 
     exercise: Exercise
     seed: int
@@ -97,7 +103,7 @@ def check(
         ours.close()
     checked.output = _tail(output)
     if child.exitcode and checked.failure is None:
-        checked.results.append(_crashed(current, child.exitcode, checked.output))
+        checked.results.append(_crashed(current, child.exitcode, Learner(file, ()), _tail(output.with_suffix(CRASH))))
     return checked
 
 
@@ -108,14 +114,11 @@ def _result(probe: Probe, told: dict[str, Any]) -> Result:
     return Result(probe, told["state"], timeline=tuple(events_of(told.get("timeline", ()))), **words)
 
 
-def _crashed(probe: Probe, code: int, output: str) -> Result:
+def _crashed(probe: Probe, code: int, learner: Learner, told: str) -> Result:
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return Result(
-        probe,
-        "crashed",
-        seen=f"the process ended with {how}",
-        where=output.strip().splitlines()[-1] if output.strip() else "",
-    )
+    found = re.search(rf'File "{re.escape(str(learner.file))}", line (\d+)', told)  # faulthandler: innermost first
+    where = learner.line(int(found[1])) if found else ""
+    return Result(probe, "crashed", seen=f"the process ended with {how}", where=where)
 
 
 def _tail(output: Path) -> str:

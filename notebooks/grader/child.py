@@ -1,10 +1,11 @@
 """The process in which the learner's code runs: probe after probe, each with a world of its own, told to the parent.
 
-A process of its own may hang, crash or eat memory; the parent (`check.py`, read it next) bounds it and says what happened.
-It is forked from a server that has imported this module, so it costs milliseconds.
+It may hang, crash or eat memory; the parent (`check.py`, read it next) bounds it and says what happened. It is forked
+from a server that has imported this module, so it costs milliseconds.
 """
 
 import asyncio
+import faulthandler
 import os
 import resource
 import sys
@@ -29,6 +30,8 @@ from .world import World
 MOST_MEMORY = 4 * 2**30
 MOST_OUTPUT = 4 * 2**20
 EXIT_ENDLESS = 3
+CRASH = ".crash"
+"""Ending of the file beside a job's output in which Python says where it crashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ def _confine(output: Path) -> None:
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
+    faulthandler.enable(output.with_suffix(CRASH).open("w"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_OUTPUT, MOST_OUTPUT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
@@ -168,4 +172,4 @@ def _guard_sleep(learner: Learner) -> None:
             delay = 0
         return await real(delay, result)
 
-    asyncio.sleep = sleep  # type: ignore[assignment]
+    asyncio.sleep = sleep

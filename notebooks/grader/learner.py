@@ -9,7 +9,6 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from importlib import util
 from itertools import count
 from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
@@ -39,27 +38,21 @@ class Learner:
         except SyntaxError as error:
             shown = (error.text or "").rstrip()
             pointer = " " * max(0, (error.offset or 1) - 1) + "^"
-            where = f"line {error.lineno}: {error.msg}"
-            raise Unusable(
-                "syntax", f"Python cannot read the file: {error.msg}", f"{where}\n{shown}\n{pointer}"
-            ) from None
+            raise Unusable("syntax", f"line {error.lineno}: {error.msg}", f"{shown}\n{pointer}") from None
         name = f"learner_{next(_NUMBERS)}"
-        spec = util.spec_from_file_location(name, self.file)
-        assert spec is not None
-        module = util.module_from_spec(spec)
+        module = ModuleType(name)
+        module.__file__ = str(self.file)
         sys.modules[name] = module  # dataclasses look their module up
         try:
             exec(code, vars(module))  # noqa: S102
         except Exception as error:
-            raise Unusable(
-                "import", f"the file ends with {said(error)} while it is read", self.line_of(error)
-            ) from error
+            raise Unusable("import", said(error), self.line_of(error)) from error
         if missing := [one for one in self.defines if not hasattr(module, one)]:
-            raise Unusable("missing", f"the file defines no {', no '.join(missing)}")
+            raise Unusable("missing", f"it defines no {', no '.join(missing)}")
         return module
 
     def line_of(self, error: BaseException) -> str:
-        """`line 31: return await call(messages)` of the learner's innermost line under an error; empty when there is none."""
+        """`line 31: return await call(messages)`: the learner's innermost line under an error; empty without one."""
         found = [frame for frame in _frames(error.__traceback__) if frame[0] == str(self.file)]
         return self.line(found[-1][1]) if found else ""
 

@@ -44,7 +44,7 @@ def probe(
     """Mark an async function of a World as a probe. `limit_s` is by the wall clock, and generous: it bounds a hang."""
 
     def marked(run: "Callable[[World], Awaitable[None]]") -> "Callable[[World], Awaitable[None]]":
-        name: str = run.__name__  # type: ignore[attr-defined]
+        name: str = run.__name__
         setattr(run, ATTRIBUTE, Probe(name, title, means, after, limit_s, run))
         return run
 
@@ -52,7 +52,7 @@ def probe(
 
 
 def probes_of(module: ModuleType) -> tuple[Probe, ...]:
-    """The probes of an exercise's `probes.py`, in their order. Raises ValueError for an `after` that names no earlier one."""
+    """The probes of an exercise's `probes.py`, in order. Raises ValueError for an `after` that names no earlier one."""
     found = tuple(
         getattr(value, ATTRIBUTE)
         for value in vars(module).values()

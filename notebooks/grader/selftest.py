@@ -1,9 +1,9 @@
-"""The grader graded: starters fail at a probe, solutions pass, and each mutant is killed by the probe that says it does.
+"""The grader graded: starters fail at a probe, solutions pass, and each mutant is killed by the probe that is to.
 
 A probe that kills no mutant is no probe: it would pass whatever a learner writes. Read `catalogue.py` next.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,17 +96,3 @@ def _said(checked: Checked) -> str:
     if failure is None:
         return "all passed" if checked.results else "nothing was tried"
     return f"{failure.probe.name} {failure.state}: {failure.seen} {failure.where}".strip()
-
-
-def table(verdicts: Sequence[Verdict]) -> list[tuple[str, str, str, str, str]]:
-    """Per exercise: label, where the starter fails, seeds passed, mutants killed, what is wrong."""
-    return [
-        (
-            one.exercise.label,
-            one.starter_fails_at or "-",
-            str(one.seeds),
-            f"{len(one.killed)}/{len(one.exercise.mutants)}",
-            "; ".join(one.faults) or "ok",
-        )
-        for one in verdicts
-    ]

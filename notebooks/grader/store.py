@@ -36,7 +36,7 @@ class Store(redis.Redis):
         self._live(str(args[0]))
         self._timeline.add(f"{self._who} {STORE}", self._clock.now(), words=" ".join(str(one) for one in args[:2])[:28])
         with self._clock.busy():
-            return await super().execute_command(*args, **options)
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """As redis-py's; its `execute` stops the clock, too."""

@@ -21,7 +21,7 @@ ENDLESS_LOOKS = 100
 
 
 class Watch:
-    """While the block runs, `blocked` is the learner's line that held the loop; `endless(line)` is called for one that stays."""
+    """While the block runs: `blocked` is the line that held the loop; `endless(line)` hears of one that stays."""
 
     def __init__(self, learner: Learner, endless: Callable[[str], None]) -> None:
         self.blocked = ""

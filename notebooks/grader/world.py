@@ -1,7 +1,8 @@
 """What a probe is given: the learner's code, a clock, providers and a store that can be broken, and the ledger.
 
-Everything here is real but the clock: the calls go over HTTP to the simulator, the store is a Valkey server. A probe says
-what it found by `expect`, or fails by itself where the learner's code raises what it should not. Read `child.py` next.
+Everything here is real but the clock: the calls go over HTTP to the simulator, the store is a Valkey server. A probe
+says what it found by `expect`, or fails by itself where the learner's code raises what it should not. Read `child.py`
+next.
 """
 
 import asyncio
@@ -106,7 +107,7 @@ class World:
             value = await asked
         except (Endless, MemoryError):
             raise
-        except (Exception, Died) as raised:
+        except (Exception, Died) as raised:  # noqa: BLE001 - it is what came of it
             error = raised
         where = "" if error is None else self._learner.line_of(error)
         return Outcome(value, error, at_s, self.clock.now(), time.monotonic() - began, where)
@@ -120,7 +121,7 @@ class World:
         self.timeline.add(lane, self.clock.now(), words=words, ok=ok)
 
     def expect(self, holds: bool, *, given: str, expected: str, seen: str) -> None:
-        """The promise, in words: what the learner's code was given, what should have been seen, what was. Raises Broken."""
+        """The promise in words: what the learner's code was given, what should be seen, what was. Raises Broken."""
         if not holds:
             raise Broken(given, expected, seen)
 

@@ -42,5 +42,5 @@ async def call_with_retry(
     deadline_s: float,
     attempts: int = 4,
 ) -> str:
-    """The answer of `call`, tried at most `attempts` times and not past `deadline_s` of the clock. Raises ProviderError."""
+    """The answer of `call`, tried at most `attempts` times, not past `deadline_s` of the clock. Raises ProviderError."""
     return await call()
