@@ -80,8 +80,8 @@ def check(
     child.start()
     theirs.close()
     checked = Checked(exercise, seed)
+    current, whole = exercise.probes[0], False
     try:
-        current = exercise.probes[0]
         while True:
             if not ours.poll(current.limit_s + GRACE_S):
                 checked.results.append(Result(current, "endless"))
@@ -90,11 +90,12 @@ def check(
                 told = ours.recv()
             except EOFError:
                 break
+            if told is None:
+                whole = True
+                break
             current = exercise.probe(told["probe"])
             if told["state"] != "begun":
                 checked.results.append(_result(current, told))
-            elif checked.results and checked.results[-1].probe is current:
-                break
     finally:
         child.join(0 if checked.results and checked.results[-1].state == "endless" else GRACE_S)
         if child.is_alive():
@@ -102,7 +103,7 @@ def check(
             child.join()
         ours.close()
     checked.output = _tail(output)
-    if child.exitcode and checked.failure is None:
+    if not whole and checked.failure is None:
         checked.results.append(_crashed(current, child.exitcode, Learner(file, ()), _tail(output.with_suffix(CRASH))))
     return checked
 
@@ -114,8 +115,8 @@ def _result(probe: Probe, told: dict[str, Any]) -> Result:
     return Result(probe, told["state"], timeline=tuple(events_of(told.get("timeline", ()))), **words)
 
 
-def _crashed(probe: Probe, code: int, learner: Learner, told: str) -> Result:
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+def _crashed(probe: Probe, code: int | None, learner: Learner, told: str) -> Result:
+    how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
     found = re.search(rf'File "{re.escape(str(learner.file))}", line (\d+)', told)  # faulthandler: innermost first
     where = learner.line(int(found[1])) if found else ""
     return Result(probe, "crashed", seen=f"the process ended with {how}", where=where)

@@ -49,10 +49,11 @@ class Job:
 
 
 def main(job: Job, tells: Connection) -> None:
-    """Run the job and tell a dict per probe; the process's output goes to `job.output`."""
+    """Run the job and tell a dict per probe, None at the end; the process's output goes to `job.output`."""
     _confine(job.output)
     asyncio.run(_run(job, tells))
     sys.stdout.flush()
+    tells.send(None)
 
 
 def _confine(output: Path) -> None:
@@ -136,7 +137,7 @@ async def _tried(probe: Probe, exercise: Exercise, learner: Learner, job: Job, t
             told |= {"state": "raised", "seen": said(error), "where": where}
         if SLEPT and told["state"] != "unusable":
             told |= {"state": "real sleep", "where": SLEPT[0]}
-        elif watch.blocked and told["state"] == "broken":
+        elif watch.blocked and told["state"] in ("broken", "late"):
             told |= {"state": "blocked", "where": watch.blocked}
         await _tidy(before)
         await world.close()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
-MOST_SLEEPS = 10_000
+MOST_SLEEPS = 4_000
 """A loop that waits more often than this will never end."""
 TURNS = 30
 """So often the loop turns without anybody beginning a call before time passes."""

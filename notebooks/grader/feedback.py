@@ -27,7 +27,7 @@ SAID = {
     "late": "Your code still waited when the time was up.",
     "crashed": "Your code took the whole process down.",
     "memory": "Your code took more memory than a check may have (4 GB).",
-    "sleeps on": "Your code slept on and on, 10,000 times: a loop that never gives up.",
+    "sleeps on": "Your code slept on and on, thousands of times: a loop that never gives up.",
     "real sleep": "Your code waits by the wall clock. Wait with the clock that it is given (`await clock.sleep(…)`).",
 }
 """State -> what it is in plain words; `broken` speaks for itself, `unusable` has words per kind."""

@@ -105,8 +105,8 @@ class World:
         value, error = None, None
         try:
             value = await asked
-        except (Endless, MemoryError):
-            raise
+        except (Endless, MemoryError, NameError, ImportError):
+            raise  # no outcome, but a slip; it is told with its line
         except (Exception, Died) as raised:  # noqa: BLE001 - it is what came of it
             error = raised
         where = "" if error is None else self._learner.line_of(error)
