@@ -4,7 +4,7 @@ exercise.toml   title, about, section (of the chapter), minutes, concepts, defin
                 have), store (whether it needs Valkey), mutants (file -> the probe that must kill it)
 README.md       the task        starter.py  where a learner begins        solution.py  one way to do it
 probes.py       what is tried   hints.toml  per probe: question, place, code
-mutants/*.py    solutions with one bug each
+mutants/*.py    the solution with one bug each (`mutants.py`)
 """
 
 import tomllib

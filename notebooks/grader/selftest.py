@@ -10,6 +10,7 @@ from pathlib import Path
 from .catalogue import Exercise
 from .check import Checked, check
 from .learner import imports_of
+from .mutants import MutantError, mutated
 from .rig import Rig
 
 SEEDS_SHORT, SEEDS_FULL = 3, 20
@@ -34,7 +35,7 @@ def selftest(exercise: Exercise, rig: Rig, *, seeds: int, told: Callable[[str], 
     verdict = Verdict(exercise, seeds=seeds)
     starter, solution, folder = (exercise.folder / name for name in ("starter.py", "solution.py", "mutants"))
     mutants = sorted(folder.glob("*.py"))
-    verdict.faults += _standing_alone([starter, solution, *mutants])
+    verdict.faults += _standing_alone([starter, solution])
     verdict.faults += _listed(exercise, {file.stem for file in mutants})
     told("starter")
     _starter(verdict, check(exercise, starter, rig, seed=FIRST_SEED))
@@ -45,7 +46,13 @@ def selftest(exercise: Exercise, rig: Rig, *, seeds: int, told: Callable[[str], 
             verdict.faults.append(f"the solution fails with seed {seed}: {_said(checked)}")
     for mutant in mutants:
         told(f"mutant {mutant.stem}")
-        _mutant(verdict, mutant.stem, check(exercise, mutant, rig, seed=FIRST_SEED))
+        try:
+            file = rig.folder / mutant.name
+            file.write_text(mutated(mutant, solution.read_text(encoding="utf-8")), encoding="utf-8")
+        except MutantError as error:
+            verdict.faults.append(str(error))
+        else:
+            _mutant(verdict, mutant.stem, check(exercise, file, rig, seed=FIRST_SEED))
     idle = [probe.name for probe in exercise.probes if probe.name not in verdict.killed.values()]
     verdict.faults += [f"the probe {name} kills no mutant" for name in idle]
     return verdict

@@ -53,6 +53,11 @@ def source(body: str, head: str = HEAD) -> str:
     return f"{head}async def ask(call, clock):\n    {body}\n"
 
 
+def mutant(was: str, instead: str) -> str:
+    """A mutant's file: the solution's body, and what stands there instead."""
+    return f'"""A bug."""\n\nCHANGES = (({f"    {was}"!r}, {f"    {instead}"!r}),)\n'
+
+
 def toy(folder: Path, *, toml: str = TOML, starter: str = NOTHING, solution: str = RIGHT, **mutants: str) -> Path:
     """The exercise's folder, `01_toy`."""
     made = folder / "01_toy"
@@ -60,7 +65,7 @@ def toy(folder: Path, *, toml: str = TOML, starter: str = NOTHING, solution: str
     files = {"exercise.toml": toml, "probes.py": PROBES, "hints.toml": HINTS, "README.md": "Call.\n"}
     files |= {"starter.py": source(starter), "solution.py": source(solution)}
     bodies = mutants or {"asks_twice": TWICE, "says_nothing": NOTHING}
-    files |= {f"mutants/{name}.py": source(body) for name, body in bodies.items()}
+    files |= {f"mutants/{name}.py": mutant(solution, body) for name, body in bodies.items()}
     for name, text in files.items():
         (made / name).write_text(text)
     return made
