@@ -16,6 +16,7 @@ VERBS = {
     "down": ("door.down", "end what `up` started, leftovers of a killed `up` too"),
     "ask": ("door.ask", "send one question; print the answer and the path it took"),
     "index": ("door.index", "give the service a folder of Markdown to answer from, or take it out"),
+    "learn": ("door.learn", "the exercises: start one, and check what your code does under faults"),
     "demo": ("door.demo", "a narrated outage in three minutes"),
     "load": ("door.load", "replay an incident under load, and judge whether the promises held"),
     "predict": ("door.predict", "say what you expect of an incident, then see"),

@@ -1,0 +1,53 @@
+"""What a check runs on: a simulator of its own, and a Valkey where an exercise needs one, on free ports.
+
+They are the workbench's own parts, without the service, and end with the block. Read `check.py` next.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from door import home, parts, plan, ports
+from door.supervisor import Supervisor
+from door.workbench import private
+
+from .simulator import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Where everything is; `folder` is for what a run writes."""
+
+    folder: Path
+    places: Places
+    store_url: str | None
+
+
+@contextmanager
+def rig(*, store: bool) -> Iterator[Rig]:
+    """Start the parts, end them when the block is left. Raises PartFailed."""
+    folder = Path(tempfile.mkdtemp(prefix="gauntlet-learn-"))
+    try:
+        chosen = _plan(folder)
+        wanted = [parts.simulator_part(chosen, {}), *([parts.valkey_part(chosen)] if store else [])]
+        supervisor = Supervisor(wanted, folder / home.LOGS, lambda: False, environ=private(os.environ))
+        try:
+            supervisor.start()
+            url = chosen.url
+            places = Places(url("simulator"), url("anthropic"), url("openai"), url("payments"))
+            yield Rig(folder, places, chosen.state_url if store else None)
+        finally:
+            supervisor.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _plan(folder: Path) -> plan.Plan:
+    (folder / "none.toml").touch()
+    flags = argparse.Namespace(profile="workbench", workers=1, **{f"{port.name}_port": 0 for port in ports.TABLE})
+    return plan.make(flags, {"GAUNTLET_HOME": str(folder), "GAUNTLET_CONFIG": str(folder / "none.toml")})

@@ -1,0 +1,66 @@
+"""Who watches the event loop: a thread that notices when the learner's code keeps it for itself, and where.
+
+Lateness alone says nothing on a busy machine. So a look counts only when the loop is late and the main thread stands in
+the learner's file; a thread that the machine holds back looks less often, and accuses nobody. Read `child.py` next.
+"""
+
+import asyncio
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+from .learner import Learner
+
+LOOK_S = 0.05
+BLOCKED_LOOKS = 8
+"""0.4 s in the learner's file without a turn of the loop: blocked."""
+ENDLESS_LOOKS = 100
+"""5 s of it: it will not come back by itself."""
+
+
+class Watch:
+    """While the block runs: `blocked` is the line that held the loop; `endless(line)` hears of one that stays."""
+
+    def __init__(self, learner: Learner, endless: Callable[[str], None]) -> None:
+        self.blocked = ""
+        self._learner, self._endless = learner, endless
+        self._main = threading.get_ident()
+        self._beats = 0
+        self._over = threading.Event()
+        self._beat: asyncio.TimerHandle | None = None
+        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._turn()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *how: object) -> None:
+        self._over.set()
+        if self._beat is not None:
+            self._beat.cancel()
+        self._thread.join()
+
+    def _turn(self) -> None:
+        self._beats += 1
+        self._beat = asyncio.get_running_loop().call_later(LOOK_S / 2, self._turn)
+
+    def _look(self) -> None:
+        seen, late = self._beats, 0
+        while not self._over.wait(LOOK_S):
+            if self._beats != seen:
+                seen, late = self._beats, 0
+                continue
+            line = self._learner.line_in(_stack(sys._current_frames().get(self._main)))  # noqa: SLF001 - the only way
+            late = late + 1 if line else 0
+            if late == BLOCKED_LOOKS and not self.blocked:
+                self.blocked = line
+            if late == ENDLESS_LOOKS:
+                self._endless(line)
+
+
+def _stack(frame: FrameType | None) -> list[FrameType]:
+    """From the outermost to the innermost."""
+    return [one for one, _ in traceback.walk_stack(frame)][::-1]

@@ -1,0 +1,37 @@
+"""The picture says when what happened, and no two events of a lane cover each other."""
+
+from notebooks.grader.timeline import WIDTH, Timeline, drawn, events_of
+
+
+def test_calls_and_waits_stand_at_their_times_on_one_axis() -> None:
+    line = Timeline()
+    line.add("calls", 0, words="503", ok=False)
+    line.add("waits", 0, 1)
+    line.add("calls", 1, words="200")
+    axis, calls, waits = drawn(line.events)
+    assert axis.split() == ["|0", "s", "|0.2", "s", "|0.4", "s", "|0.6", "s", "|0.8", "s", "|1", "s"]
+    assert calls.index("✗") == waits.index("├") == axis.index("|0 s")
+    assert calls.index("●") == waits.index("┤") == axis.index("|1 s")
+    assert calls.endswith("● 200")
+
+
+def test_events_at_the_same_moment_get_lines_of_their_own_and_too_many_are_counted() -> None:
+    line = Timeline()
+    for number in range(20):
+        line.add("calls", 0, words=f"call {number}")
+    line.add("calls", 1)
+    lines = drawn(line.events)
+    assert sum("●" in text for text in lines) == 8
+    assert lines[-1].strip() == "… and 13 more"
+
+
+def test_no_line_is_wider_than_asked_whatever_is_said() -> None:
+    line = Timeline()
+    for number in range(30):
+        line.add(f"lane {number % 3}", number * 7.3, number * 7.3 + 2, "words " * 30)
+    assert max(map(len, drawn(line.events))) <= WIDTH
+    assert events_of(line.document()) == line.events
+
+
+def test_nothing_that_happened_is_no_picture() -> None:
+    assert drawn([]) == []
