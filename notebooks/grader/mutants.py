@@ -4,8 +4,8 @@
 
     CHANGES = (("    if not retryable(error):\\n        raise\\n", ""),)
 
-Each change is (what stands in solution.py, what stands there instead), and must be found exactly once, so a mutant cannot
-outlive the lines that it is made of. Read `selftest.py` next.
+Each change is (what stands in solution.py, what stands there instead), and must be found exactly once, so that no
+mutant outlives the lines that it is made of. Read `selftest.py` next.
 """
 
 import ast
