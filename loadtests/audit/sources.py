@@ -47,14 +47,15 @@ class Sources:
         if source.files:
             return await asyncio.to_thread(self._lines, source, value)
         if source.command:
-            return await self._output([self._filled(word, value) for word in source.command])
+            return await self._output([self.filled(word, value) for word in source.command])
         return await self._answer(source, value)
 
-    def _filled(self, given: Any, value: str) -> Any:
+    def filled(self, given: Any, value: str = "") -> Any:
+        """A text, or all texts in lists and tables, with what its placeholders stand for."""
         if isinstance(given, Mapping):
-            return {name: self._filled(one, value) for name, one in given.items()}
+            return {name: self.filled(one, value) for name, one in given.items()}
         if isinstance(given, (list, tuple)):
-            return [self._filled(one, value) for one in given]
+            return [self.filled(one, value) for one in given]
         if isinstance(given, str):
             for name in PLACES:
                 given = given.replace(f"{{{name}}}", self._places.get(name, ""))
@@ -63,9 +64,9 @@ class Sources:
 
     def _lines(self, source: Source, value: str) -> str:
         found: list[str] = []
-        files = [path for given in source.files for path in glob.glob(self._filled(given, value))]  # noqa: PTH207 - absolute patterns
+        files = [path for given in source.files for path in glob.glob(self.filled(given, value))]  # noqa: PTH207 - absolute patterns
         if not files:
-            raise Unreadable(f"no file matches {', '.join(self._filled(source.files, value))}")
+            raise Unreadable(f"no file matches {', '.join(self.filled(source.files, value))}")
         for path in files:
             try:
                 with open(path, errors="replace") as lines:  # noqa: PTH123 - what glob gives
@@ -92,9 +93,9 @@ class Sources:
         return output.decode(errors="replace")
 
     async def _answer(self, source: Source, value: str) -> str:
-        url = self._filled(source.url, value)
+        url = self.filled(source.url, value)
         headers = {name: os.path.expandvars(text) for name, text in source.headers.items()}
-        body = None if source.body is None else orjson.dumps(self._filled(source.body, value))
+        body = None if source.body is None else orjson.dumps(self.filled(source.body, value))
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
         timeout = aiohttp.ClientTimeout(TIMEOUT_S)

@@ -36,7 +36,7 @@ async def _hang(scene: Scene, case: Case, provider: Provider) -> None:
     async with provider.broken("hang"):
         since = await provider.mark()
         reply = await scene.service.ask(scene.service.person(), scene.service.question(), within_s=limit_s)
-        calls = await scene.calls_of([reply], since, within_s=LEFT_WITHIN_S)
+        calls = await scene.calls_of([reply], since, within_s=LEFT_WITHIN_S if reply.status else 0.0)
     running = sum(call.duration_s is None for call in calls)
     words = f"Providers that never answer: {reply.said} after {reply.took_s:.1f} s"
     if reply.status is None:

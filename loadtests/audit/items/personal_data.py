@@ -67,21 +67,22 @@ async def _logs(scene: Scene, case: Case, canary: _Canary, reply: Reply) -> None
     for number, source in enumerate(sources, 1):
         line = f"[[logs]] number {number}"
         if missing := scene.sources.missing(source):
-            case.unobservable(f"Logs ({_named(source)}) could not be looked at.", f"{missing} for {line}")
+            case.unobservable(f"Logs ({_named(scene, source)}) could not be looked at.", f"{missing} for {line}")
             continue
         try:
             if not await _is_there(scene, source, reply.request_id):
                 case.unobservable(
-                    f"Logs ({_named(source)}) do not have the request {reply.request_id} either.", f"{line} that does"
+                    f"Logs ({_named(scene, source)}) do not have the request {reply.request_id} either.",
+                    f"{line} that does",
                 )
                 continue
             found = [part for part in canary.parts if part in await scene.sources.text(source, part)]
         except Unreadable as error:
-            case.unobservable(f"Logs ({_named(source)}) cannot be read: {error}.", line)
+            case.unobservable(f"Logs ({_named(scene, source)}) cannot be read: {error}.", line)
             continue
         case.judge(
             not found,
-            f"Logs ({_named(source)}) have that request, and {' and '.join(found) or 'nothing of the canary'}.",
+            f"Logs ({_named(scene, source)}) have that request, and {' and '.join(found) or 'nothing of the canary'}.",
         )
 
 
@@ -114,5 +115,8 @@ async def _store(scene: Scene, case: Case, canary: _Canary) -> None:
         case.unobservable(f"{words} It is empty.", "[store] url of the store that the service uses")
 
 
-def _named(source: Source) -> str:
-    return ", ".join(source.files) or " ".join(source.command) or source.url
+def _named(scene: Scene, source: Source) -> str:
+    """Short: whoever wrote the line knows it again."""
+    if source.url:
+        return str(scene.sources.filled(source.url)).split("?")[0]
+    return " ".join(source.command) or ", ".join("/".join(path.split("/")[-2:]) for path in source.files)

@@ -13,7 +13,7 @@ from loadtests.audit.store import NEEDS_PAUSE, StoreFailed, can_pause, paused
 
 LOOKS = 10
 QUIET_S = 0.5
-TURNS_WITHIN_S = 10.0
+ANSWERS_WITHIN_S = 10.0
 POLL_S = 0.1
 
 
@@ -69,7 +69,7 @@ async def _store_paused(scene: Scene, case: Case) -> None:
 async def _until(scene: Scene, wanted: str) -> tuple[str, str]:
     """What both say as soon as readiness is as wanted, or at last."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + TURNS_WITHIN_S
+    until = loop.time() + scene.bounds.settle_s
     while True:
         said = await _statuses(scene)
         if said == ("200", wanted) or loop.time() > until:
@@ -79,7 +79,7 @@ async def _until(scene: Scene, wanted: str) -> tuple[str, str]:
 
 async def _statuses(scene: Scene) -> tuple[str, str]:
     health, ready = await asyncio.gather(
-        *(scene.service.get(path, within_s=TURNS_WITHIN_S) for path in (scene.shape.health, scene.shape.ready))
+        *(scene.service.get(path, within_s=ANSWERS_WITHIN_S) for path in (scene.shape.health, scene.shape.ready))
     )
     return health.said, ready.said
 
