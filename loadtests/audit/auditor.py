@@ -50,7 +50,10 @@ async def audit(shape: Shape, options: Options) -> Report:
     async with aiohttp.ClientSession(connector=connector) as session:
         sources = Sources(session, shape.places())
         scene = Scene(shape, session, Service(shape, session, run, most_usd), sources, run)
-        await scene.begin()
+        try:
+            await scene.begin()
+        except PurseEmpty as error:
+            raise CannotJudge(f"not even one question could be asked: {error}") from error
         try:
             findings = [await _tried(scene, item, options) for item in _chosen(options.only)]
         finally:

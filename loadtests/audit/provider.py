@@ -5,7 +5,7 @@ probe gets.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -70,7 +70,7 @@ class Provider:
         try:
             for target in wanted:
                 body = {"target": target, "fault": fault, "for_s": FAULT_ENDS_S, "times": times, "params": params}
-                await asyncio.to_thread(wire.ask, ledger.WHOSE, self.url, "POST", "/sim/faults", body)
+                await _to_its_end(wire.ask, ledger.WHOSE, self.url, "POST", "/sim/faults", body)
             yield
         finally:
             for target in wanted:
@@ -79,6 +79,16 @@ class Provider:
     async def heal(self, target: str) -> None:
         """End the faults of a target."""
         await asyncio.to_thread(wire.ask, ledger.WHOSE, self.url, "DELETE", f"/sim/faults?target={target}")
+
+
+async def _to_its_end(call: Callable[..., Any], *given: Any) -> None:
+    """In a thread, and whoever is stopped meanwhile waits for it: or a fault would come after the one that heals."""
+    task = asyncio.ensure_future(asyncio.to_thread(call, *given))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def most_at_once(calls: Sequence[Call], now_s: float) -> int:

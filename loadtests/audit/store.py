@@ -5,7 +5,7 @@ What is paused goes on even when nobody is left who knows of it (`loadtests/cond
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -44,23 +44,21 @@ def can_pause(store: Store) -> bool:
 @asynccontextmanager
 async def paused(store: Store) -> AsyncIterator[None]:
     """The store hangs while the block runs. Raises StoreFailed."""
-    resume = await _begin(store)
+    if not store.pid:
+        try:
+            await _run(store.pause)
+            yield
+        finally:
+            await _run(store.resume)
+        return
+    try:  # not in a thread: nobody could be stopped between the pause and the promise to end it
+        pause = Pause.of(store.pid, time.time(), LONGEST_PAUSE_S, "the store")
+    except PermissionError as error:
+        raise StoreFailed(f"the process {store.pid} cannot be paused ({error.strerror})") from error
     try:
         yield
     finally:
-        await asyncio.to_thread(resume)
-
-
-async def _begin(store: Store) -> Callable[[], None]:
-    if store.pid:
-        try:
-            pause = await asyncio.to_thread(Pause.of, store.pid, time.time(), LONGEST_PAUSE_S, "the store")
-        except PermissionError as error:
-            raise StoreFailed(f"the process {store.pid} cannot be paused ({error.strerror})") from error
-        return pause.end
-    await _run(store.pause)
-    loop = asyncio.get_running_loop()
-    return lambda: asyncio.run_coroutine_threadsafe(_run(store.resume), loop).result(COMMAND_WITHIN_S)
+        pause.end()
 
 
 async def _run(command: tuple[str, ...]) -> None:

@@ -86,7 +86,7 @@ async def _dead(scene: Scene, case: Case, provider: Provider) -> None:
         after = await scene.calls_of(replies, since)
     most = max(_by_target(after).values(), default=0)
     asked = max(1, scene.bounds.failing // AT_ONCE) * AT_ONCE
-    words = f"Dead providers: the first {asked} questions made {before} calls, the next {MEASURED} {_told(after)}"
+    words = f"Dead providers: the first {asked} questions made {before} calls, the next {MEASURED} made {_told(after)}"
     if before == 0:
         case.unobservable(f"{words}: circuits were open already.", "a service that has recovered")
     else:

@@ -119,4 +119,5 @@ def _named(scene: Scene, source: Source) -> str:
     """Short: whoever wrote the line knows it again."""
     if source.url:
         return str(scene.sources.filled(source.url)).split("?")[0]
-    return " ".join(source.command) or ", ".join("/".join(path.split("/")[-2:]) for path in source.files)
+    files = [str(scene.sources.filled(path)) for path in source.files]
+    return " ".join(source.command) or ", ".join("/".join(path.split("/")[-2:]) for path in files)

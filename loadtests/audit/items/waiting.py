@@ -71,8 +71,9 @@ async def _round(scene: Scene, provider: Provider) -> _Round:
         asking = asyncio.ensure_future(_all(scene, people, count))
         try:
             slowest_s, looks = await _look(scene, asking)
-        finally:
             replies = await asking
+        finally:
+            asking.cancel()
         calls = await scene.calls_of(replies, since)
     limited = sum(reply.status == LIMITED for reply in replies)
     return _Round(count, limited, most_at_once(calls, time.time()), looks, slowest_s)

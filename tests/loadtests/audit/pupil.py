@@ -95,7 +95,7 @@ class Pupil:
 
     providers: dict[str, str]
     payments: str
-    redis: Redis
+    redis: Any
     log: Any
     flaws: set[str] = field(default_factory=set)
     circuits: dict[str, Circuit] = field(default_factory=dict)

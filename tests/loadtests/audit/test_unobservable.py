@@ -14,7 +14,7 @@ ONE_KEY = {"header": "X-Api-Key", "value": "{key}", "users": {"ann": "key-ann"}}
 NOWHERE = "http://127.0.0.1:9"
 """Port 9 (discard) refuses."""
 
-WITHHELD = [
+WITHHELD: list[tuple[int, dict[str, Any], str]] = [
     (1, {"simulator": ""}, "--simulator"),
     (2, {"simulator": ""}, "--simulator"),
     (2, {"hit_rate.source": {}}, "[hit_rate] source"),
