@@ -20,7 +20,7 @@ from tests.valkey import Valkey
 
 PORTS = ("control", "anthropic", "openai", "payments", "retrieval", "webhooks")
 PATIENT = {"answer_within_s": 10, "at_once": 40, "wait_s": 1.0}
-HASTY = {"answer_within_s": 2.5, "settle_s": 1.0, "at_once": 6, "wait_s": 0.4}
+HASTY = {"answer_within_s": 1.5, "settle_s": 0.6, "at_once": 6, "wait_s": 0.25}
 """For what shall be refuted: it need not be waited for."""
 
 
@@ -68,10 +68,10 @@ class School:
             "bounds": PATIENT,
         }
 
-    def told(self, *flaws: str) -> None:
+    def told(self, *flaws: str, deadline_s: float = 2.0) -> None:
         """Have these flaws from now on, and no others."""
         for url in self.urls:
-            wire.ask("the pupil", url, "PUT", "/flaws", list(flaws))
+            wire.ask("the pupil", url, "PUT", "/flaws", {"flaws": flaws, "deadline_s": deadline_s})
 
 
 def audited(described: dict[str, Any], *only: int) -> Report:

@@ -2,8 +2,8 @@
 
     python -m tests.loadtests.audit.pupil --openai URL --anthropic URL --payments URL --redis URL --log FILE
 
-`PUT /flaws` with a list of names says what is wrong with it from now on; `FLAWS` says which there are. Two processes on
-one store are replicas. Read `test_refutations.py` next.
+`PUT /flaws` with `{"flaws": [names], "deadline_s": 2}` says what is wrong with it from now on, and how long it takes at
+most; `FLAWS` says which there are. Two processes on one store are replicas. Read `test_refutations.py` next.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ FLAWS = (
     *("blocking", "health_calls_llm", "health_needs_store", "ready_is_blind", "no_id", "no_user"),
     *("unnamed", "caches_personal", "logs_text", "stores_text", "echoes"),
 )
-DEADLINE_S, CALL_S = 2.0, 1.5
+CALL_SHARE = 0.75
+"""Of the deadline, for one call."""
 ATTEMPTS, ENDLESS = 2, 30
 FAILURES, COOLDOWN_S = 3, 1.0
 BURST, PER_S = 50, 2.0
@@ -98,6 +99,7 @@ class Pupil:
     redis: Any
     log: Any
     flaws: set[str] = field(default_factory=set)
+    deadline_s: float = 2.0
     circuits: dict[str, Circuit] = field(default_factory=dict)
     sessions: dict[str, list[Any]] = field(default_factory=dict)
     http: aiohttp.ClientSession = field(init=False)
@@ -125,7 +127,8 @@ class Pupil:
         await self.http.close()
 
     async def _put_flaws(self, request: web.Request) -> web.Response:
-        self.flaws, self.circuits = set(await request.json()), {}
+        told = await request.json()
+        self.flaws, self.deadline_s, self.circuits = set(told["flaws"]), told["deadline_s"], {}
         return web.json_response({})
 
     def _named(
@@ -196,7 +199,7 @@ class Pupil:
         if keeps and (hit := await self.redis.get(key)) is not None:
             return str(hit), True
         try:
-            async with asyncio.timeout(None if "no_timeout" in self.flaws else DEADLINE_S):
+            async with asyncio.timeout(None if "no_timeout" in self.flaws else self.deadline_s):
                 reply = await self._first_that_answers(messages)
         except TimeoutError:
             reply = None
@@ -230,9 +233,9 @@ class Pupil:
         url, body = self.providers[name] + path, {"model": model, "max_tokens": 200, "messages": messages}
         headers = {"Authorization": "Bearer key", "x-api-key": "key", "anthropic-version": "2023-06-01"}
         if "blocking" in self.flaws:
-            document = _blocking(url, body, headers)
+            document = _blocking(url, body, headers, self.deadline_s)
         else:
-            timeout = aiohttp.ClientTimeout(None if "no_timeout" in self.flaws else CALL_S)
+            timeout = aiohttp.ClientTimeout(None if "no_timeout" in self.flaws else self.deadline_s * CALL_SHARE)
             try:
                 async with self.http.post(url, json=body, headers=headers, timeout=timeout) as response:
                     document = await response.json()
@@ -301,12 +304,12 @@ class Pupil:
         return web.Response(text="".join(found) + (f"you looked for {wanted}" if "echoes" in self.flaws else ""))
 
 
-def _blocking(url: str, body: Any, headers: dict[str, str]) -> Any:
+def _blocking(url: str, body: Any, headers: dict[str, str], timeout_s: float) -> Any:
     """What a synchronous library does to an event loop."""
     headers = {**headers, "Content-Type": "application/json"}
     try:
         asked = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - our own URL
-        with urllib.request.urlopen(asked, timeout=CALL_S) as response:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=timeout_s) as response:  # noqa: S310
             return json.load(response)
     except urllib.error.HTTPError as error:
         with error:

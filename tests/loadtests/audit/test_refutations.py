@@ -10,8 +10,10 @@ from loadtests.books import wire
 from tests.loadtests.audit.conftest import HASTY, School, audited, changed
 from tests.loadtests.audit.pupil import FLAWS
 
+HASTY_S = 0.6
+
 WRONG = [
-    (1, ("no_timeout",), "no answer (none within 2.5 s)"),
+    (1, ("no_timeout",), "no answer (none within 1.5 s)"),
     (1, ("no_retry",), "nobody is asked a second time"),
     (1, ("endless_retries", "no_breaker"), "at most 16 calls were expected"),
     (1, ("retries_400",), "the caller's fault was tried again"),
@@ -53,7 +55,7 @@ def test_a_service_of_another_shape_proves_all_ten_and_is_left_as_it_was(pupil: 
     ("number", "flaws", "words"), WRONG, ids=[f"{number}-{'-'.join(flaws)}" for number, flaws, _ in WRONG]
 )
 def test_each_broken_promise_is_refuted(pupil: School, number: int, flaws: tuple[str, ...], words: str) -> None:
-    pupil.told(*flaws)
+    pupil.told(*flaws, deadline_s=HASTY_S)
     report = audited(changed(pupil.described, "bounds", HASTY), number)
     (finding,) = report.findings
     refuted = [claim.words for claim in finding.claims if claim.verdict is Verdict.REFUTED]
