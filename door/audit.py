@@ -46,7 +46,8 @@ def run(argv: Sequence[str]) -> int:
     except (Refused, CannotJudge, ShapeError, DoorError) as error:
         print(f"gauntlet audit: {error}", file=sys.stderr)
         return laboratory.NOT_JUDGED
-    except asyncio.CancelledError:
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("gauntlet audit: stopped; nothing stays broken", file=sys.stderr)
         return laboratory.INTERRUPTED
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -94,7 +95,7 @@ def _allowed(shape: Shape, max_usd: float | None) -> float | None:
     """What may be spent; None where nothing costs money. Raises Refused."""
     for url in filter(None, (shape.service, *shape.replicas, shape.simulator)):
         check_loopback(url)
-    if shape.service in shape.replicas:
+    if _address(shape.service) in map(_address, shape.replicas):
         raise Refused(f"{shape.service} is no replica of itself; --replica names a second process on the same store")
     if (shape.profile or _profile(shape)) != LIVE:
         return None
@@ -105,6 +106,13 @@ def _allowed(shape: Shape, max_usd: float | None) -> float | None:
             "not passed"
         )
     return max_usd
+
+
+def _address(url: str) -> tuple[str, int | None]:
+    """Host and port; this machine has several names."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return "127.0.0.1" if host == "localhost" else host, parts.port
 
 
 def _profile(shape: Shape) -> str:

@@ -54,6 +54,11 @@ class Case:
         return verdict_of(self.claims)
 
 
+def many(count: int, one: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{count} {one}{'s' * (count != 1)}"
+
+
 def verdict_of(claims: Sequence[Claim]) -> Verdict:
     """One refuted claim refutes; one that could not be observed keeps the rest from being a proof."""
     found = {claim.verdict for claim in claims}

@@ -20,6 +20,8 @@ from loadtests.audit.shape import Shape, secret
 LIMITED = 429
 AGAIN_AT_MOST = 20
 LONGEST_WAIT_S = 60.0
+MANY = 1000
+"""More people than any probe wants."""
 PATIENCE_S = 60.0
 """How long an answer is waited for where the wait is not what is judged."""
 
@@ -84,7 +86,10 @@ class Service:
     @property
     def people(self) -> int:
         """How many different people there can be."""
-        return len(self.shape.keys.users) or 1000
+        keys = self.shape.keys
+        if not keys.header:
+            return 1
+        return len(keys.users) or MANY
 
     def person(self) -> Person:
         """Somebody else than last time, if there is somebody else. Raises ShapeError for a key that is not there."""

@@ -155,6 +155,7 @@ class Bounds(_Strict):
     at_once: Count = 90
     wait_s: Seconds = 2.0
     settle_s: Seconds = 20.0
+    linger_s: Seconds = 6.0
     recover_s: Seconds = 60.0
 
 

@@ -87,8 +87,9 @@ def test_a_signal_stops_it_and_nothing_stays_broken(
     process = begin(lab.home, "--only", "1")
     _eventually(lambda: _broken(lab))
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert "stopped; nothing stays broken" in errors
     assert _broken(lab) == []
 
 
@@ -186,7 +187,7 @@ def test_a_service_that_is_away_is_not_judged(quietly: Any) -> None:
 
 
 def test_a_service_is_no_replica_of_itself(quietly: Any) -> None:
-    code, errors = quietly("http://127.0.0.1:9/", "--replica", "http://127.0.0.1:9")
+    code, errors = quietly("http://127.0.0.1:9/", "--replica", "http://localhost:9")
     assert (code, "no replica of itself" in errors) == (2, True)
 
 

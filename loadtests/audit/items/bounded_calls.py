@@ -7,7 +7,7 @@ time limit, a bound on attempts and a circuit can explain what the ledger shows.
 from collections import Counter
 from collections.abc import Sequence
 
-from loadtests.audit.claims import Case
+from loadtests.audit.claims import Case, many
 from loadtests.audit.provider import Provider
 from loadtests.audit.scene import Scene
 from loadtests.books.ledger import Call
@@ -39,13 +39,15 @@ async def _hang(scene: Scene, case: Case, provider: Provider) -> None:
         calls = await scene.calls_of([reply], since, within_s=LEFT_WITHIN_S if reply.status else 0.0)
     running = sum(call.duration_s is None for call in calls)
     words = f"Providers that never answer: {reply.said} after {reply.took_s:.1f} s"
-    if reply.status is None:
-        case.refuted(f"{words}; {running} of {len(calls)} calls still wait.")
+    if not calls:
+        _none(case, "a hang", reply.said)
+    elif reply.status is None:
+        case.refuted(f"{words}; {running} of {many(len(calls), 'call')} still waiting.")
     else:
         longest = max((call.duration_s or 0.0 for call in calls), default=0.0)
         case.judge(
-            bool(calls) and not running,
-            f"{words}; {len(calls)} calls, {running} of them still running, the longest of the others {longest:.1f} s.",
+            not running,
+            f"{words}; {many(len(calls), 'call')}, {running} still running, the longest of the others {longest:.1f} s.",
         )
 
 
@@ -53,7 +55,10 @@ async def _callers_fault(scene: Scene, case: Case, provider: Provider) -> None:
     async with provider.broken("status", status=400):
         replies, since = await scene.asked(1)
         calls = await scene.calls_of(replies, since)
-    most = max(_by_target(calls).values(), default=0)
+    if not calls:
+        _none(case, "a 400", replies[0].said)
+        return
+    most = max(_by_target(calls).values())
     again = "not tried again" if most == 1 else "tried again"
     case.judge(most == 1, f"400: {_told(calls)}; what is the caller's fault was {again}.")
 
@@ -66,7 +71,9 @@ async def _failing(scene: Scene, case: Case, provider: Provider) -> None:
     (reply,) = replies
     most, total = max(_by_target(calls).values(), default=0), len(calls)
     words = f"503 from all: {_told(calls)} for one question, {reply.said} after {reply.took_s:.1f} s"
-    if most < 2:
+    if not calls:
+        _none(case, "a 503", reply.said)
+    elif most < 2:
         case.refuted(f"{words}: nobody is asked a second time.")
     else:
         case.judge(
@@ -86,11 +93,18 @@ async def _dead(scene: Scene, case: Case, provider: Provider) -> None:
         after = await scene.calls_of(replies, since)
     most = max(_by_target(after).values(), default=0)
     asked = max(1, scene.bounds.failing // AT_ONCE) * AT_ONCE
-    words = f"Dead providers: the first {asked} questions made {before} calls, the next {MEASURED} made {_told(after)}"
+    words = f"Dead providers: the first {asked} questions made {many(before, 'call')}, the next {MEASURED} made {_told(after)}"
     if before == 0:
-        case.unobservable(f"{words}: circuits were open already.", "a service that has recovered")
+        _none(case, "a dead provider", replies[0].said)
     else:
         case.judge(most <= MEASURED // 2, f"{words}; with an open circuit at most a probe goes through.")
+
+
+def _none(case: Case, what: str, said: str) -> None:
+    case.unobservable(
+        f"A new question made no call that could meet {what} ({said}).",
+        "a service that asks a provider each new question",
+    )
 
 
 def _by_target(calls: Sequence[Call]) -> Counter[str]:
@@ -99,4 +113,4 @@ def _by_target(calls: Sequence[Call]) -> Counter[str]:
 
 def _told(calls: Sequence[Call]) -> str:
     counts = _by_target(calls)
-    return ", ".join(f"{count} call{'s' * (count != 1)} to {target}" for target, count in counts.items()) or "no call"
+    return ", ".join(f"{many(count, 'call')} to {target}" for target, count in counts.items()) or "no call"

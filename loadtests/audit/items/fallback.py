@@ -17,6 +17,12 @@ async def probe(scene: Scene, case: Case) -> None:
         replies, since = await scene.asked(1)
         calls = await scene.calls_of(replies, since)
     (reply,) = replies
+    if not calls:
+        case.unobservable(
+            f"A new question made no call while {provider.primary} was out ({reply.said}).",
+            "a service that asks a provider each new question",
+        )
+        return
     tried = {target: sum(call.target == target for call in calls) for target in provider.targets}
     told = ", ".join(f"{count} to {target}" for target, count in tried.items() if count) or "none"
     elsewhere = [call for call in calls if call.target != provider.primary and call.status == 200 and call.completed]

@@ -5,7 +5,7 @@ Chapter, section 7: the hit rate is tracked. A figure that does not move with hi
 
 import asyncio
 
-from loadtests.audit.claims import Case
+from loadtests.audit.claims import Case, many
 from loadtests.audit.scene import Scene
 from loadtests.audit.sources import Unreadable, number
 
@@ -32,7 +32,7 @@ async def probe(scene: Scene, case: Case) -> None:
         calls = len(await scene.calls_of(replies, since))
         saved = ASKED - calls
         case.judge(
-            saved > 0, f"The same question {ASKED} times made {_calls(calls)}; {max(saved, 0)} came from a cache."
+            saved > 0, f"The same question {ASKED} times made {many(calls, 'call')}; {max(saved, 0)} came from a cache."
         )
         if saved <= 0:
             return
@@ -68,7 +68,3 @@ async def _read(scene: Scene) -> tuple[float, float]:
         raise Unreadable(f"there is no {missing}")
     text = await scene.sources.text(shape.source)
     return number(text, shape.hits), number(text, shape.asked)
-
-
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count} calls"

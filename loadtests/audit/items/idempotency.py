@@ -9,7 +9,7 @@ import secrets
 import time
 import uuid
 
-from loadtests.audit.claims import Case
+from loadtests.audit.claims import Case, many
 from loadtests.audit.scene import Scene
 from loadtests.audit.service import Person, Reply
 
@@ -82,7 +82,7 @@ async def _moved(scene: Scene, amount: int, began_s: float) -> int | None:
 
 
 def _charges(moved: int | None) -> str:
-    return "" if moved is None else f", {moved} charge{'s' * (moved != 1)} in the ledger"
+    return "" if moved is None else f", {many(moved, 'charge')} in the ledger"
 
 
 def _sum() -> int:

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from loadtests.audit.claims import Case
+from loadtests.audit.claims import Case, many
 from loadtests.audit.scene import Scene
 from loadtests.audit.service import Reply
 from loadtests.audit.shape import Source
@@ -54,7 +54,7 @@ async def probe(scene: Scene, case: Case) -> None:
         calls = len(await scene.calls_of(replies, since))
         case.judge(
             calls >= len(replies),
-            f"A question with {canary.address} in it, asked twice, made {calls} call{'s' * (calls != 1)}.",
+            f"A question with {canary.address} in it, asked twice, made {many(calls, 'call')}.",
         )
     await _logs(scene, case, canary, replies[-1])
     await _store(scene, case, canary)
@@ -64,26 +64,29 @@ async def _logs(scene: Scene, case: Case, canary: _Canary, reply: Reply) -> None
     sources = scene.shape.logs
     if not sources:
         case.unobservable("Nobody said where the logs are.", "[[logs]]")
-    for number, source in enumerate(sources, 1):
-        line = f"[[logs]] number {number}"
-        if missing := scene.sources.missing(source):
-            case.unobservable(f"Logs ({_named(scene, source)}) could not be looked at.", f"{missing} for {line}")
-            continue
-        try:
-            if not await _is_there(scene, source, reply.request_id):
-                case.unobservable(
-                    f"Logs ({_named(scene, source)}) do not have the request {reply.request_id} either.",
-                    f"{line} that does",
-                )
-                continue
-            found = [part for part in canary.parts if part in await scene.sources.text(source, part)]
-        except Unreadable as error:
-            case.unobservable(f"Logs ({_named(scene, source)}) cannot be read: {error}.", line)
-            continue
-        case.judge(
-            not found,
-            f"Logs ({_named(scene, source)}) have that request, and {' and '.join(found) or 'nothing of the canary'}.",
-        )
+    await asyncio.gather(*(_log(scene, case, canary, reply, n, source) for n, source in enumerate(sources, 1)))
+
+
+async def _log(scene: Scene, case: Case, canary: _Canary, reply: Reply, number: int, source: Source) -> None:
+    line = f"[[logs]] number {number}"
+    if missing := scene.sources.missing(source):
+        case.unobservable(f"Logs ({_named(scene, source)}) could not be looked at.", f"{missing} for {line}")
+        return
+    try:
+        if not await _is_there(scene, source, reply.request_id):
+            case.unobservable(
+                f"Logs ({_named(scene, source)}) do not have the request {reply.request_id} either.",
+                f"{line} that does",
+            )
+            return
+        found = await _told(scene, source, canary)
+    except Unreadable as error:
+        case.unobservable(f"Logs ({_named(scene, source)}) cannot be read: {error}.", line)
+        return
+    case.judge(
+        not found,
+        f"Logs ({_named(scene, source)}) have that request, and {' and '.join(found) or 'nothing of the canary'}.",
+    )
 
 
 async def _is_there(scene: Scene, source: Source, request_id: str) -> bool:
@@ -95,6 +98,17 @@ async def _is_there(scene: Scene, source: Source, request_id: str) -> bool:
             return False
         await asyncio.sleep(POLL_S)
     return True
+
+
+async def _told(scene: Scene, source: Source, canary: _Canary) -> list[str]:
+    """What of the canary is there: a trace may be told seconds after its record."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + scene.bounds.linger_s
+    while True:
+        found = [part for part in canary.parts if part in await scene.sources.text(source, part)]
+        if found or loop.time() > until:
+            return found
+        await asyncio.sleep(POLL_S)
 
 
 async def _store(scene: Scene, case: Case, canary: _Canary) -> None:

@@ -6,7 +6,7 @@ by whoever believes its health check.
 
 import asyncio
 
-from loadtests.audit.claims import Case
+from loadtests.audit.claims import Case, many
 from loadtests.audit.provider import Provider
 from loadtests.audit.scene import Scene
 from loadtests.audit.store import NEEDS_PAUSE, StoreFailed, can_pause, paused
@@ -37,7 +37,7 @@ async def _providers_out(scene: Scene, case: Case, provider: Provider) -> None:
     since = await provider.mark()
     await asyncio.sleep(QUIET_S)
     if noise := len(await provider.calls(since)):
-        case.unobservable(f"Somebody else made {noise} calls meanwhile.", "a service that nobody else asks")
+        case.unobservable(f"Somebody else made {many(noise, 'call')} meanwhile.", "a service that nobody else asks")
         return
     async with provider.broken("status", status=503):
         since = await provider.mark()
@@ -47,7 +47,7 @@ async def _providers_out(scene: Scene, case: Case, provider: Provider) -> None:
     case.judge(
         well and not calls,
         f"With all providers out, asked {LOOKS} times each: {scene.shape.health} {_all(looks, 0)}, {scene.shape.ready} "
-        f"{_all(looks, 1)}; they made {calls} calls to a provider.",
+        f"{_all(looks, 1)}; they made {many(calls, 'call')} to a provider.",
     )
 
 

@@ -26,6 +26,7 @@ LEAST_LOOKS = 5
 class _Round:
     sent: int
     limited: int
+    calls: int
     at_once: int
     looks: int
     slowest_s: float
@@ -53,6 +54,8 @@ async def probe(scene: Scene, case: Case) -> None:
         case.proved(f"{words} (at least {bounds.at_once} were expected).")
     elif most.limited and most.sent - most.limited < bounds.at_once:
         case.unobservable(f"{words}, and {most.limited} were told {LIMITED}.", "more keys in [keys] users")
+    elif not most.calls:
+        case.unobservable(f"{words}.", "a service that asks a provider each new question")
     else:
         case.refuted(f"{words}; expected {bounds.at_once}, more than workers or threads would take.")
     quick = min(rounds, key=lambda one: one.slowest_s)
@@ -76,7 +79,7 @@ async def _round(scene: Scene, provider: Provider) -> _Round:
             asking.cancel()
         calls = await scene.calls_of(replies, since)
     limited = sum(reply.status == LIMITED for reply in replies)
-    return _Round(count, limited, most_at_once(calls, time.time()), looks, slowest_s)
+    return _Round(count, limited, len(calls), most_at_once(calls, time.time()), looks, slowest_s)
 
 
 async def _all(scene: Scene, people: list[Person], count: int) -> list[Reply]:

@@ -39,8 +39,19 @@ FLAWS = (
         "single_provider",
     ),
     *("blocking", "health_calls_llm", "health_needs_store", "ready_is_blind", "no_id", "no_user"),
-    *("unnamed", "caches_personal", "logs_text", "stores_text", "echoes"),
+    *(
+        "unnamed",
+        "canned",
+        "abandons",
+        "caches_personal",
+        "logs_text",
+        "logs_later",
+        "stores_text",
+        "echoes",
+        "finds_all",
+    ),
 )
+LATER_S = 0.2
 CALL_SHARE = 0.75
 """Of the deadline, for one call."""
 ATTEMPTS, ENDLESS = 2, 30
@@ -150,13 +161,16 @@ class Pupil:
         user = key.split("-")[-1]
         line = {"user": user, "id": request_id, "text": text if "logs_text" in self.flaws else len(text)}
         line = {name: value for name, value in line.items() if f"no_{name}" not in self.flaws}
-        self.log.write(json.dumps(line) + "\n")
-        self.log.flush()
+        self._write(line)
+        if "logs_later" in self.flaws:
+            asyncio.get_running_loop().call_later(LATER_S, self._write, {"later": text})
         if not await self._allowed(key if "limit_per_address" not in self.flaws else str(request.remote)):
             return web.json_response({"error": "too many"}, status=429, headers={"Retry-After": "1"})
         conversation = given.get("conversation") or uuid.uuid4().hex
         messages = [*await self._history(conversation), {"role": "user", "content": text}]
         reply, cached = await self._reply(messages)
+        if reply is None and "canned" in self.flaws:
+            reply = "All our models are busy, and we love you."
         if reply is None:
             return web.json_response({"error": "come back later"}, status=503)
         await self._remember(conversation, [*messages, {"role": "assistant", "content": reply}])
@@ -165,6 +179,10 @@ class Pupil:
         if "stores_text" in self.flaws:
             await self.redis.rpush("recent", text)
         return web.json_response({"reply": {"text": reply}, "conversation": conversation})
+
+    def _write(self, line: Any) -> None:
+        self.log.write(json.dumps(line) + "\n")
+        self.log.flush()
 
     async def _allowed(self, whose: str) -> bool:
         if "no_limit" in self.flaws:
@@ -200,7 +218,8 @@ class Pupil:
             return str(hit), True
         try:
             async with asyncio.timeout(None if "no_timeout" in self.flaws else self.deadline_s):
-                reply = await self._first_that_answers(messages)
+                answering = asyncio.ensure_future(self._first_that_answers(messages))
+                reply = await (asyncio.shield(answering) if "abandons" in self.flaws else answering)
         except TimeoutError:
             reply = None
         if keeps and reply is not None:
@@ -235,7 +254,9 @@ class Pupil:
         if "blocking" in self.flaws:
             document = _blocking(url, body, headers, self.deadline_s)
         else:
-            timeout = aiohttp.ClientTimeout(None if "no_timeout" in self.flaws else self.deadline_s * CALL_SHARE)
+            timeout = aiohttp.ClientTimeout(
+                None if self.flaws & {"no_timeout", "abandons"} else self.deadline_s * CALL_SHARE
+            )
             try:
                 async with self.http.post(url, json=body, headers=headers, timeout=timeout) as response:
                     document = await response.json()
@@ -300,7 +321,7 @@ class Pupil:
         """Lines of the log."""
         wanted = request.query["of"]
         with open(self.log.name) as lines:  # noqa: ASYNC230, PTH123 - a small file of a test
-            found = [line for line in lines if wanted in line]
+            found = [line for line in lines if wanted in line or "finds_all" in self.flaws]
         return web.Response(text="".join(found) + (f"you looked for {wanted}" if "echoes" in self.flaws else ""))
 
 

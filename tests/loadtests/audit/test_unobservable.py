@@ -63,11 +63,17 @@ def test_a_simulator_that_the_service_does_not_call_shows_nothing(pupil: School)
     assert "a new question made no call to embeddings" in report.findings[0].claims[0].words
 
 
-def test_a_search_that_echoes_finds_anything_and_shows_nothing(pupil: School) -> None:
-    pupil.told("echoes")
+@pytest.mark.parametrize("flaw", ["echoes", "finds_all"])
+def test_a_search_that_finds_anything_shows_nothing(pupil: School, flaw: str) -> None:
+    pupil.told(flaw)
     (finding,) = audited(pupil.described, 9).findings
     assert finding.verdict is Verdict.UNOBSERVABLE
-    assert "finds what never was" in finding.claims[0].words
+    assert any("what never was as well" in claim.words for claim in finding.claims)
+
+
+def test_without_keys_there_is_one_user_only(pupil: School) -> None:
+    (finding,) = audited(changed(pupil.described, "keys.header", ""), 3).findings
+    assert finding.verdict is Verdict.UNOBSERVABLE
 
 
 def test_a_log_without_the_request_proves_nothing_about_what_is_in_it(pupil: School) -> None:
