@@ -93,7 +93,8 @@ async def _dead(scene: Scene, case: Case, provider: Provider) -> None:
         after = await scene.calls_of(replies, since)
     most = max(_by_target(after).values(), default=0)
     asked = max(1, scene.bounds.failing // AT_ONCE) * AT_ONCE
-    words = f"Dead providers: the first {asked} questions made {many(before, 'call')}, the next {MEASURED} made {_told(after)}"
+    words = f"Dead providers: the first {asked} questions made {many(before, 'call')}"
+    words += f", the next {MEASURED} made {_told(after)}"
     if before == 0:
         _none(case, "a dead provider", replies[0].said)
     else:
