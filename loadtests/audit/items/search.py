@@ -29,14 +29,12 @@ async def probe(scene: Scene, case: Case) -> None:
     shape = scene.shape.search
     await _find(scene, case, "its id", shape.by_request, reply.request_id, reply.request_id, "by_request")
     user = _known_as(who.name, shape.pseudonym_key)
-    await _find(scene, case, f"its user, {user},", shape.by_user, user, reply.request_id, "by_user")
+    await _find(scene, case, _user(who.name, user), shape.by_user, user, reply.request_id, "by_user")
 
 
 async def _find(scene: Scene, case: Case, by: str, source: Source, value: str, request_id: str, line: str) -> None:
     if missing := scene.sources.missing(source):
-        case.unobservable(
-            f"Nobody said where a request is looked for by {by.split(',')[0]}.", f"{missing} for [search] {line}"
-        )
+        case.unobservable(f"Nobody said where a request is looked for by {by}.", f"{missing} for [search] {line}")
         return
     never = str(uuid.uuid4()) if value == request_id else f"nobody{uuid.uuid4().hex[:12]}"
     loop = asyncio.get_running_loop()
@@ -59,6 +57,10 @@ async def _find(scene: Scene, case: Case, by: str, source: Source, value: str, r
         )
         return
     case.proved(f"The request {request_id} is found by {by} after {took_s:.1f} s; one that never was is not.")
+
+
+def _user(name: str, known_as: str) -> str:
+    return f"its user {name}" + (f" (known as {known_as})" if known_as != name else "")
 
 
 def _known_as(name: str, key: str) -> str:

@@ -3,7 +3,7 @@
     python -m tests.loadtests.audit.pupil --openai URL --anthropic URL --payments URL --redis URL --log FILE
 
 `PUT /flaws` with `{"flaws": [names], "deadline_s": 2}` says what is wrong with it from now on, and how long it takes at
-most; `FLAWS` says which there are. Two processes on one store are replicas. Read `test_refutations.py` next.
+most; `FLAWS` says which there are. Two processes on one store are replicas. Read `pupil_calls.py` next.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import json
 import re
 import socket
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -27,35 +25,21 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-FLAWS = (
-    *("no_timeout", "no_retry", "endless_retries", "retries_400", "no_breaker", "no_cache", "untracked", "no_limit"),
-    *(
-        "check_then_take",
-        "limit_per_address",
-        "key_optional",
-        "check_then_act",
-        "body_ignored",
-        "memory_session",
-        "single_provider",
-    ),
-    *("blocking", "health_calls_llm", "health_needs_store", "ready_is_blind", "no_id", "no_user"),
-    *(
-        "unnamed",
-        "canned",
-        "abandons",
-        "caches_personal",
-        "logs_text",
-        "logs_later",
-        "stores_text",
-        "echoes",
-        "finds_all",
-    ),
+from tests.loadtests.audit.pupil_calls import Calls, Failed
+
+FLAWS = frozenset(
+    {
+        *("no_timeout", "abandons", "no_retry", "endless_retries", "retries_400", "no_breaker"),
+        *("no_cache", "untracked"),
+        *("no_limit", "check_then_take", "limit_per_address"),
+        *("key_optional", "check_then_act", "body_ignored"),
+        *("memory_session", "single_provider", "canned", "blocking"),
+        *("health_calls_llm", "health_needs_store", "ready_is_blind"),
+        *("no_id", "no_user", "unnamed", "echoes", "finds_all"),
+        *("caches_personal", "logs_text", "logs_later", "stores_text"),
+    }
 )
 LATER_S = 0.2
-CALL_SHARE = 0.75
-"""Of the deadline, for one call."""
-ATTEMPTS, ENDLESS = 2, 30
-FAILURES, COOLDOWN_S = 3, 1.0
 BURST, PER_S = 50, 2.0
 STORE_S = 0.5
 BUCKET = """
@@ -70,35 +54,6 @@ return 1
 """
 """A token bucket in one step."""
 PERSONAL = re.compile(r"\S+@\S+|\+\d[\d ]{6,}")
-RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-
-
-class Failed(Exception):
-    """A call that failed; `status` None: no answer."""
-
-    def __init__(self, status: int | None) -> None:
-        self.status = status
-
-
-@dataclass
-class Circuit:
-    """Of one provider, in this process."""
-
-    failures: int = 0
-    opened_s: float = 0.0
-
-    def lets_through(self, now_s: float) -> bool:
-        if self.failures < FAILURES:
-            return True
-        if now_s - self.opened_s < COOLDOWN_S:
-            return False
-        self.opened_s = now_s  # one probe
-        return True
-
-    def heard(self, well: bool, now_s: float) -> None:
-        self.failures = 0 if well else self.failures + 1
-        if self.failures == FAILURES:
-            self.opened_s = now_s
 
 
 @dataclass
@@ -110,10 +65,9 @@ class Pupil:
     redis: Any
     log: Any
     flaws: set[str] = field(default_factory=set)
-    deadline_s: float = 2.0
-    circuits: dict[str, Circuit] = field(default_factory=dict)
     sessions: dict[str, list[Any]] = field(default_factory=dict)
     http: aiohttp.ClientSession = field(init=False)
+    calls: Calls = field(init=False)
 
     def app(self) -> web.Application:
         """The routes."""
@@ -134,12 +88,14 @@ class Pupil:
 
     async def _connected(self, app: web.Application) -> Any:
         self.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self.calls = Calls(self.providers, self.http)
         yield
         await self.http.close()
 
     async def _put_flaws(self, request: web.Request) -> web.Response:
         told = await request.json()
-        self.flaws, self.deadline_s, self.circuits = set(told["flaws"]), told["deadline_s"], {}
+        self.flaws = set(told["flaws"])
+        self.calls.begin_anew(self.flaws, told["deadline_s"])
         return web.json_response({})
 
     def _named(
@@ -217,56 +173,14 @@ class Pupil:
         if keeps and (hit := await self.redis.get(key)) is not None:
             return str(hit), True
         try:
-            async with asyncio.timeout(None if "no_timeout" in self.flaws else self.deadline_s):
-                answering = asyncio.ensure_future(self._first_that_answers(messages))
+            async with asyncio.timeout(None if "no_timeout" in self.flaws else self.calls.deadline_s):
+                answering = asyncio.ensure_future(self.calls.first_that_answers(messages))
                 reply = await (asyncio.shield(answering) if "abandons" in self.flaws else answering)
         except TimeoutError:
             reply = None
         if keeps and reply is not None:
             await self.redis.set(key, reply, ex=60)
         return reply, False
-
-    async def _first_that_answers(self, messages: list[Any]) -> str | None:
-        names = list(self.providers)
-        for name in names[:1] if "single_provider" in self.flaws else names:
-            circuit = self.circuits.setdefault(name, Circuit())
-            attempts = ENDLESS if "endless_retries" in self.flaws else 1 if "no_retry" in self.flaws else ATTEMPTS
-            for _ in range(attempts):
-                if "no_breaker" not in self.flaws and not circuit.lets_through(time.monotonic()):
-                    break
-                try:
-                    reply = await self._call(name, messages)
-                except Failed as error:
-                    callers = error.status is not None and error.status not in RETRIED
-                    if not callers:
-                        circuit.heard(well=False, now_s=time.monotonic())
-                    elif "retries_400" not in self.flaws:
-                        return None
-                else:
-                    circuit.heard(well=True, now_s=time.monotonic())
-                    return reply
-        return None
-
-    async def _call(self, name: str, messages: list[Any]) -> str:
-        path, model = ("/v1/messages", "claude-opus-4-7") if name == "anthropic" else ("/chat/completions", "gpt-5.5")
-        url, body = self.providers[name] + path, {"model": model, "max_tokens": 200, "messages": messages}
-        headers = {"Authorization": "Bearer key", "x-api-key": "key", "anthropic-version": "2023-06-01"}
-        if "blocking" in self.flaws:
-            document = _blocking(url, body, headers, self.deadline_s)
-        else:
-            timeout = aiohttp.ClientTimeout(
-                None if self.flaws & {"no_timeout", "abandons"} else self.deadline_s * CALL_SHARE
-            )
-            try:
-                async with self.http.post(url, json=body, headers=headers, timeout=timeout) as response:
-                    document = await response.json()
-            except (aiohttp.ClientError, TimeoutError, ValueError):
-                raise Failed(None) from None
-            if response.status != 200:
-                raise Failed(response.status)
-        if name == "anthropic":
-            return str(document["content"][0]["text"])
-        return str(document["choices"][0]["message"]["content"])
 
     async def pay(self, request: web.Request, request_id: str) -> web.Response:
         """Money that moves once for a key."""
@@ -293,7 +207,7 @@ class Pupil:
         """Lives."""
         if "health_calls_llm" in self.flaws:
             try:
-                await self._call(next(iter(self.providers)), [{"role": "user", "content": "Are you there?"}])
+                await self.calls.call(next(iter(self.providers)), [{"role": "user", "content": "Are you there?"}])
             except Failed:
                 return web.Response(status=503)
         if "health_needs_store" in self.flaws:
@@ -323,20 +237,6 @@ class Pupil:
         with open(self.log.name) as lines:  # noqa: ASYNC230, PTH123 - a small file of a test
             found = [line for line in lines if wanted in line or "finds_all" in self.flaws]
         return web.Response(text="".join(found) + (f"you looked for {wanted}" if "echoes" in self.flaws else ""))
-
-
-def _blocking(url: str, body: Any, headers: dict[str, str], timeout_s: float) -> Any:
-    """What a synchronous library does to an event loop."""
-    headers = {**headers, "Content-Type": "application/json"}
-    try:
-        asked = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - our own URL
-        with urllib.request.urlopen(asked, timeout=timeout_s) as response:  # noqa: S310
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise Failed(error.code) from None
-    except OSError:
-        raise Failed(None) from None
 
 
 def main() -> None:
