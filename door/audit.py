@@ -129,7 +129,7 @@ def _site(described: Shape, quiet: bool) -> Iterator[Shape]:
     """The shape with all places in it: of the running `up` where it is meant, else of a private workbench."""
     up = running.lab(os.environ)
     if described.service:
-        ours = up is not None and up.urls["service"] == described.service
+        ours = up is not None and shape.address(up.urls["service"]) == shape.address(described.service)
         yield _at(described, up) if up is not None and ours else described
         return
     if up is not None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -19,7 +18,7 @@ from loadtests.audit.items import ITEMS, ORDER, Item
 from loadtests.audit.report import Finding, Report
 from loadtests.audit.scene import NotRecovered, Scene
 from loadtests.audit.service import PurseEmpty, Service
-from loadtests.audit.shape import Shape
+from loadtests.audit.shape import Shape, address
 from loadtests.audit.sources import Sources
 from loadtests.books.errors import CannotJudge
 from loadtests.conduct.places import LIVE, Refused, check_loopback, profile_of
@@ -95,7 +94,7 @@ def _allowed(shape: Shape, max_usd: float | None) -> float | None:
     """What may be spent; None where nothing costs money. Raises Refused."""
     for url in filter(None, (shape.service, *shape.replicas, shape.simulator)):
         check_loopback(url)
-    if _address(shape.service) in map(_address, shape.replicas):
+    if address(shape.service) in map(address, shape.replicas):
         raise Refused(f"{shape.service} is no replica of itself; --replica names a second process on the same store")
     if (shape.profile or _profile(shape)) != LIVE:
         return None
@@ -106,13 +105,6 @@ def _allowed(shape: Shape, max_usd: float | None) -> float | None:
             "not passed"
         )
     return max_usd
-
-
-def _address(url: str) -> tuple[str, int | None]:
-    """Host and port; this machine has several names."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return "127.0.0.1" if host == "localhost" else host, parts.port
 
 
 def _profile(shape: Shape) -> str:

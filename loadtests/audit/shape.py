@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -207,6 +208,13 @@ def read(path: Path) -> Shape:
     except ValidationError as error:
         said = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
         raise ShapeError(f"{path}: {'; '.join(said)}") from error
+
+
+def address(url: str) -> tuple[str, int | None]:
+    """Host and port of a URL, without what may be secret in it; this machine has several names."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return "127.0.0.1" if host in ("localhost", "::1") else host, parts.port
 
 
 def secret(text: str) -> str:

@@ -105,14 +105,19 @@ class Sources:
             ) as response:
                 text = await response.text(errors="replace")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreadable(f"{url} does not answer ({error or type(error).__name__})") from error
+            raise Unreadable(f"{_bare(url)} does not answer ({error or type(error).__name__})") from error
         if source.header:
             return response.headers.get(source.header, "")
         if response.status == 404:
             return ""  # nothing of this value
         if response.status >= 400:
-            raise Unreadable(f"{url} answered {response.status}: {text[:200]}")
+            raise Unreadable(f"{_bare(url)} answered {response.status}: {text[:200]}")
         return text
+
+
+def _bare(url: str) -> str:
+    """Without its query, which may hold a key."""
+    return url.split("?")[0]
 
 
 def number(text: str, where: Number) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from loadtests.audit.shape import Store
+from loadtests.audit.shape import Store, address
 from loadtests.conduct.victim import Pause
 
 LONGEST_PAUSE_S = 30.0
@@ -98,7 +98,8 @@ async def holding(store: Store, values: tuple[str, ...]) -> Held:
                 if any(value in content for value in wanted):
                     keys.append(name)
     except (RedisError, OSError, ValueError) as error:
-        raise StoreFailed(f"{store.url} cannot be read ({error})") from error
+        host, port = address(store.url)
+        raise StoreFailed(f"{host}:{port} cannot be read ({error})") from error
     return Held(looked, sessions, tuple(keys))
 
 

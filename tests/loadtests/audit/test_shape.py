@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from loadtests.audit.shape import EXAMPLE, Shape, ShapeError, Source, read, secret
+from loadtests.audit.shape import EXAMPLE, Shape, ShapeError, Source, address, read, secret
 
 
 def test_the_example_is_the_defaults() -> None:
@@ -58,3 +58,8 @@ def test_the_file_in_the_documentation_is_one(tmp_path: Path) -> None:
     path = tmp_path / "audit.toml"
     path.write_text(text.split("```toml\n")[1].split("```")[0])
     assert read(path).chat.answer == "choices.0.message.content"
+
+
+def test_an_address_is_the_same_by_any_name_of_this_machine_and_without_secrets() -> None:
+    assert address("http://localhost:8000/") == address("http://127.0.0.1:8000") == ("127.0.0.1", 8000)
+    assert address("redis://:secret@example.com:6379/0") == ("example.com", 6379)
