@@ -212,9 +212,12 @@ def read(path: Path) -> Shape:
 
 def address(url: str) -> tuple[str, int | None]:
     """Host and port of a URL, without what may be secret in it; this machine has several names."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return "127.0.0.1" if host in ("localhost", "::1") else host, parts.port
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # whoever asks there hears that it is no URL
+        return url, None
+    return "127.0.0.1" if host in ("localhost", "::1") else host, port
 
 
 def secret(text: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from dashboard.checklist.audit import newest
@@ -91,6 +92,18 @@ def test_a_signal_stops_it_and_nothing_stays_broken(
     assert process.returncode == 130
     assert "stopped; nothing stays broken" in errors
     assert _broken(lab) == []
+
+
+def test_ctrl_c_lets_a_paused_store_go_on(lab: Workbench, begin: Callable[..., subprocess.Popen[str]]) -> None:
+    pid = lab.store_pid()
+    assert pid is not None
+    store = psutil.Process(pid)
+    process = begin(lab.home, "--only", "8")
+    _eventually(lambda: store.status() == psutil.STATUS_STOPPED)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert store.status() != psutil.STATUS_STOPPED
 
 
 def test_what_somebody_else_broke_is_not_judged(
@@ -184,6 +197,13 @@ def test_only_this_machine_is_loaded(quietly: Any) -> None:
 def test_a_service_that_is_away_is_not_judged(quietly: Any) -> None:
     code, errors = quietly("http://127.0.0.1:9")
     assert (code, "does not answer" in errors) == (2, True)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port", "127.0.0.1:8000", "http://[::1"])
+def test_what_is_no_url_is_said(quietly: Any, url: str) -> None:
+    code, errors = quietly(url)
+    assert code == 2
+    assert url in errors
 
 
 def test_a_service_is_no_replica_of_itself(quietly: Any) -> None:
