@@ -23,6 +23,7 @@ VERBS = {
     "drill": ("door.drill", "find, name and mend a hidden incident under load, for points"),
     "ablate": ("door.ablate", "what each stage is worth: the same incident with and without it"),
     "pitfall": ("door.pitfall", "one of the chapter's pitfalls, before and after, with the number that tells"),
+    "audit": ("door.audit", "try to break each of the ten checklist items, on any service with a chat endpoint"),
     "scenarios": ("door.scenarios", "all scenarios on the service as built, and a table of verdicts"),
     "trace": ("door.trace", "what happened to a request, stage by stage; or a list of requests"),
     "jobs": ("door.jobs", "background jobs, and webhooks that could not be delivered; send them off again"),

@@ -42,6 +42,11 @@ class Settings:
     pseudonym_key: str = "workbench"
 
     @property
+    def audits(self) -> Path:
+        """The folder in which audits are kept, beside the recorded runs."""
+        return self.runs.with_name("audits")
+
+    @property
     def needs_admin_key(self) -> bool:
         """Whether a person must show the admin key before anything can be turned."""
         return self.profile != WORKBENCH

@@ -48,13 +48,18 @@ SEED = "of arrivals, questions and faults (default: the scenario's own)"
 def add_flags(flags: argparse.ArgumentParser, *, seed: str = SEED) -> None:
     """What a run may be told, and where it takes place."""
     add_run_flags(flags, seed=seed)
-    flags.add_argument("--max-usd", type=_usd, metavar="USD", help="what it may spend; needed in the live profile")
+    add_purse(flags)
     for name, what in (
         ("service", "whom to load"),
         ("simulator", "who plays the providers; left out where they are real"),
         ("collector", "who watches"),
     ):
         flags.add_argument(f"--{name}", metavar="URL", help=f"{what} (default: of the running `up`)")
+
+
+def add_purse(flags: argparse.ArgumentParser) -> None:
+    """The consent that whatever makes load needs where answers cost real money."""
+    flags.add_argument("--max-usd", type=_usd, metavar="USD", help="what it may spend; needed in the live profile")
 
 
 def add_run_flags(flags: argparse.ArgumentParser, *, length: str = LENGTH, seed: str = SEED) -> None:

@@ -35,6 +35,11 @@ class Valkey:
             return False
         return True
 
+    @property
+    def pid(self) -> int:
+        """Of the server that runs now."""
+        return self._popen.pid
+
     def kill(self) -> None:
         """kill -9."""
         self._popen.kill()

@@ -148,6 +148,9 @@ TERMS: dict[str, str] = {
     "worker mark": "A dashed line: a worker process began (+), ended in order (−), or died without a word (✕).",
     "live evidence": "What happened while telemetry was kept. It shows that something works, not that it always does: "
     "an audit breaks each promise on purpose. Chapter, section 7 (operations checklist).",
+    "audit": "Somebody tried to break each promise from outside. Proved: it held, and what showed it is said. Refuted: "
+    "it broke. Unobservable: what would show it could not be seen, which is no proof. Chapter, section 7 (operations "
+    "checklist).",
 }
 
 

@@ -1,7 +1,9 @@
-"""The Checklist page: the ten items with what can be seen of each right now. Read `../checklist/items.py` next."""
+"""The Checklist page: the ten items with what can be seen of each right now, and the newest audit.
+
+Read `../checklist/items.py` next.
+"""
 
 from dataclasses import dataclass
-from html import escape
 
 import streamlit as st
 
@@ -14,6 +16,8 @@ from ..control.who import admin_key
 from ..look import states
 from ..look.glossary import explained
 from ..settings import Settings, current
+from . import audit
+from .pill import pill
 
 REFRESH_S = 10.0
 KEPT_S = 8
@@ -27,10 +31,6 @@ USUAL_RANGE = "1 h"
 SHOWS = (
     "This page will show ten promises of a service that is ready for production, each with what was seen of it: "
     "figures from telemetry, and the service's own answers."
-)
-PILL = (
-    '<div style="border: 1px solid rgba(128,128,128,.4); border-left: .45rem solid {colour}; border-radius: .4rem; '
-    'padding: .2rem .6rem; font-weight: 600; white-space: nowrap; font-size: .95rem">{icon}&ensp;{words}</div>'
 )
 
 
@@ -49,6 +49,14 @@ def show() -> None:
 
 
 def _show_all() -> None:
+    live, audited = st.tabs(["Live evidence", "Audit"])
+    with live:
+        _show_live()
+    with audited:
+        audit.show()
+
+
+def _show_live() -> None:
     range_s, span = RANGES[_show_range()]
     looked = _look(current(), admin_key(), range_s, span)
     states.show_away([Away(*one) for one in looked.away])
@@ -95,7 +103,7 @@ def _show_item(number: int, item: Item, finding: Finding) -> None:
     with st.container(border=True, key=f"item_{number}"):
         state, told = st.columns([1.3, 6], vertical_alignment="top")
         shown = finding.state
-        state.html(PILL.format(colour=shown.colour, icon=shown.icon, words=escape(shown.words)))
+        state.html(pill(shown.colour, shown.icon, shown.words))
         with told.container(gap="xxsmall"):
             st.markdown(f"**{number}. {item.promise}**", help=explained(item.term))
             link = f" [Look at it](/request?request={finding.request_id})" if finding.request_id else ""

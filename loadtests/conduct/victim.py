@@ -35,7 +35,7 @@ MISSING = {
 
 
 @dataclass(slots=True)
-class _Pause:
+class Pause:
     """A process that was stopped, until when (Unix seconds), and the child that lets it go on whatever happens."""
 
     pid: int
@@ -44,7 +44,7 @@ class _Pause:
     waker: subprocess.Popen[bytes]
 
     @classmethod
-    def of(cls, pid: int, now: float, for_s: float, name: str) -> "_Pause":
+    def of(cls, pid: int, now: float, for_s: float, name: str) -> "Pause":
         """Stop it. Raises CannotJudge where nobody could be set to let it go on."""
         command = [sys.executable, "-I", "-S", str(WAKER), str(pid), str(for_s), str(os.getpid())]
         quiet = subprocess.DEVNULL
@@ -74,7 +74,7 @@ class Victim:
         self._name = NAMES[target]
         self._due = sorted(_moments(target, scenario, seed), key=lambda fault: fault["at_s"])
         self._pid = pid
-        self._paused: list[_Pause] = []
+        self._paused: list[Pause] = []
         self._gone: list[tuple[int, float]] = []
         """Processes that were killed, and when, until another one is there."""
         self.bands: list[Band] = []
@@ -132,7 +132,7 @@ class Victim:
                 os.kill(pid, signal.SIGKILL)
             self._gone.append((pid, now))
         else:
-            self._paused.append(_Pause.of(pid, now, fault["for_s"], self._name))
+            self._paused.append(Pause.of(pid, now, fault["for_s"], self._name))
 
 
 def _moments(target: str, scenario: Scenario, seed: int) -> Iterator[dict[str, Any]]:
