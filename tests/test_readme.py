@@ -27,11 +27,16 @@ SHORTENED = {
     "make scenarios": "make scenarios ARGS=--help",
     ".venv/bin/gauntlet demo": ".venv/bin/gauntlet demo --no-browser --for 1s",
     ".venv/bin/gauntlet load outage --for 48s": ".venv/bin/gauntlet load steady --for 5s",
+    ".venv/bin/gauntlet pitfall 3": ".venv/bin/gauntlet pitfall 3 --short",
+    ".venv/bin/gauntlet audit": ".venv/bin/gauntlet audit --only 2,4",
     ".venv/bin/gauntlet ablate outage --off breaker,fallback": (
         ".venv/bin/gauntlet ablate steady --off cache --no-poc --for 3s"
     ),
 }
 """Commands that would run for minutes, or run this test again: the same target with less to do."""
+
+EXITS = {".venv/bin/gauntlet learn check 1": 1}
+"""Command -> its exit code, where that is not 0: an untouched starter keeps not all promises."""
 
 
 def commands() -> list[str]:
@@ -51,18 +56,19 @@ def test_every_command_works(tmp_path: Path) -> None:
     numbers = ports.resolve(dict.fromkeys((port.name for port in ports.TABLE), 0), {})
     moved = {port.variable: str(numbers[port.name]) for port in ports.TABLE}
     first, *others = commands()
-    up = Up(tmp_path / "home", command=first.split(), **moved).ready()
+    up = Up(tmp_path / "home", command=first.split(), **moved, GAUNTLET_WORK=str(tmp_path / "work")).ready()
     try:
         for command in others:
             if command not in ELSEWHERE:
-                _run(_here(command, numbers), up.env)
+                _run(_here(command, numbers), up.env, EXITS.get(command, 0))
     finally:
         up.end()
         gauntlet("down", env=up.env)
+        (ROOT / "notebooks/00_tour_run.ipynb").unlink(missing_ok=True)
 
 
 def test_what_is_run_elsewhere_is_named_there() -> None:
-    assert set(ELSEWHERE) | set(SHORTENED) <= set(commands())
+    assert set(ELSEWHERE) | set(SHORTENED) | set(EXITS) <= set(commands())
     assert "check" in (ROOT / ELSEWHERE["make check"]).read_text()
     assert "docker-compose.yml" in (ROOT / ELSEWHERE["docker compose up --build"]).read_text()
 
@@ -92,7 +98,7 @@ def _here(command: str, numbers: dict[str, int]) -> str:
     )
 
 
-def _run(command: str, env: dict[str, str]) -> None:
+def _run(command: str, env: dict[str, str], exits: int) -> None:
     shell = ["sh", "-c", command]
     done = subprocess.run(shell, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert done.returncode == exits, f"{command}\n{done.stdout}{done.stderr}"
