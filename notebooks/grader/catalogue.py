@@ -3,15 +3,18 @@
 exercise.toml   title, about, section (of the chapter), minutes, concepts, defines (the names a learner's file must
                 have), store (whether it needs Valkey), mutants (file -> the probe that must kill it)
 README.md       the task        starter.py  where a learner begins        solution.py  one way to do it
-probes.py       what is tried   hints.toml  per probe: question, place, code
+probes.py       what is tried (with modules beside it, where that is long)
+hints.toml      per probe: question, place, code
 mutants/*.py    the solution with one bug each (`mutants.py`)
 """
 
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import util
+from importlib import import_module
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -77,7 +80,7 @@ def load(folder: Path) -> Exercise:
         raise CatalogueError(f"{folder.name}/exercise.toml: unknown {sorted(unknown)}; there are {sorted(FIELDS)}")
     if missing := FIELDS - {"store", "mutants"} - set(told):
         raise CatalogueError(f"{folder.name}/exercise.toml: {sorted(missing)} missing")
-    probes = probes_of(_module(folder / "probes.py", f"probes_{folder.name}"))
+    probes = probes_of(_probes(folder))
     return Exercise(
         number=int(number),
         name=name,
@@ -103,10 +106,14 @@ def _hints(folder: Path, probe: str, hints: Mapping[str, Any]) -> tuple[str, str
     return question, place, code
 
 
-def _module(file: Path, name: str) -> ModuleType:
-    spec = util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None or not file.exists():
-        raise CatalogueError(f"{file.parent.name}: there is no {file.name}")
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _probes(folder: Path) -> ModuleType:
+    """The folder's probes.py, as a module of a package, so that a large one may have others beside it."""
+    if not (folder / "probes.py").exists():
+        raise CatalogueError(f"{folder.name}: there is no probes.py")
+    package = ModuleType(f"exercise_{next(_NUMBERS)}")
+    package.__path__ = [str(folder)]
+    sys.modules[package.__name__] = package
+    return import_module(f"{package.__name__}.probes")
+
+
+_NUMBERS = count(1)

@@ -59,3 +59,12 @@ def test_a_folder_that_lacks_something_says_what(tmp_path: Path) -> None:
     (folder / "hints.toml").write_text("[answers]\nquestion = 'x'\n")
     with pytest.raises(CatalogueError, match=r"\[answers\] lacks 'place'"):
         load(folder)
+
+
+def test_long_probes_may_have_a_module_beside_them_and_two_folders_do_not_share_it(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        folder = toy(tmp_path / name)
+        (folder / "bench.py").write_text(f"TITLE = 'It answers {name}'\n")
+        probes = (folder / "probes.py").read_text().replace('"It answers"', "TITLE")
+        (folder / "probes.py").write_text(f"from .bench import TITLE\n{probes}")
+        assert load(folder).probes[0].title == f"It answers {name}"

@@ -1,0 +1,8 @@
+"""One bucket for everybody."""
+
+CHANGES = (
+    (
+        "setdefault((ask.tenant, ask.user), ",
+        'setdefault(("", ""), ',
+    ),
+)

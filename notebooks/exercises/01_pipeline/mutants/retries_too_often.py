@@ -1,0 +1,8 @@
+"""Tries eight times."""
+
+CHANGES = (
+    (
+        "range(ATTEMPTS - 1)",
+        "range(2 * ATTEMPTS - 1)",
+    ),
+)

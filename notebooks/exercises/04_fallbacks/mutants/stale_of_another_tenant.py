@@ -1,0 +1,8 @@
+"""Shows one tenant's kept answers to the other."""
+
+CHANGES = (
+    (
+        "json.dumps([ask.tenant, [",
+        "json.dumps([[",
+    ),
+)
