@@ -1,0 +1,101 @@
+"""A learner's probe tried on a desk: with a clock, a provider and a timeline of its own, bounded, judged like a test.
+
+Whatever it raises counts as a failure, as with any test runner. Read `subjects/` next: the desks; `probes.py` has them
+tried.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from notebooks.grader import World
+from notebooks.grader.clock import Endless
+from notebooks.grader.learner import said
+from notebooks.grader.timeline import Timeline
+
+PREFIX = "probe_"
+LIMIT_S = 3.0
+"""By the wall clock, for a probe that takes milliseconds: it bounds one that waits for what never comes."""
+PROVIDER_S = 10.0
+
+bucket, window, wrong = (
+    import_module(f"notebooks.exercises.08_probes.subjects.{name}") for name in ("bucket", "window", "wrong")
+)
+RIGHT: tuple[type, ...] = (bucket.Desk, window.Desk)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of a probe on a desk: `failed` says how, and is empty where it passed."""
+
+    probe: str
+    failed: str
+    where: str
+    hangs: bool
+    timeline: Timeline
+
+
+class Lab:
+    """What a learner's probe is given beside the desk."""
+
+    def __init__(self, world: World, request_id: str) -> None:
+        self.clock = world.clock
+        self._world, self._request_id = world, request_id
+        self.broke = False
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """The ledger's rows of this desk."""
+        return [row for row in await self._world.simulator.calls() if row["request_id"] == self._request_id]
+
+    async def breaks(self, times: int = 1, status: int = 503) -> None:
+        """Spoil the next calls."""
+        self.broke = True
+        await self._world.simulator.fault("anthropic", "status", status=status, times=times)
+
+
+def probes_of(world: World) -> list[str]:
+    """The names of the learner's probes, in their order."""
+    return [name for name, value in vars(world.yours).items() if name.startswith(PREFIX) and callable(value)]
+
+
+async def tried(world: World, probe: str, desk: Callable[..., Any]) -> Trial:
+    """Try one probe on a new desk."""
+    inner = world.again()
+    number = world.request_id()
+    provider = inner.provider("anthropic", inner.yours.ProviderError, request_id=number)
+    provider.timeout_s = PROVIDER_S
+    lab = Lab(inner, number)
+
+    async def call(question: str) -> str:
+        return await provider([{"role": "user", "content": question}])
+
+    async def run() -> None:
+        await getattr(inner.yours, probe)(desk(call, lab.clock, inner.yours.TooMany), lab)
+
+    task = asyncio.ensure_future(run())
+    await asyncio.wait({task}, timeout=LIMIT_S)
+    hangs = not task.done()
+    task.cancel()
+    failed, where = await _ended(world, task)
+    if lab.broke:
+        await inner.simulator.heal()
+    return Trial(probe, f"it did not end within {LIMIT_S:g} s" if hangs else failed, where, hangs, inner.timeline)
+
+
+async def _ended(world: World, task: "asyncio.Future[Any]") -> tuple[str, str]:
+    """How it failed and in which line; nothing where it did not."""
+    try:
+        await task
+    except Endless as error:
+        return "it slept on and on", world.line_of(error)
+    except (Exception, asyncio.CancelledError) as error:
+        return said(error), world.line_of(error)
+    return "", ""
+
+
+def is_async(world: World, probe: str) -> bool:
+    """Whether it is an `async def`."""
+    return inspect.iscoroutinefunction(getattr(world.yours, probe))
