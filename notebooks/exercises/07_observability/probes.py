@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from notebooks.grader import World, probe
@@ -18,15 +19,19 @@ Book, balance, balance_to_the_nano = books.Book, books.balance, books.balance_to
 ANA, BEN, MAIL = "ana.lopes@example.com", "ben@example.org", "carla.nunes@example.net"
 KEY = b"the key of this deployment"
 SLOW_S = 60.0
-"""By the wall: a call that a probe ends may not end by itself, on however slow a machine."""
+"""By the wall: no call here is given up because the machine is slow."""
 
 
 def request(world: World, text: str = "Why do retries need jitter?", user: str = ANA) -> Any:
     return world.yours.Request(world.request_id(), user, [{"role": "user", "content": text}])
 
 
-def providers(world: World, *targets: str) -> list[Provider]:
-    return [world.provider(target, world.yours.ProviderError) for target in targets or ("anthropic", "openai")]
+def providers(world: World, *targets: str, module: ModuleType | None = None) -> list[Provider]:
+    raises = (module or world.yours).ProviderError
+    called = [world.provider(target, raises) for target in targets or ("anthropic", "openai")]
+    for one in called:
+        one.timeout_s = SLOW_S
+    return called
 
 
 def asked(world: World, book: Any, wanted: Any, called: Sequence[Provider]) -> Any:
@@ -156,10 +161,8 @@ async def what_is_not_known_has_bounds(world: World) -> None:
 )
 async def a_client_that_leaves_has_its_record(world: World) -> None:
     await world.simulator.fault("anthropic", "stall", fraction=0.5, times=1)
-    book, wanted, called = Book(world), request(world), providers(world)
-    for one in called:
-        one.timeout_s = SLOW_S
-    task = asyncio.ensure_future(asked(world, book, wanted, called))
+    book, wanted = Book(world), request(world)
+    task = asyncio.ensure_future(asked(world, book, wanted, providers(world)))
     arrives = asyncio.ensure_future(world.simulator.reached(1))
     await asyncio.wait({task, arrives}, return_when=asyncio.FIRST_COMPLETED)
     given = "a client that leaves while the first call is under way"
@@ -249,8 +252,7 @@ async def no_person_is_in_it(world: World) -> None:
     text = f"Please write to {MAIL} about jitter."
     for module, user in ((world.yours, ANA), (world.replica(), ANA), (world.yours, BEN)):
         wanted = module.Request(world.request_id(), user, [{"role": "user", "content": text}])
-        called = [world.provider("anthropic", module.ProviderError)]
-        await module.ask(wanted, called, book=book, clock=world.clock, key=KEY)
+        await module.ask(wanted, providers(world, module=module), book=book, clock=world.clock, key=KEY)
     await world.yours.ask(request(world, text), providers(world), book=other_key, clock=world.clock, key=b"another key")
     await world.simulator.fault("anthropic", "status", status=400)
     await world.outcome(asked(world, book, request(world, text), providers(world)))

@@ -6,6 +6,7 @@ tried.
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,9 +18,10 @@ from notebooks.grader.learner import said
 from notebooks.grader.timeline import Timeline
 
 PREFIX = "probe_"
-LIMIT_S = 3.0
-"""By the wall clock, for a probe that takes milliseconds: it bounds one that waits for what never comes."""
-PROVIDER_S = 10.0
+LOOK_S, IDLE_LOOKS = 0.01, 30
+"""A probe has come to a standstill when so many looks in a row find no call under way and nobody asleep."""
+LIMIT_S = 20.0
+"""By the wall clock, for a probe that takes milliseconds."""
 
 bucket, window, wrong = (
     import_module(f"notebooks.exercises.08_probes.subjects.{name}") for name in ("bucket", "window", "wrong")
@@ -48,12 +50,14 @@ class Lab:
 
     async def calls(self) -> list[dict[str, Any]]:
         """The ledger's rows of this desk."""
-        return [row for row in await self._world.simulator.calls() if row["request_id"] == self._request_id]
+        with self.clock.busy():
+            return [row for row in await self._world.simulator.calls() if row["request_id"] == self._request_id]
 
     async def breaks(self, times: int = 1, status: int = 503) -> None:
         """Spoil the next calls."""
         self.broke = True
-        await self._world.simulator.fault("anthropic", "status", status=status, times=times)
+        with self.clock.busy():
+            await self._world.simulator.fault("anthropic", "status", status=status, times=times)
 
 
 def probes_of(world: World) -> list[str]:
@@ -66,7 +70,7 @@ async def tried(world: World, probe: str, desk: Callable[..., Any]) -> Trial:
     inner = world.again()
     number = world.request_id()
     provider = inner.provider("anthropic", inner.yours.ProviderError, request_id=number)
-    provider.timeout_s = PROVIDER_S
+    provider.timeout_s = LIMIT_S
     lab = Lab(inner, number)
 
     async def call(question: str) -> str:
@@ -76,24 +80,36 @@ async def tried(world: World, probe: str, desk: Callable[..., Any]) -> Trial:
         await getattr(inner.yours, probe)(desk(call, lab.clock, inner.yours.TooMany), lab)
 
     task = asyncio.ensure_future(run())
-    await asyncio.wait({task}, timeout=LIMIT_S)
-    hangs = not task.done()
+    stopped = await _stopped(task, lab)
     task.cancel()
-    failed, where = await _ended(world, task)
+    failed, where, slept_on = await _ended(world, task)
     if lab.broke:
         await inner.simulator.heal()
-    return Trial(probe, f"it did not end within {LIMIT_S:g} s" if hangs else failed, where, hangs, inner.timeline)
+    return Trial(probe, stopped or failed, where, bool(stopped) or slept_on, inner.timeline)
 
 
-async def _ended(world: World, task: "asyncio.Future[Any]") -> tuple[str, str]:
-    """How it failed and in which line; nothing where it did not."""
+async def _stopped(task: "asyncio.Future[Any]", lab: Lab) -> str:
+    """Why it had to be stopped; empty where it ended by itself."""
+    until_s, idle = time.monotonic() + LIMIT_S, 0
+    while not task.done():
+        if idle == IDLE_LOOKS:
+            return "it waits for what never comes"
+        if time.monotonic() > until_s:
+            return f"it did not end within {LIMIT_S:g} s"
+        await asyncio.wait({task}, timeout=LOOK_S)
+        idle = idle + 1 if lab.clock.idle else 0
+    return ""
+
+
+async def _ended(world: World, task: "asyncio.Future[Any]") -> tuple[str, str, bool]:
+    """How it failed, in which line, and whether by sleeping on and on; nothing where it passed."""
     try:
         await task
     except Endless as error:
-        return "it slept on and on", world.line_of(error)
+        return "it sleeps on and on", world.line_of(error), True
     except (Exception, asyncio.CancelledError) as error:
-        return said(error), world.line_of(error)
-    return "", ""
+        return said(error), world.line_of(error), False
+    return "", "", False
 
 
 def is_async(world: World, probe: str) -> bool:
