@@ -167,7 +167,7 @@ def table(attempts: Sequence[Row], rows: Sequence[Row]) -> str:
         same = one is not None and row is not None and agrees(one, row) and one["status"] == _seen(row)
         left = _cells(one, _said(one["status"]), "cost_nano_usd") if one else f"{'not in it':>24}"
         right = _cells(row, _ending(row), "billed_nano_usd") if row else f"{'no such call':>24}"
-        lines.append(f"{' ' if same else '≠'} {n!s:2} {target:10}{left}  {right}")
+        lines.append(f"{' ' if same else '≠'} {n!s:2} {target!s:10}{left}  {right}")
     return "\n".join(lines)
 
 

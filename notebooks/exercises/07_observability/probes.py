@@ -220,8 +220,8 @@ async def many_at_once_balance(world: World) -> None:
     )
     for record in book.records:
         theirs = [row for row in rows if row["request_id"] == record["request_id"]]
-        joined = sorted((one["n"], one["target"]) for one in record["attempts"])
-        same = joined == sorted((row["attempt"], row["target"]) for row in theirs) and all(
+        joined = [(one["n"], one["target"]) for one in record["attempts"]]
+        same = joined == [(row["attempt"], row["target"]) for row in theirs] and all(
             books.agrees(one, row) for one, row in zip(record["attempts"], theirs, strict=True)
         )
         listed = sum(len(one["attempts"]) for one in book.records)
@@ -232,7 +232,7 @@ async def many_at_once_balance(world: World) -> None:
             seen=f"{listed} in the book; the first record that differs:\n{books.table(record['attempts'], theirs)}",
         )
     billed = sum(row["billed_nano_usd"] for row in rows)
-    low, high = (sum(record[name] for record in book.records) for name in ("cost_nano_usd", "most_nano_usd"))
+    low, high = (sum(record[name] or 0 for record in book.records) for name in ("cost_nano_usd", "most_nano_usd"))
     world.expect(
         low <= billed <= high,
         given=given,
@@ -256,6 +256,12 @@ async def no_person_is_in_it(world: World) -> None:
     await world.yours.ask(request(world, text), providers(world), book=other_key, clock=world.clock, key=b"another key")
     await world.simulator.fault("anthropic", "status", status=400)
     await world.outcome(asked(world, book, request(world, text), providers(world)))
+    world.expect(
+        (len(book.records), len(other_key.records)) == (4, 1),
+        given="five requests, one of which fails",
+        expected="five records",
+        seen=f"{len(book.records) + len(other_key.records)}",
+    )
     for record in book.records:
         found = [one for one in (ANA, BEN, MAIL, "Please write") if one.lower() in json.dumps(record).lower()]
         fields = [name for name, value in record.items() if any(one.lower() in str(value).lower() for one in found)]
