@@ -60,6 +60,17 @@ class Lab:
             await self._world.simulator.fault("anthropic", "status", status=status, times=times)
 
 
+class Behind:
+    """A desk of which a probe sees what it does and nothing else, its class least of all."""
+
+    def __init__(self, desk: Any) -> None:
+        async def ask(tenant: str, question: str) -> str:
+            answer: str = await desk.ask(tenant, question)
+            return answer
+
+        self.ask = ask
+
+
 def probes_of(world: World) -> list[str]:
     """The names of the learner's probes, in their order."""
     return [name for name, value in vars(world.yours).items() if name.startswith(PREFIX) and callable(value)]
@@ -77,7 +88,7 @@ async def tried(world: World, probe: str, desk: Callable[..., Any]) -> Trial:
         return await provider([{"role": "user", "content": question}])
 
     async def run() -> None:
-        await getattr(inner.yours, probe)(desk(call, lab.clock, inner.yours.TooMany), lab)
+        await getattr(inner.yours, probe)(Behind(desk(call, lab.clock, inner.yours.TooMany)), lab)
 
     task = asyncio.ensure_future(run())
     stopped = await _stopped(task, lab)
