@@ -64,6 +64,11 @@ class Clock:
         """Let time pass for whoever asks, as if nobody had slept meanwhile: for a probe, between two of its steps."""
         self._now_s += by_s
 
+    @property
+    def idle(self) -> bool:
+        """Whether no call is under way and nobody sleeps: who waits now, and long, waits for what never comes."""
+        return not self._busy and not self._sleepers and (self._passing is None or self._passing.done())
+
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Time stands while the block runs: a call is under way."""

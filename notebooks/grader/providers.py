@@ -35,8 +35,20 @@ class Call:
     retry_after_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider gave, and the tokens that it will bill. `text` is empty where the answer had no content."""
+
+    text: str
+    input_tokens: int
+    output_tokens: int
+
+
 class Provider:
-    """`await provider(messages)` is one call to a model and its answer's text; `calls` is what was called."""
+    """`await provider(messages)` is one call to a model and its answer's text; `calls` is what was called.
+
+    `answer` is the same with what it used, for code that names request and attempt itself. `timeout_s` may be set.
+    """
 
     def __init__(
         self,
@@ -51,38 +63,52 @@ class Provider:
     ) -> None:
         self._http, self._url, self.target, self._request_id = http, url, target, request_id
         self._clock, self._timeline, self._raises, self._takes_s = clock, timeline, raises, takes_s
+        self.model, self.timeout_s = MODELS[target], TIMEOUT_S
         self.calls: list[Call] = []
 
     async def __call__(self, messages: Sequence[Message], **parameters: Any) -> str:
         """The text of the answer. Raises what `raises` makes of a failure."""
-        call = Call(len(self.calls) + 1, self._clock.now(), self._clock.now())
+        return (await self.answer(messages, **parameters)).text
+
+    async def answer(
+        self,
+        messages: Sequence[Message],
+        *,
+        request_id: str | None = None,
+        attempt: int | None = None,
+        **parameters: Any,
+    ) -> Answer:
+        """The answer; `request_id` and `attempt` are as the ledger will have them. Raises as a plain call does."""
+        call = Call(len(self.calls) + 1 if attempt is None else attempt, self._clock.now(), self._clock.now())
         self.calls.append(call)
         event = self._timeline.add(f"{self.target} {CALLS}", call.at_s, ok=False, words="under way")
         try:
             if self._takes_s:
                 await self._clock.sleep(self._takes_s)
             with self._clock.busy():
-                call.status, document, call.retry_after_s = await self._send(call.attempt, messages, parameters)
+                call.status, document, call.retry_after_s = await self._send(
+                    request_id or self._request_id, call.attempt, messages, parameters
+                )
         finally:
             call.until_s = event.until_s = self._clock.now()
             event.words, event.ok = str(call.status or "no answer"), call.status == 200
         if call.status != 200:
             raise self._raises(call.status, call.retry_after_s)
-        return _text(self.target, document)
+        return _answer(self.target, document)
 
     async def _send(
-        self, attempt: int, messages: Sequence[Message], parameters: Mapping[str, Any]
+        self, request_id: str, attempt: int, messages: Sequence[Message], parameters: Mapping[str, Any]
     ) -> tuple[int | None, dict[str, Any], float | None]:
         headers = {
             "x-api-key": "key",
             "anthropic-version": "2026-10-21",
             "authorization": "Bearer key",
             "content-type": "application/json",
-            "x-request-id": self._request_id,
+            "x-request-id": request_id,
             "x-attempt": str(attempt),
         }
         body = {"model": MODELS[self.target], **_body(self.target, messages), **parameters}
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=self.timeout_s)
         try:
             async with self._http.post(
                 self._url + PATHS[self.target], data=json.dumps(body), headers=headers, timeout=timeout
@@ -101,9 +127,13 @@ def _body(target: str, messages: Sequence[Message]) -> dict[str, Any]:
     return {"max_tokens": 200, "messages": rest, **({"system": system} if system else {})}
 
 
-def _text(target: str, document: Mapping[str, Any]) -> str:
-    found = document["content"][0]["text"] if target == "anthropic" else document["choices"][0]["message"]["content"]
-    return str(found)
+def _answer(target: str, document: Mapping[str, Any]) -> Answer:
+    usage = document["usage"]
+    if target == "anthropic":
+        text = "".join(block["text"] for block in document["content"])
+        return Answer(text, usage["input_tokens"], usage["output_tokens"])
+    text = "".join(choice["message"]["content"] for choice in document["choices"])
+    return Answer(text, usage["prompt_tokens"], usage["completion_tokens"])
 
 
 class Payments:

@@ -72,6 +72,13 @@ class Simulator:
                 return [row for row in rows if target in (None, row["target"])]
             await asyncio.sleep(0.02)
 
+    async def reached(self, calls: int) -> None:
+        """Wait until so many calls are in the ledger, open ones too: to do something while one is under way."""
+        while True:
+            if len((await self._send("GET", "/sim/ledger"))["calls"]) >= calls:
+                return
+            await asyncio.sleep(0.005)
+
     async def charges(self) -> list[dict[str, Any]]:
         """The ledger's movements of money, oldest first: `t`, `idempotency_key`, `amount`, `currency`."""
         charges: list[dict[str, Any]] = (await self._send("GET", "/sim/ledger"))["charges"]

@@ -76,6 +76,14 @@ class World:
         """The learner's file once more, as another process would have it: with a memory of its own."""
         return self._learner.load()
 
+    def again(self) -> "World":
+        """Another world on the same simulator, with a clock, a timeline and the learner's file of its own."""
+        return World(self._learner, self.seed, self._http, self._places, self._store_url)
+
+    def line_of(self, error: BaseException) -> str:
+        """The learner's innermost line under an error, for a probe that catches it; empty when there is none."""
+        return self._learner.line_of(error)
+
     def request_id(self) -> str:
         """The next request id; the same ones with the same seed."""
         self._numbers += 1

@@ -56,3 +56,16 @@ async def test_a_loop_that_sleeps_for_ever_ends() -> None:
     with pytest.raises(Endless):
         await clock.sleep(0.001)
     assert len(clock.slept) == MOST_SLEEPS
+
+
+async def test_it_is_idle_when_nobody_sleeps_and_no_call_is_under_way() -> None:
+    clock = Clock()
+    assert clock.idle
+    with clock.busy():
+        assert not clock.idle
+    sleeping = asyncio.create_task(clock.sleep(1))
+    await asyncio.sleep(0)
+    assert not clock.idle
+    await sleeping
+    await asyncio.sleep(0)
+    assert clock.idle

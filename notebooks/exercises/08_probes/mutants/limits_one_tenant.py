@@ -1,0 +1,8 @@
+"""Tries the limit with one tenant."""
+
+CHANGES = (
+    (
+        "async def probe_tenants_share_no_limit(",
+        "async def left_out_tenants_share_no_limit(",
+    ),
+)
