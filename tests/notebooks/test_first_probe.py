@@ -12,7 +12,9 @@ from notebooks.grader.catalogue import exercises
 from tests.door.cli import environment
 
 WITHIN_S = 180.0
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".gauntlet", ".*_cache", ".hypothesis", "__pycache__", "work", "tests")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".gauntlet", ".*_cache", ".hypothesis", "__pycache__", "work", "tests"
+)
 FIRST = exercises()[0]
 
 

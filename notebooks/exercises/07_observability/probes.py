@@ -6,15 +6,13 @@ Each probe adds one kind, and compares all that the earlier ones did. Read `bala
 import asyncio
 import json
 from collections.abc import Sequence
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from notebooks.grader import World, probe
 from notebooks.grader.providers import Provider
 
-books = import_module("notebooks.exercises.07_observability.balance")
-Book, balance, balance_to_the_nano = books.Book, books.balance, books.balance_to_the_nano
+from .balance import Book, agrees, balance, balance_to_the_nano, expect_bounds, table
 
 ANA, BEN, MAIL = "ana.lopes@example.com", "ben@example.org", "carla.nunes@example.net"
 KEY = b"the key of this deployment"
@@ -150,7 +148,7 @@ async def what_is_not_known_has_bounds(world: World) -> None:
     given = "a connection that breaks in the middle of an answer; the second call goes well"
     calls = ["anthropic without an answer", "anthropic 200"]
     await balance_to_the_nano(world, book, wanted, given, outcome="answered", calls=calls)
-    books.expect_bounds(world, book.records[0], wanted, given)
+    expect_bounds(world, book.records[0], wanted, given)
 
 
 @probe(
@@ -168,7 +166,7 @@ async def a_client_that_leaves_has_its_record(world: World) -> None:
     given = "a client that leaves while the first call is under way"
     await _leaves(world, task, given)
     await balance_to_the_nano(world, book, wanted, given, outcome="cancelled", calls=["anthropic without an answer"])
-    books.expect_bounds(world, book.records[0], wanted, given)
+    expect_bounds(world, book.records[0], wanted, given)
 
     await world.simulator.reset()
     await world.simulator.fault("anthropic", "status", status=503)
@@ -222,14 +220,14 @@ async def many_at_once_balance(world: World) -> None:
         theirs = [row for row in rows if row["request_id"] == record["request_id"]]
         joined = [(one["n"], one["target"]) for one in record["attempts"]]
         same = joined == [(row["attempt"], row["target"]) for row in theirs] and all(
-            books.agrees(one, row) for one, row in zip(record["attempts"], theirs, strict=True)
+            agrees(one, row) for one, row in zip(record["attempts"], theirs, strict=True)
         )
         listed = sum(len(one["attempts"]) for one in book.records)
         world.expect(
             same,
             given=given,
             expected=f"{len(rows)} calls in the book as in the ledger, each in its request's record",
-            seen=f"{listed} in the book; the first record that differs:\n{books.table(record['attempts'], theirs)}",
+            seen=f"{listed} in the book; the first record that differs:\n{table(record['attempts'], theirs)}",
         )
     billed = sum(row["billed_nano_usd"] for row in rows)
     low, high = (sum(record[name] or 0 for record in book.records) for name in ("cost_nano_usd", "most_nano_usd"))

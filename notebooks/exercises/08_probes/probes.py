@@ -4,12 +4,11 @@ It is the grader's own selftest turned on the learner: no false alarm, no mutant
 Read `trial.py` first: how a probe is tried on a desk.
 """
 
-from importlib import import_module
-
 from notebooks.grader import World, probe
 
-trial = import_module("notebooks.exercises.08_probes.trial")
-wrong = trial.wrong
+from . import trial
+from .subjects import wrong
+
 TOO_OLD, MIXED_UP, FAILURES = (
     (wrong.OldAnswers, wrong.NothingKept),
     (wrong.OneForAll, wrong.AnyQuestion),

@@ -9,7 +9,6 @@ import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from notebooks.grader import World
@@ -17,15 +16,14 @@ from notebooks.grader.clock import Endless
 from notebooks.grader.learner import said
 from notebooks.grader.timeline import Timeline
 
+from .subjects import bucket, window
+
 PREFIX = "probe_"
 LOOK_S, IDLE_LOOKS = 0.01, 30
 """A probe has come to a standstill when so many looks in a row find no call under way and nobody asleep."""
 LIMIT_S = 20.0
 """By the wall clock, for a probe that takes milliseconds."""
 
-bucket, window, wrong = (
-    import_module(f"notebooks.exercises.08_probes.subjects.{name}") for name in ("bucket", "window", "wrong")
-)
 RIGHT: tuple[type, ...] = (bucket.Desk, window.Desk)
 
 
