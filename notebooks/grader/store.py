@@ -3,6 +3,7 @@
 It is `redis.asyncio.Redis`, so whatever stands in redis-py's documents works. Read `world.py` next.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import redis.asyncio as redis
@@ -39,16 +40,23 @@ class Store(redis.Redis):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """As redis-py's; its `execute` stops the clock, too."""
+        """As redis-py's; its `execute` stops the clock, too, and so do the commands after a `watch`."""
         made = super().pipeline(transaction, shard_hint)
-        execute = made.execute
+        execute: Callable[..., Any] = made.execute
+        at_once: Callable[..., Any] = made.immediate_execute_command
 
         async def timed(*args: Any, **options: Any) -> Any:
             self._live("EXEC")
             with self._clock.busy():
                 return await execute(*args, **options)
 
+        async def timed_at_once(*args: Any, **options: Any) -> Any:
+            self._live(str(args[0]))
+            with self._clock.busy():
+                return await at_once(*args, **options)
+
         made.execute = timed  # type: ignore[method-assign]
+        made.immediate_execute_command = timed_at_once  # type: ignore[method-assign]
         return made
 
     def _live(self, command: str) -> None:
