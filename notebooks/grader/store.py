@@ -3,7 +3,7 @@
 It is `redis.asyncio.Redis`, so whatever stands in redis-py's documents works. Read `world.py` next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis.asyncio as redis
@@ -35,7 +35,7 @@ class Store(redis.Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """As redis-py's; raises Died once this replica is dead."""
         self._live(str(args[0]))
-        self._timeline.add(f"{self._who} {STORE}", self._clock.now(), words=" ".join(str(one) for one in args[:2])[:28])
+        self._timeline.add(f"{self._who} {STORE}", self._clock.now(), words=_words(args))
         with self._clock.busy():
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
@@ -64,3 +64,12 @@ class Store(redis.Redis):
             self.dead = True
         if self.dead:
             raise Died
+
+
+SCRIPTS = {"EVAL", "EVALSHA", "SCRIPT LOAD"}
+
+
+def _words(args: Sequence[Any]) -> str:
+    """`GET name`, and of a script its first key instead of its text."""
+    name = str(args[0])
+    return " ".join([name, *map(str, args[3:4] if name in SCRIPTS else args[1:2])])[:28]
