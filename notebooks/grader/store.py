@@ -3,11 +3,13 @@
 It is `redis.asyncio.Redis`, so whatever stands in redis-py's documents works. Read `world.py` next.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis.asyncio as redis
 from redis.asyncio.client import Pipeline
+from redis.asyncio.lock import Lock
 
 from .clock import Clock
 from .timeline import STORE, Timeline
@@ -59,11 +61,35 @@ class Store(redis.Redis):
         made.immediate_execute_command = timed_at_once  # type: ignore[method-assign]
         return made
 
+    def lock(self, name: str, *args: Any, **options: Any) -> Lock:  # type: ignore[override]
+        """As redis-py's; who waits for it waits by the clock."""
+        made = super().lock(name, *args, lock_class=_Lock, **options)  # type: ignore[misc]
+        assert isinstance(made, _Lock)  # noqa: S101
+        made.clock = self._clock
+        return made
+
     def _live(self, command: str) -> None:
         if self._dies_before is not None and command.upper().startswith(self._dies_before):
             self.dead = True
         if self.dead:
             raise Died
+
+
+class _Lock(Lock):
+    """redis-py's own sleeps by the wall clock between two tries, while which the exercise's would run on."""
+
+    clock: Clock
+
+    async def acquire(
+        self, blocking: bool | None = None, blocking_timeout: float | None = None, token: Any = None
+    ) -> bool:
+        wait_s = self.blocking_timeout if blocking_timeout is None else blocking_timeout
+        until_s = math.inf if wait_s is None else self.clock.now() + wait_s
+        while not await super().acquire(blocking=False, token=token):
+            if not (self.blocking if blocking is None else blocking) or self.clock.now() + self.sleep > until_s:
+                return False
+            await self.clock.sleep(self.sleep)
+        return True
 
 
 SCRIPTS = {"EVAL", "EVALSHA", "SCRIPT LOAD"}
