@@ -449,7 +449,7 @@ async def late_results_are_discarded(world: World) -> None:
     outcome = await yours.asks()
     world.expect(
         yours.refused(second) or yours.refused(outcome),  # a breaker that renews the lease lets no second one in
-        given="a probe that outlives its lease, a second that fails, then the first one's success, and one more request",
+        given="a probe that outlives its lease, a second that fails, then the first one's success, and one request",
         expected="CircuitOpen: the first had been given up, and the circuit opened since",
         seen=f"the second {second.words}; the request after both {outcome.words}",
     )

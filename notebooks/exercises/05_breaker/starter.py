@@ -1,8 +1,8 @@
 """Exercise 5: a circuit breaker.
 
-This one counts failures, opens, and after the cool-down lets everybody in: the shape of the chapter's. It is nearly right
-for one process whose callers queue up. `gauntlet learn check 5` judges this file by what reaches the provider. Change what
-you like, but keep the names and parameters of what stands here.
+This one counts failures, opens, and after the cool-down lets everybody in: the shape of the chapter's. It is nearly
+right for one process whose callers queue up. `gauntlet learn check 5` judges this file by what reaches the provider.
+Change what you like, but keep the names and parameters of what stands here.
 """
 
 from collections.abc import Awaitable, Callable
