@@ -30,7 +30,11 @@ class Replica:
     def provider(self, takes_s: float = 0.0) -> Callable[[], Awaitable[str]]:
         """One call to Anthropic."""
         provider = self.world.provider("anthropic", self.code.ProviderError, takes_s=takes_s)
-        return lambda: provider(QUESTION)
+
+        async def once() -> str:
+            return await provider(QUESTION)
+
+        return once
 
     async def asks(
         self, call: Callable[[], Awaitable[str]] | None = None, *, takes_s: float = 0.0, by: Any = None

@@ -34,9 +34,13 @@ async def asked(
 ) -> Outcome[str]:
     """One request through the learner's function; `deadline_s` is from now."""
     yours = world.yours
+
+    async def once() -> str:
+        return await provider(QUESTION)
+
     return await world.outcome(
         yours.call_with_retry(
-            lambda: provider(QUESTION),
+            once,
             clock=world.clock,
             rng=rng or world.random,
             budget=budget or yours.Budget(tokens=PLENTY),
