@@ -75,9 +75,19 @@ async def statuses(world: World) -> list[int]:
     return [row["status"] for row in await world.simulator.calls()]
 
 
+def answered(outcome: Outcome[str]) -> bool:
+    """Whether a request ended with the provider's answer."""
+    return outcome.error is None and isinstance(outcome.value, str) and bool(outcome.value)
+
+
+def came(outcome: Outcome[str]) -> str:
+    """What came of a request, without the answer's text."""
+    return "was answered" if answered(outcome) else outcome.words
+
+
 def told(outcomes: Sequence[Outcome[Any]]) -> str:
     """Many outcomes in few words."""
-    words = [outcome.words for outcome in outcomes]
+    words = [came(outcome) for outcome in outcomes]
     return "; ".join(f"{words.count(one)} x {one}" if words.count(one) > 1 else one for one in dict.fromkeys(words))
 
 
@@ -92,16 +102,16 @@ async def five_in_a_row_open_it(world: World) -> None:
     after = await yours.asks()
     expected = [503] * 4 + [200] + [503] * 5
     world.expect(
-        calls == expected,
+        calls == expected and [answered(one) for one in before] == [status == 200 for status in expected],
         given="four calls that fail with 503, one that succeeds, five that fail",
-        expected=f"that all of them reach the provider: the success ends the first row. At the ledger {expected}",
+        expected=f"that all reach the provider, and its answer or error is passed on. At the ledger {expected}",
         seen=f"at the ledger {calls}; {told(before)}",
     )
     world.expect(
         yours.refused(after) and await statuses(world) == expected,
-        given="one more request, after five failures in a row",
+        given="five failures in a row, and one more request",
         expected="CircuitOpen, and no call",
-        seen=f"{len(await statuses(world)) - len(expected)} more calls; it {after.words}",
+        seen=f"{len(await statuses(world)) - len(expected)} more calls; it {came(after)}",
     )
 
 
@@ -122,15 +132,15 @@ async def nothing_is_called_for_thirty_seconds(world: World) -> None:
             yours.refused(outcome) and calls == 0 and left_s is not None and abs(left_s - (30 - at_s)) < CLOSE_S,
             given=f"a circuit that opened {at_s:g} s ago, and one request",
             expected=f"no call, and CircuitOpen with retry_in_s = {30 - at_s:g}",
-            seen=f"{calls} calls; it {outcome.words}" + (f", retry_in_s = {left_s:g}" if left_s is not None else ""),
+            seen=f"{calls} calls; it {came(outcome)}" + (f", retry_in_s = {left_s:g}" if left_s is not None else ""),
         )
     until(world, COOLDOWN_S)
     outcome = await yours.asks()
     world.expect(
-        outcome.error is None and len(await statuses(world)) == FAILURES + 1,
+        answered(outcome) and len(await statuses(world)) == FAILURES + 1,
         given="a circuit that opened 30 s ago, three requests that were refused meanwhile, and one more",
         expected="that this one is called: those who were refused prolong nothing",
-        seen=f"{len(await statuses(world)) - FAILURES} calls; it {outcome.words}",
+        seen=f"{len(await statuses(world)) - FAILURES} calls; it {came(outcome)}",
     )
 
 
@@ -155,8 +165,8 @@ async def a_success_closes_it(world: World) -> None:
     outcomes = await asyncio.gather(*[yours.asks(takes_s=1.0) for _ in range(10)])
     calls = len(await statuses(world)) - before
     world.expect(
-        calls == 10 and not any(one.error for one in outcomes),
-        given="ten requests at once after that",
+        calls == 10 and all(map(answered, outcomes)),
+        given="a circuit that a success closed, four failures, and then ten requests at once",
         expected="ten calls and ten answers",
         seen=f"{calls} calls; {told(outcomes)}",
     )
@@ -177,10 +187,10 @@ async def only_the_providers_faults_count(world: World) -> None:
         await hung_up(world, yours)
     outcome = await yours.asks()
     world.expect(
-        outcome.error is None,
+        answered(outcome),
         given=f"calls that end with {', '.join(map(str, neutral))}, and five that are cancelled: their callers hang up",
         expected="that the circuit is closed, and the next request is called",
-        seen=f"it {outcome.words}",
+        seen=f"it {came(outcome)}",
     )
     await yours.fails(3)
     for status in (400, 429):
@@ -196,14 +206,14 @@ async def only_the_providers_faults_count(world: World) -> None:
         yours.refused(outcome),
         given="503 three times, then 400, 429 and a caller who hangs up, then a call without an answer and a 408",
         expected="CircuitOpen for the next: five failures of the provider's, and what was in between says nothing",
-        seen=f"it {outcome.words}",
+        seen=f"it {came(outcome)}",
     )
 
 
 async def hung_up(world: World, yours: Replica) -> None:
     """A request whose caller goes away while its call is under way."""
     task = yours.task(takes_s=2.0)
-    await world.clock.sleep(1.0)
+    await world.clock.wait(1.0)
     task.cancel()
     await asyncio.wait([task])
 
@@ -222,7 +232,7 @@ async def one_probe_of_ten(world: World) -> None:
     outcomes = await asyncio.gather(*[yours.asks(takes_s=1.0) for _ in range(10)])
     calls, refused = len(await statuses(world)) - before, sum(map(yours.refused, outcomes))
     world.expect(
-        calls == 1 and refused == 9 and sum(one.error is None for one in outcomes) == 1,
+        calls == 1 and refused == 9 and sum(map(answered, outcomes)) == 1,
         given="a circuit after its cool-down, ten requests at once, and a provider that takes a second",
         expected="one call and its answer, and CircuitOpen for the nine others",
         seen=f"{calls} calls, {refused} refused; {told(outcomes)}",
@@ -230,7 +240,7 @@ async def one_probe_of_ten(world: World) -> None:
     waits = [one.error.retry_in_s for one in outcomes if isinstance(one.error, world.yours.CircuitOpen)]
     world.expect(
         all(0 <= one <= COOLDOWN_S for one in waits),
-        given="those nine",
+        given="nine requests that are refused because a probe is under way",
         expected="a retry_in_s between 0 and 30: the probe is over by then",
         seen=f"retry_in_s from {min(waits):g} to {max(waits):g}",
     )
@@ -258,15 +268,15 @@ async def a_failed_probe_opens_it_again(world: World) -> None:
                 calls == 0 and yours.refused(outcome),
                 given=f"a probe after the cool-down that fails ({number} of 2), and a request {after_s:g} s after that",
                 expected="CircuitOpen, and no call: there are 30 s to wait again",
-                seen=f"{calls} calls; it {outcome.words}",
+                seen=f"{calls} calls; it {came(outcome)}",
             )
     until(world, opened_s + COOLDOWN_S)
     outcome = await yours.asks()
     world.expect(
-        outcome.error is None,
+        answered(outcome),
         given="two probes that failed, 30 s, and a provider that is well again",
         expected="that the next request is called",
-        seen=f"it {outcome.words}",
+        seen=f"it {came(outcome)}",
     )
 
 
@@ -285,14 +295,14 @@ async def two_replicas_see_one_circuit(world: World) -> None:
         calls == 0 and a.refused(outcomes[0]) and b.refused(outcomes[1]),
         given="two replicas; three calls fail at a, then two at b; then one request to each",
         expected="CircuitOpen at both: five in a row for the fleet",
-        seen=f"{calls} calls; at a it {outcomes[0].words}; at b it {outcomes[1].words}",
+        seen=f"{calls} calls; at a it {came(outcomes[0])}; at b it {came(outcomes[1])}",
     )
     other = await b.asks(by=b.made("openai"))
     world.expect(
-        other.error is None,
-        given="the same store, and a request through the breaker of another provider",
+        answered(other),
+        given="two replicas for which the circuit of one provider is open, and a request to another provider",
         expected="that it is called: a circuit is one provider's",
-        seen=f"it {other.words}",
+        seen=f"it {came(other)}",
     )
     before = len(await statuses(world))
     world.clock.advance(COOLDOWN_S)
@@ -300,16 +310,16 @@ async def two_replicas_see_one_circuit(world: World) -> None:
     calls = len(await statuses(world)) - before
     world.expect(
         calls == 1,
-        given="the cool-down's end, and five requests to each replica at once",
+        given="two replicas after the cool-down, and five requests to each at once",
         expected="one call in all",
         seen=f"{calls} calls; {told(outcomes)}",
     )
     outcomes = [await a.asks(), await b.asks()]
     world.expect(
-        not any(one.error for one in outcomes),
-        given="the success of that call, and one request to each replica",
+        all(map(answered, outcomes)),
+        given="two replicas, a probe of one of them that succeeds, and then one request to each",
         expected="that both are called: what one found out is true for the other",
-        seen=f"at a it {outcomes[0].words}; at b it {outcomes[1].words}",
+        seen=f"at a it {came(outcomes[0])}; at b it {came(outcomes[1])}",
     )
 
 
@@ -346,7 +356,7 @@ async def failures_at_once_all_count(world: World) -> None:
         calls == [503] * FAILURES and replicas[0].refused(after),
         given="five calls at two replicas that all fail in the same moment, and then one request",
         expected="five calls with 503, then CircuitOpen",
-        seen=f"calls with {calls}: {told(outcomes)}; then it {after.words}",
+        seen=f"calls with {calls}: {told(outcomes)}; then it {came(after)}",
     )
 
 
@@ -362,10 +372,10 @@ async def a_probe_without_a_verdict_is_replaced(world: World) -> None:
     await world.simulator.fault("anthropic", "status", status=429, times=1)
     first, second = await a.asks(), await a.asks()
     world.expect(
-        second.error is None,
+        answered(second),
         given="a probe that ends with 429, and a request right after it",
         expected="that this one is called: nothing is known yet, so somebody else may go and see",
-        seen=f"the probe {first.words}; the request after it {second.words}",
+        seen=f"the probe {came(first)}; the request after it {came(second)}",
     )
     await a.opens()
     world.clock.advance(COOLDOWN_S)
@@ -373,10 +383,10 @@ async def a_probe_without_a_verdict_is_replaced(world: World) -> None:
     world.clock.advance(LEASE_S)
     outcome = await b.asks()
     world.expect(
-        outcome.error is None,
+        answered(outcome),
         given=f"a probe whose caller hangs up (it is cancelled), {LEASE_S:g} s, and a request to another replica",
         expected="that this one is called",
-        seen=f"it {outcome.words}",
+        seen=f"it {came(outcome)}",
     )
     await a.opens()
     world.clock.advance(COOLDOWN_S)
@@ -389,8 +399,8 @@ async def a_probe_without_a_verdict_is_replaced(world: World) -> None:
         world.expect(
             calls == wanted,
             given=f"a replica that dies during its probe, and five requests at once to the other {after_s:g} s later",
-            expected=f"{wanted} calls: it is given up when its lease of {LEASE_S:g} s ends, and one takes its place",
-            seen=f"{calls} calls; {told(outcomes)}",
+            expected=f"{wanted} of them called: when its lease of {LEASE_S:g} s ends, one takes its place, not earlier",
+            seen=f"{calls} called; {told(outcomes)}",
         )
 
 
@@ -413,7 +423,7 @@ def dies(world: World, replica: Replica) -> Callable[[], Awaitable[str]]:
 async def late_results_are_discarded(world: World) -> None:
     yours = Replica(world, world.yours)
     slow = yours.task(takes_s=5.0)
-    await world.clock.sleep(0.5)
+    await world.clock.wait(0.5)
     await yours.opens()
     opened_s, before = world.clock.now(), len(await statuses(world))
     await slow
@@ -423,12 +433,12 @@ async def late_results_are_discarded(world: World) -> None:
         yours.refused(outcome) and calls == 0,
         given="a slow call, five others that fail meanwhile, then the slow one's success, and one more request",
         expected="CircuitOpen: that call began before the circuit opened",
-        seen=f"{calls} calls; it {outcome.words}",
+        seen=f"{calls} calls; it {came(outcome)}",
     )
     until(world, opened_s + COOLDOWN_S)
     await yours.asks()
     slow_ones = [yours.task(takes_s=60.0) for _ in range(FAILURES)]
-    await world.clock.sleep(1.0)
+    await world.clock.wait(1.0)
     await yours.opens()
     opened_s = world.clock.now()
     world.clock.advance(COOLDOWN_S)
@@ -437,15 +447,15 @@ async def late_results_are_discarded(world: World) -> None:
     await asyncio.wait(slow_ones)
     outcome = await yours.asks()
     world.expect(
-        closed_by.error is None and outcome.error is None,
+        answered(closed_by) and answered(outcome),
         given="five slow calls; meanwhile the circuit opens, and a probe closes it; then the five slow ones fail",
         expected="that the next request is called: those five tell of the outage that is over",
-        seen=f"the probe {closed_by.words}; the next request {outcome.words}",
+        seen=f"the probe {came(closed_by)}; the next request {came(outcome)}",
     )
     await yours.opens()
     world.clock.advance(COOLDOWN_S)
     slow = yours.task(takes_s=LEASE_S + 5.0)
-    await world.clock.sleep(LEASE_S)
+    await world.clock.wait(LEASE_S)
     await world.simulator.fault("anthropic", "status", status=503, times=1)
     second = await yours.asks()
     await world.simulator.heal("anthropic")
@@ -455,5 +465,5 @@ async def late_results_are_discarded(world: World) -> None:
         yours.refused(second) or yours.refused(outcome),  # a breaker that renews the lease lets no second one in
         given="a probe that outlives its lease, a second that fails, then the first one's success, and one request",
         expected="CircuitOpen: the first had been given up, and the circuit opened since",
-        seen=f"the second {second.words}; the request after both {outcome.words}",
+        seen=f"the second {came(second)}; the request after both {came(outcome)}",
     )

@@ -62,6 +62,16 @@ async def statuses(world: World) -> list[int | None]:
     return [row["status"] for row in await world.simulator.calls()]
 
 
+def answered(outcome: Outcome[str]) -> bool:
+    """Whether a request ended with the provider's answer."""
+    return outcome.error is None and isinstance(outcome.value, str) and bool(outcome.value)
+
+
+def came(outcome: Outcome[str]) -> str:
+    """What came of a request, without the answer's text."""
+    return "was answered" if answered(outcome) else outcome.words
+
+
 def waits_of(provider: Provider) -> list[float]:
     """The seconds between the end of each call of a request and the beginning of its next."""
     return [after.at_s - before.until_s for before, after in zip(provider.calls, provider.calls[1:], strict=False)]
@@ -81,10 +91,10 @@ async def a_503_is_tried_again(world: World) -> None:
     outcome = await asked(world, provider_of(world))
     found = await statuses(world)
     world.expect(
-        found == [503, 503, 200] and outcome.error is None,
+        found == [503, 503, 200] and answered(outcome),
         given="a provider that answers 503 twice and then well",
         expected="three calls, and the answer of the third",
-        seen=f"calls with {found}; your function {outcome.words}",
+        seen=f"calls with {found}; your function {came(outcome)}",
     )
     for status in (408, 429, 500, 502, 504, 529, None):
         if status is None:
@@ -94,10 +104,10 @@ async def a_503_is_tried_again(world: World) -> None:
         provider = provider_of(world)
         outcome = await asked(world, provider)
         world.expect(
-            len(provider.calls) == 2 and outcome.error is None,
+            len(provider.calls) == 2 and answered(outcome),
             given=f"a call that fails with {status or 'no answer'}, and then a provider that is well",
             expected="two calls, and the answer of the second",
-            seen=f"{len(provider.calls)} calls; your function {outcome.words}",
+            seen=f"{len(provider.calls)} calls; your function {came(outcome)}",
         )
 
 
@@ -117,7 +127,7 @@ async def a_400_is_never_retried(world: World) -> None:
             found == [status] and isinstance(outcome.error, world.yours.ProviderError),
             given=f"a provider that answers {status}",
             expected="one call, and its ProviderError",
-            seen=f"calls with {found}; your function {outcome.words}",
+            seen=f"calls with {found}; your function {came(outcome)}",
         )
     times = 0
 
@@ -131,7 +141,7 @@ async def a_400_is_never_retried(world: World) -> None:
         times == 1 and isinstance(outcome.error, KeyError),
         given="a call that ends with a KeyError: a bug in our own code",
         expected="one call, and the KeyError",
-        seen=f"{times} calls; your function {outcome.words}",
+        seen=f"{times} calls; your function {came(outcome)}",
     )
 
 
@@ -141,6 +151,7 @@ async def a_400_is_never_retried(world: World) -> None:
     after=("a_503_is_tried_again",),
 )
 async def the_last_failure_is_the_end(world: World) -> None:
+    given = "attempts=3, and a provider that answers 500, 502, 503 and then well"
     for status in (500, 502, 503):
         await world.simulator.fault("anthropic", "status", status=status, times=1)
     provider = provider_of(world)
@@ -148,20 +159,20 @@ async def the_last_failure_is_the_end(world: World) -> None:
     found = await statuses(world)
     world.expect(
         found == [500, 502, 503],
-        given="attempts=3, and a provider that answers 500, 502, 503 and then well",
+        given=given,
         expected="three calls",
-        seen=f"calls with {found}; your function {outcome.words}",
+        seen=f"calls with {found}; your function {came(outcome)}",
     )
     world.expect(
         isinstance(outcome.error, world.yours.ProviderError) and outcome.error.status == 503,
-        given="the same",
+        given=given,
         expected="the ProviderError of the third: status 503",
-        seen=f"your function {outcome.words}",
+        seen=f"your function {came(outcome)}",
     )
     late_s = outcome.until_s - provider.calls[-1].until_s
     world.expect(
         late_s < CLOSE_S,
-        given="the same",
+        given=given,
         expected="that the error is raised as soon as the third call has failed",
         seen=f"it came {late_s:.2f} s later",
     )
@@ -262,27 +273,28 @@ async def no_wait_passes_the_deadline(world: World) -> None:
         outcome.error is not None and len(provider.calls) == 1 and outcome.until_s - outcome.at_s < CLOSE_S,
         given="Retry-After: 3600, and a deadline in 60 s",
         expected="one call, and its error at once: it is known now that no wait will help",
-        seen=f"{len(provider.calls)} calls; your function {outcome.words} after {outcome.until_s - outcome.at_s:g} s",
+        seen=f"{len(provider.calls)} calls; your function {came(outcome)} after {outcome.until_s - outcome.at_s:g} s",
     )
+    given = "10 requests in an outage, with a deadline in 1 s of the clock, and attempts=10"
     await world.simulator.fault("anthropic", "status", status=503)
     made = await together(world, 10, deadline_s=1.0, attempts=10)
     last_s = max(provider.calls[-1].at_s - outcome.at_s for provider, outcome in made)
     world.expect(
         last_s < 1.0,
-        given="10 requests in an outage, with a deadline in 1 s of the clock, and attempts=10",
+        given=given,
         expected="no call after the deadline",
         seen=f"the last call {last_s:.2f} s after the beginning",
     )
     late_s = max(outcome.until_s - provider.calls[-1].until_s for provider, outcome in made)
     world.expect(
         late_s < CLOSE_S,
-        given="the same",
+        given=given,
         expected="the error as soon as the next wait would pass the deadline",
         seen=f"an error {late_s:.2f} s after the last call",
     )
     world.expect(
         all(len(provider.calls) > 1 for provider, _ in made),
-        given="the same",
+        given=given,
         expected="retries while there is time",
         seen="requests that were tried once",
     )
@@ -309,7 +321,7 @@ async def an_outage_is_not_amplified(world: World) -> None:
     calls = len(await statuses(world)) - calls
     world.expect(
         calls == 20,
-        given="20 more, one after the other, while the outage goes on",
+        given="an outage in which a shared Budget() is used up, and 20 more requests, one after the other",
         expected="20 calls: nothing succeeded, so nothing was paid back",
         seen=f"{calls} calls",
     )
@@ -354,14 +366,15 @@ async def cancellation_ends_it(world: World) -> None:
         await world.simulator.fault("anthropic", "status", status=503, retry_after="4", times=1)
         provider = provider_of(world, takes_s=takes_s)
         task = asyncio.create_task(asked(world, provider))
-        await world.clock.sleep(1.0)
+        await world.clock.wait(1.0)
         task.cancel()
         world.note("you", "cancelled", ok=False)
-        await world.clock.sleep(20.0)
+        await world.clock.wait(20.0)
         await world.simulator.heal("anthropic")
-        ended = "it ended as cancelled" if task.done() and task.cancelled() else "it did not"
-        if task.done() and not task.cancelled():
-            ended = f"your function {task.result().words}"
+        if not task.done():
+            ended = "it goes on"
+        else:
+            ended = "it was cancelled" if task.cancelled() else f"your function {came(task.result())}"
         world.expect(
             len(provider.calls) == 1 and task.cancelled(),
             given=f"a request that is cancelled during {moment}",
