@@ -80,6 +80,11 @@ def answered(outcome: Outcome[str]) -> bool:
     return outcome.error is None and isinstance(outcome.value, str) and bool(outcome.value)
 
 
+def counted(calls: int) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{calls} call" + ("" if calls == 1 else "s")
+
+
 def came(outcome: Outcome[str]) -> str:
     """What came of a request, without the answer's text."""
     return "was answered" if answered(outcome) else outcome.words
@@ -132,7 +137,7 @@ async def nothing_is_called_for_thirty_seconds(world: World) -> None:
             yours.refused(outcome) and calls == 0 and left_s is not None and abs(left_s - (30 - at_s)) < CLOSE_S,
             given=f"a circuit that opened {at_s:g} s ago, and one request",
             expected=f"no call, and CircuitOpen with retry_in_s = {30 - at_s:g}",
-            seen=f"{calls} calls; it {came(outcome)}" + (f", retry_in_s = {left_s:g}" if left_s is not None else ""),
+            seen=f"{counted(calls)}; it {came(outcome)}" + (f", retry_in_s = {left_s:g}" if left_s is not None else ""),
         )
     until(world, COOLDOWN_S)
     outcome = await yours.asks()
@@ -168,7 +173,7 @@ async def a_success_closes_it(world: World) -> None:
         calls == 10 and all(map(answered, outcomes)),
         given="a circuit that a success closed, four failures, and then ten requests at once",
         expected="ten calls and ten answers",
-        seen=f"{calls} calls; {told(outcomes)}",
+        seen=f"{counted(calls)}; {told(outcomes)}",
     )
 
 
@@ -235,7 +240,7 @@ async def one_probe_of_ten(world: World) -> None:
         calls == 1 and refused == 9 and sum(map(answered, outcomes)) == 1,
         given="a circuit after its cool-down, ten requests at once, and a provider that takes a second",
         expected="one call and its answer, and CircuitOpen for the nine others",
-        seen=f"{calls} calls, {refused} refused; {told(outcomes)}",
+        seen=f"{counted(calls)}, {refused} refused; {told(outcomes)}",
     )
     waits = [one.error.retry_in_s for one in outcomes if isinstance(one.error, world.yours.CircuitOpen)]
     world.expect(
@@ -268,7 +273,7 @@ async def a_failed_probe_opens_it_again(world: World) -> None:
                 calls == 0 and yours.refused(outcome),
                 given=f"a probe after the cool-down that fails ({number} of 2), and a request {after_s:g} s after that",
                 expected="CircuitOpen, and no call: there are 30 s to wait again",
-                seen=f"{calls} calls; it {came(outcome)}",
+                seen=f"{counted(calls)}; it {came(outcome)}",
             )
     until(world, opened_s + COOLDOWN_S)
     outcome = await yours.asks()
@@ -295,7 +300,7 @@ async def two_replicas_see_one_circuit(world: World) -> None:
         calls == 0 and a.refused(outcomes[0]) and b.refused(outcomes[1]),
         given="two replicas; three calls fail at a, then two at b; then one request to each",
         expected="CircuitOpen at both: five in a row for the fleet",
-        seen=f"{calls} calls; at a it {came(outcomes[0])}; at b it {came(outcomes[1])}",
+        seen=f"{counted(calls)}; at a it {came(outcomes[0])}; at b it {came(outcomes[1])}",
     )
     other = await b.asks(by=b.made("openai"))
     world.expect(
@@ -312,7 +317,7 @@ async def two_replicas_see_one_circuit(world: World) -> None:
         calls == 1,
         given="two replicas after the cool-down, and five requests to each at once",
         expected="one call in all",
-        seen=f"{calls} calls; {told(outcomes)}",
+        seen=f"{counted(calls)}; {told(outcomes)}",
     )
     outcomes = [await a.asks(), await b.asks()]
     world.expect(
@@ -433,7 +438,7 @@ async def late_results_are_discarded(world: World) -> None:
         yours.refused(outcome) and calls == 0,
         given="a slow call, five others that fail meanwhile, then the slow one's success, and one more request",
         expected="CircuitOpen: that call began before the circuit opened",
-        seen=f"{calls} calls; it {came(outcome)}",
+        seen=f"{counted(calls)}; it {came(outcome)}",
     )
     until(world, opened_s + COOLDOWN_S)
     await yours.asks()

@@ -67,6 +67,11 @@ def answered(outcome: Outcome[str]) -> bool:
     return outcome.error is None and isinstance(outcome.value, str) and bool(outcome.value)
 
 
+def counted(calls: int) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{calls} call" + ("" if calls == 1 else "s")
+
+
 def came(outcome: Outcome[str]) -> str:
     """What came of a request, without the answer's text."""
     return "was answered" if answered(outcome) else outcome.words
@@ -107,7 +112,7 @@ async def a_503_is_tried_again(world: World) -> None:
             len(provider.calls) == 2 and answered(outcome),
             given=f"a call that fails with {status or 'no answer'}, and then a provider that is well",
             expected="two calls, and the answer of the second",
-            seen=f"{len(provider.calls)} calls; your function {came(outcome)}",
+            seen=f"{counted(len(provider.calls))}; your function {came(outcome)}",
         )
 
 
@@ -273,7 +278,7 @@ async def no_wait_passes_the_deadline(world: World) -> None:
         outcome.error is not None and len(provider.calls) == 1 and outcome.until_s - outcome.at_s < CLOSE_S,
         given="Retry-After: 3600, and a deadline in 60 s",
         expected="one call, and its error at once: it is known now that no wait will help",
-        seen=f"{len(provider.calls)} calls; your function {came(outcome)} after {outcome.until_s - outcome.at_s:g} s",
+        seen=f"{counted(len(provider.calls))}; it {came(outcome)} after {outcome.until_s - outcome.at_s:g} s",
     )
     given = "10 requests in an outage, with a deadline in 1 s of the clock, and attempts=10"
     await world.simulator.fault("anthropic", "status", status=503)
@@ -314,7 +319,7 @@ async def an_outage_is_not_amplified(world: World) -> None:
         calls == 70,
         given="60 requests at once in an outage, with one Budget() of 10",
         expected="70 calls: one each, and 10 retries",
-        seen=f"{calls} calls, {calls / 60:.1f} per request",
+        seen=f"{counted(calls)}, {calls / 60:.1f} per request",
     )
     for _ in range(20):
         await asked(world, provider_of(world), budget=budget)
@@ -323,7 +328,7 @@ async def an_outage_is_not_amplified(world: World) -> None:
         calls == 20,
         given="an outage in which a shared Budget() is used up, and 20 more requests, one after the other",
         expected="20 calls: nothing succeeded, so nothing was paid back",
-        seen=f"{calls} calls",
+        seen=f"{counted(calls)}",
     )
 
 
@@ -340,6 +345,7 @@ async def success_pays_back(world: World) -> None:
         before = len(await statuses(world))
         await together(world, requests, budget=budget)
         await world.simulator.heal("anthropic")
+        world.clock.advance(1.0)
         return len(await statuses(world)) - before - requests
 
     used = await retries_of(5)
