@@ -1,102 +1,30 @@
 """Looks whether the probe is free, then takes it: between the two others have looked, too."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
-
-from redis.asyncio import Redis
-
-FAILURES = 5
-COOLDOWN_S = 30.0
-LEASE_S = 10.0
-PROBE = 2
-
-T = TypeVar("T")
-
-ENTER = """
-local now, allowed = tonumber(ARGV[1]), 1
-local open_until = redis.call('HGET', KEYS[1], 'until')
-if open_until then
-  local left_s = tonumber(open_until) - now
-  if left_s > 0 then return {0, tostring(left_s)} end
-  allowed = 2
-end
-return {allowed, redis.call('HGET', KEYS[1], 'generation') or '0'}
-"""
-"""KEYS: the circuit. ARGV: now. Answers {1, generation} to call, {2, generation} to probe, {0, seconds left} not to."""
-
-LEAVE = """
-local generation, verdict, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local threshold, cooldown_s = tonumber(ARGV[4]), tonumber(ARGV[5])
-if generation ~= (redis.call('HGET', KEYS[1], 'generation') or '0') then return end
-local is_probe = redis.call('HEXISTS', KEYS[1], 'until') == 1
-if verdict == 'failure' then
-  local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
-  if is_probe or failures >= threshold then
-    redis.call('HSET', KEYS[1], 'until', now + cooldown_s)
-    redis.call('HINCRBY', KEYS[1], 'generation', 1)
-  end
-elseif verdict == 'success' then
-  redis.call('HDEL', KEYS[1], 'failures', 'until', 'probing')
-  if is_probe then redis.call('HINCRBY', KEYS[1], 'generation', 1) end
-elseif is_probe then
-  redis.call('HSET', KEYS[1], 'until', now)
-end
-"""
-"""KEYS: the circuit. ARGV: generation, verdict, now, threshold, cool-down."""
-
-
-class ProviderError(Exception):
-    """A call failed: with an HTTP status, or None where no answer came."""
-
-    def __init__(self, status: int | None, retry_after_s: float | None = None) -> None:
-        super().__init__(f"status {status}")
-        self.status, self.retry_after_s = status, retry_after_s
-
-
-class CircuitOpen(Exception):
-    """The provider was not called; it may be worth asking again in `retry_in_s` seconds."""
-
-    def __init__(self, retry_in_s: float) -> None:
-        super().__init__(f"open, ask again in {retry_in_s:.1f} s")
-        self.retry_in_s = retry_in_s
-
-
-class Clock(Protocol):
-    def now(self) -> float: ...
-
-
-def counts(error: ProviderError) -> bool:
-    """Whether an error says that the provider is ill: no answer, too slow an answer, or its own fault."""
-    return error.status is None or error.status == 408 or error.status >= 500
-
-
-class CircuitBreaker:
-    """The circuit of one provider, shared by all who use the same store."""
-
-    def __init__(self, provider: str, *, store: Redis, clock: Clock) -> None:
-        self._key, self._clock = f"circuit:{provider}", clock
-        self._store = store
-        self._enter, self._leave = store.register_script(ENTER), store.register_script(LEAVE)
-
-    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What `call` returns or raises. Raises CircuitOpen where it was not called."""
-        probing_until = float(await self._store.hget(self._key, "probing") or 0)
-        if probing_until > self._clock.now():
-            raise CircuitOpen(probing_until - self._clock.now())
-        allowed, told = await self._enter(keys=[self._key], args=[self._clock.now()])
-        if not allowed:
-            raise CircuitOpen(float(told))
-        if allowed == PROBE:
-            await self._store.hset(self._key, "probing", self._clock.now() + LEASE_S)
-        verdict = "none"  # also when the caller goes away
-        try:
-            answer = await call()
-        except ProviderError as error:
-            verdict = "failure" if counts(error) else "none"
-            raise
-        else:
-            verdict = "success"
-            return answer
-        finally:
-            args = [told, verdict, self._clock.now(), FAILURES, COOLDOWN_S]
-            await self._leave(keys=[self._key], args=args)
+CHANGES = (
+    (
+        "        allowed, told = await self._enter(keys=[self._key], args=[self._clock.now(), LEASE_S])\n",
+        (
+            '        probing_until = float(await self._store.hget(self._key, "probing") or 0)\n'
+            "        if probing_until > self._clock.now():\n"
+            "            raise CircuitOpen(probing_until - self._clock.now())\n"
+            "        allowed, told = await self._enter(keys=[self._key], args=[self._clock.now()])\n"
+        ),
+    ),
+    (
+        "            raise CircuitOpen(float(told))\n",
+        (
+            "            raise CircuitOpen(float(told))\n"
+            "        if allowed == PROBE:\n"
+            '            await self._store.hset(self._key, "probing", self._clock.now() + LEASE_S)\n'
+        ),
+    ),
+    ("local now, lease_s = tonumber(ARGV[1]), tonumber(ARGV[2])", "local now, allowed = tonumber(ARGV[1]), 1"),
+    (
+        ("  redis.call('HSET', KEYS[1], 'until', now + lease_s)\n  redis.call('HINCRBY', KEYS[1], 'generation', 1)\n"),
+        "  allowed = 2\n",
+    ),
+    ("return {1, redis.call('HGET', KEYS[1], 'gen", "return {allowed, redis.call('HGET', KEYS[1], 'gen"),
+    ("        self._enter, self._leave", ("        self._store = store\n        self._enter, self._leave")),
+    ("'failures', 'until')", "'failures', 'until', 'probing')"),
+    ("LEASE_S = 10.0\n", ("LEASE_S = 10.0\nPROBE = 2\n")),
+)
