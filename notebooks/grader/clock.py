@@ -54,8 +54,13 @@ class Clock:
         slept = Slept(self._now_s, self._now_s + max(0.0, delay_s))
         self.slept.append(slept)
         self._said(slept)
+        await self.wait(delay_s)
+
+    async def wait(self, delay_s: float) -> None:
+        """As `sleep`, for probes and what they hand out: nobody takes it for a wait of the learner's."""
+        until_s = self._now_s + max(0.0, delay_s)
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (slept.until_s, next(self._numbers), woken))
+        heapq.heappush(self._sleepers, (until_s, next(self._numbers), woken))
         if self._passing is None or self._passing.done():
             self._passing = asyncio.create_task(self._pass(), name="the clock")
         await woken

@@ -84,7 +84,7 @@ class Provider:
         event = self._timeline.add(f"{self.target} {CALLS}", call.at_s, ok=False, words="under way")
         try:
             if self._takes_s:
-                await self._clock.sleep(self._takes_s)
+                await self._clock.wait(self._takes_s)
             with self._clock.busy():
                 call.status, document, call.retry_after_s = await self._send(
                     request_id or self._request_id, call.attempt, messages, parameters

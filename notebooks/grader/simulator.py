@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from .clock import Clock
+
 SETTLES_S = 1.0
 """A row may be open a moment after its answer was read; one of a call that hangs stays open."""
 TARGETS = ("anthropic", "openai", "payments")
@@ -29,10 +31,10 @@ class Places:
 
 
 class Simulator:
-    """The simulator's control API, for probes."""
+    """The simulator's control API, for probes; the clock stands while one of them asks."""
 
-    def __init__(self, http: aiohttp.ClientSession, places: Places) -> None:
-        self._http, self.places = http, places
+    def __init__(self, http: aiohttp.ClientSession, places: Places, clock: Clock) -> None:
+        self._http, self.places, self._clock = http, places, clock
 
     async def reset(self) -> None:
         """No faults, instant answers, an empty ledger."""
@@ -86,9 +88,11 @@ class Simulator:
 
     async def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         sent = None if body is None else json.dumps(body)
-        async with self._http.request(method, self.places.control + path, data=sent) as answer:
-            text = await answer.text()
-            if answer.status >= 300:
-                raise RuntimeError(f"{method} {path} {sent or ''}: {answer.status} {text}")
-            document: dict[str, Any] = json.loads(text) if text else {}
-            return document
+        url = self.places.control + path
+        with self._clock.busy():
+            async with self._http.request(method, url, data=sent) as answer:
+                text = await answer.text()
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path} {sent or ''}: {answer.status} {text}")
+        document: dict[str, Any] = json.loads(text) if text else {}
+        return document

@@ -3,6 +3,7 @@
 A picture of 72 columns is what a terminal, a notebook's cell and a bug report can all show. Read `feedback.py` next.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -48,7 +49,8 @@ def events_of(document: Sequence[dict[str, Any]]) -> list[Event]:
 def drawn(events: Sequence[Event], width: int = WIDTH) -> list[str]:
     """The picture: an axis in seconds, and a line or more per lane.
 
-    `●` a call that went well, `✗` one that did not, `├──┤` a wait, `◆` a note; the words follow where there is room.
+    `●` a call that went well, `✗` one that did not, `├──┤` a wait; the words follow where there is room. Equal events
+    are one, with their number: `✗ 503 ×5`.
     """
     if not events:
         return []
@@ -59,7 +61,7 @@ def drawn(events: Sequence[Event], width: int = WIDTH) -> list[str]:
     scale = (room - 14) / last_s if last_s > 0 else 0.0
     lines = [" " * label + _axis(last_s, scale, room)]
     for lane in lanes:
-        rows = _rows([event for event in events if event.lane == lane], scale, room)
+        rows = _rows(_merged([event for event in events if event.lane == lane]), scale, room)
         for number, row in enumerate(rows):
             lines.append(f"{lane if number == 0 else '':<{label}}{row}".rstrip())
     return lines
@@ -76,6 +78,14 @@ def _axis(last_s: float, scale: float, room: int) -> str:
                 axis[column] = letter
         number += 1
     return "".join(axis).rstrip()
+
+
+def _merged(events: Sequence[Event]) -> list[Event]:
+    counted = Counter((event.lane, event.at_s, event.until_s, event.words, event.ok) for event in events)
+    return [
+        Event(lane, at_s, until_s, f"{words} ×{times}".lstrip() if times > 1 else words, ok)
+        for (lane, at_s, until_s, words, ok), times in counted.items()
+    ]
 
 
 _STEPS_S = tuple(base * 10.0**power for power in range(-4, 8) for base in (1, 2, 5))

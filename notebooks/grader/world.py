@@ -65,7 +65,7 @@ class World:
         self.random = random.Random(seed)  # noqa: S311 - jitter, not secrets
         self.timeline = Timeline()
         self.clock = Clock(self._slept)
-        self.simulator = Simulator(http, places)
+        self.simulator = Simulator(http, places, self.clock)
         self._learner, self._http, self._places, self._store_url = learner, http, places, store_url
         self._stores: list[Store] = []
         self._numbers = 0

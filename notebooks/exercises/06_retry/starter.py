@@ -9,9 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+BASE_S, CAP_S = 0.2, 2.0
+"""The first wait is at most BASE_S; the most doubles with each further one, up to CAP_S."""
+PAYBACK = 0.2
+"""What a call that succeeds pays back into the budget; a retry costs 1."""
+
 
 class ProviderError(Exception):
-    """A call failed: with an HTTP status, or None where no answer came; 429 may say how long to wait."""
+    """A call failed: with an HTTP status, or None where no answer came; `retry_after_s` is what it asked for."""
 
     def __init__(self, status: int | None, retry_after_s: float | None = None) -> None:
         super().__init__(f"status {status}")
@@ -42,5 +47,8 @@ async def call_with_retry(
     deadline_s: float,
     attempts: int = 4,
 ) -> str:
-    """The answer of `call`, tried at most `attempts` times, not past `deadline_s` of the clock. Raises ProviderError."""
+    """The answer of `call`, tried at most `attempts` times, no try after `deadline_s` of the clock.
+
+    Raises what the last call raised.
+    """
     return await call()

@@ -25,6 +25,16 @@ def test_events_at_the_same_moment_get_lines_of_their_own_and_too_many_are_count
     assert lines[-1].strip() == "… and 13 more"
 
 
+def test_equal_events_are_one_with_their_number() -> None:
+    line = Timeline()
+    for _ in range(50):
+        line.add("calls", 0, words="503", ok=False)
+        line.add("refused", 2)
+    _, calls, refused = drawn(line.events)
+    assert calls.split() == ["calls", "✗", "503", "×50"]
+    assert refused.split() == ["refused", "●", "×50"]
+
+
 def test_no_line_is_wider_than_asked_whatever_is_said() -> None:
     line = Timeline()
     for number in range(30):

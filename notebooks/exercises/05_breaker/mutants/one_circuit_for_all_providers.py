@@ -1,0 +1,3 @@
+"""The key lacks the provider: when one is down, all are."""
+
+CHANGES = (('f"circuit:{provider}"', '"circuit"'),)

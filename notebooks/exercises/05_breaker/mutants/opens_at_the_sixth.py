@@ -1,0 +1,3 @@
+"""One failure too late."""
+
+CHANGES = (("failures >= threshold", "failures > threshold"),)

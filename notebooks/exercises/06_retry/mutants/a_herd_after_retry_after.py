@@ -1,0 +1,9 @@
+"""All whom the provider told the same come back in the same instant."""
+
+CHANGES = (
+    (
+        "            # On top of what the provider asks for, or all whom it told the same would come back together.\n",
+        "",
+    ),
+    ("wait_s = (error.retry_after_s or 0.0) + jitter_s", "wait_s = max(error.retry_after_s or 0.0, jitter_s)"),
+)

@@ -1,0 +1,3 @@
+"""Takes the module's random numbers, not those of `rng`: no run can be repeated."""
+
+CHANGES = (("rng.uniform(0,", "random.uniform(0,"),)

@@ -1,0 +1,3 @@
+"""Retries as often as it likes."""
+
+CHANGES = ((" or not budget.take()", ""),)

@@ -1,0 +1,12 @@
+"""Obeys Retry-After of a 429 and ignores that of a 503."""
+
+CHANGES = (
+    (
+        "            # On top of what the provider asks for, or all whom it told the same would come back together.\n",
+        "",
+    ),
+    (
+        "wait_s = (error.retry_after_s or 0.0) + jitter_s",
+        "wait_s = (error.retry_after_s or 0.0 if error.status == 429 else 0.0) + jitter_s",
+    ),
+)
