@@ -54,8 +54,13 @@ class Clock:
         slept = Slept(self._now_s, self._now_s + max(0.0, delay_s))
         self.slept.append(slept)
         self._said(slept)
+        await self.takes(delay_s)
+
+    async def takes(self, duration_s: float) -> None:
+        """Time that a call takes: as a sleep, which is nobody's decision to wait."""
+        until_s = self._now_s + max(0.0, duration_s)
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (slept.until_s, next(self._numbers), woken))
+        heapq.heappush(self._sleepers, (until_s, next(self._numbers), woken))
         if self._passing is None or self._passing.done():
             self._passing = asyncio.create_task(self._pass(), name="the clock")
         await woken

@@ -71,6 +71,7 @@ class World:
         self._stores: list[Store] = []
         self._taps: list[Tap] = []
         self._numbers = 0
+        self._account = uuid.uuid4().hex  # the payments provider keeps what a key did, per account, over all probes
         self.yours = learner.load()
         """The learner's file as a module."""
 
@@ -89,10 +90,11 @@ class World:
         named = request_id or self.request_id()
         return Provider(self._http, url, target, named, self.clock, self.timeline, raises, takes_s)
 
-    def payments(self, raises: Raises, *, request_id: str | None = None) -> Payments:
-        """The payments provider to call, for one request."""
+    def payments(self, raises: Raises, *, takes_s: float = 0.0, request_id: str | None = None) -> Payments:
+        """The payments provider to call, for one request. `takes_s` is by the clock, for each call."""
         named = request_id or self.request_id()
-        return Payments(self._http, self._places.payments, named, self.clock, self.timeline, raises)
+        url = self._places.payments
+        return Payments(self._http, url, named, self.clock, self.timeline, raises, self._account, takes_s)
 
     def store(self, who: str = "yours") -> Store:
         """A client of the store, empty when the probe begins. For exercises that say `store = true`."""
