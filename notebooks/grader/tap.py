@@ -46,12 +46,19 @@ class Tap:
         self.url = ""
         self.asked: list[Asked] = []
         self.opened = self.open = 0
+        self.held = 0
+        """How many requests were there when the first answer was let go."""
+        self._enough, self._until, self._within_s = asyncio.Event(), 1, 0.0
         self._ended = threading.Condition()
         self._loop = asyncio.new_event_loop()
         listening = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(listening,), name="tap", daemon=True)
         self._thread.start()
         listening.wait()
+
+    def hold(self, until: int, within_s: float) -> None:
+        """Let no answer go until so many requests are there, or so much time of the wall has passed."""
+        self._until, self._within_s = until, within_s
 
     def all_end(self, within_s: float) -> bool:
         """Wait until no connection is open, at most so long; whether it came to that."""
@@ -80,10 +87,9 @@ class Tap:
         self.opened += 1
         self.open += 1
         there, to_there = await asyncio.open_connection(self._host, self._port)
-        listens = httptools.HttpRequestParser(_Request(self.asked))
         ways = [
-            asyncio.create_task(_copy(reader, to_there, listens)),
-            asyncio.create_task(_copy(there, writer, None)),
+            asyncio.create_task(self._requests(reader, to_there)),
+            asyncio.create_task(self._answers(there, writer)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -99,15 +105,22 @@ class Tap:
             for end in (writer, to_there):
                 end.transport.abort() if was_reset else end.close()
 
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        parser = httptools.HttpRequestParser(_Request(self.asked))
+        while data := await reader.read(CHUNK):
+            parser.feed_data(data)
+            if len(self.asked) >= self._until:
+                self._enough.set()
+            writer.write(data)
+            await writer.drain()
 
-async def _copy(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listens: httptools.HttpRequestParser | None
-) -> None:
-    while data := await reader.read(CHUNK):
-        if listens is not None:
-            listens.feed_data(data)
-        writer.write(data)
-        await writer.drain()
+    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(CHUNK):
+            await asyncio.wait({asyncio.ensure_future(self._enough.wait())}, timeout=self._within_s)
+            self.held = self.held or len(self.asked)
+            self._enough.set()
+            writer.write(data)
+            await writer.drain()
 
 
 class _Request:

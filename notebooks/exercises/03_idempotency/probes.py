@@ -48,8 +48,7 @@ class Replica:
         self.store = self._payments.store = world.store(who)
         self._payments.dies = dies
         self._endpoint: Any = None
-        self.may_end, self.in_charge = asyncio.Event(), asyncio.Event()
-        self.may_end.set()
+        self.is_slow, self.in_charge, self.may_end = False, asyncio.Event(), asyncio.Event()
 
     async def pay(self, key: str | None = "key-1", body: Mapping[str, Any] = BODY, caller: str = "alice") -> Answer:
         """One request, and a note of what came of it."""
@@ -64,7 +63,7 @@ class Replica:
 
     async def _charge(self, amount: int, currency: str, key: str | None = None) -> dict[str, Any]:
         document = await self._payments(amount, currency, key)
-        if not self.may_end.is_set():
+        if self.is_slow:
             self.in_charge.set()
             await self.may_end.wait()
             raise self._module.PaymentError(None, None)
@@ -261,14 +260,13 @@ async def _once_it_may(replica: Replica, key: str) -> Answer:
 )
 async def a_late_failure_frees_its_own(world: World) -> None:
     slow, other = Replica(world, "a", world.replica(), lease_s=SHORT_LEASE_S), Replica(world, "b", world.replica())
-    slow.may_end.clear()
+    slow.is_slow = True
     late = asyncio.create_task(slow.pay())
     await world.within(LEASE_S, slow.in_charge.wait())
     went_on = await _once_it_may(other, "key-1")
     slow.may_end.set()
     failed = await late
-    before = await charged(world)
-    again = await other.pay()
+    before, again = await charged(world), await other.pay()
     calls, charges = await charged(world, before)
     world.expect(
         (went_on.words, again.words, calls) == ("200", "200 replayed", 0) and again.body == went_on.body,
