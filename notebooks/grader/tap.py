@@ -1,13 +1,15 @@
 """A tap on the way to a provider: bytes go both ways unchanged, and what was asked over how many connections is seen.
 
-For exercises whose code brings its own client. Resets, hangs and leaving clients pass through, so that faults and the
-ledger are as without it. It has a thread of its own: a client that blocks the event loop must not block what it talks
-to. Read `world.py` next.
+For exercises whose code brings its own client. It works in threads, for a client that blocks the event loop must not
+block what it talks to; without an event loop of its own, for an SDK's client that nobody closed ends its connections in
+whatever loop it is collected in. Read `world.py` next.
 """
 
-import asyncio
 import json
+import socket
+import socketserver
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 import httptools
 
 CHUNK = 65_536
+POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +45,23 @@ class Tap:
 
     def __init__(self, target_url: str) -> None:
         place = urlsplit(target_url)
-        self._host, self._port = place.hostname, place.port
-        self.url = ""
+        self._target = place.hostname, place.port
         self.asked: list[Asked] = []
-        self.opened = self.open = 0
-        self.held = 0
-        """How many requests were there when the first answer was let go."""
-        self._enough, self._until, self._within_s = asyncio.Event(), 1, 0.0
-        self._ended = threading.Condition()
-        self._loop = asyncio.new_event_loop()
-        listening = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(listening,), name="tap", daemon=True)
-        self._thread.start()
-        listening.wait()
+        self.opened = self.open = self.held = 0
+        """`held` is how many requests were there when the first answer was let go."""
+        self._until, self._within_s = 1, 0.0
+        self._changed = threading.Condition()
+        self._sockets: list[socket.socket] = []
+        tap = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                tap._connection(self.request)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads, self._server.block_on_close = True, False
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="tap", daemon=True).start()
 
     def hold(self, until: int, within_s: float) -> None:
         """Let no answer go until so many requests are there, or so much time of the wall has passed."""
@@ -62,65 +69,56 @@ class Tap:
 
     def all_end(self, within_s: float) -> bool:
         """Wait until no connection is open, at most so long; whether it came to that."""
-        with self._ended:
-            return self._ended.wait_for(lambda: not self.open, within_s)
+        with self._changed:
+            return self._changed.wait_for(lambda: not self.open, within_s)
 
     def close(self) -> None:
         """Listen no more, and end what is open."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._server.shutdown()
+        self._server.server_close()
+        for one in self._sockets:
+            _end(one)
 
-    def _run(self, listening: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._connection, "127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        listening.set()
-        self._loop.run_forever()
-        server.close()
-        left = asyncio.all_tasks(self._loop)
-        for task in left:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        self._loop.close()
+    def _connection(self, here: socket.socket) -> None:
+        with self._changed:
+            self.opened += 1
+            self.open += 1
+        with suppress(OSError), socket.create_connection(self._target) as there:
+            self._sockets += here, there
+            for one in (here, there):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            answers = threading.Thread(target=self._answers, args=(there, here), daemon=True)
+            answers.start()
+            self._requests(here, there)
+            answers.join()
+        with self._changed:
+            self.open -= 1
+            self._changed.notify_all()
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.opened += 1
-        self.open += 1
-        there, to_there = await asyncio.open_connection(self._host, self._port)
-        ways = [
-            asyncio.create_task(self._requests(reader, to_there)),
-            asyncio.create_task(self._answers(there, writer)),
-        ]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            pass  # closed: the task ends here
-        finally:
-            with self._ended:
-                self.open -= 1
-                self._ended.notify_all()
-            was_reset = any(way.done() and not way.cancelled() and way.exception() for way in ways)
-            for way in ways:
-                way.cancel()
-            for end in (writer, to_there):
-                end.transport.abort() if was_reset else end.close()
-
-    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _requests(self, here: socket.socket, there: socket.socket) -> None:
         parser = httptools.HttpRequestParser(_Request(self.asked))
-        while data := await reader.read(CHUNK):
-            parser.feed_data(data)
-            if len(self.asked) >= self._until:
-                self._enough.set()
-            writer.write(data)
-            await writer.drain()
+        with suppress(OSError):
+            while data := here.recv(CHUNK):
+                with self._changed:
+                    parser.feed_data(data)
+                    self._changed.notify_all()
+                there.sendall(data)
+        _end(there)
 
-    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(CHUNK):
-            await asyncio.wait({asyncio.ensure_future(self._enough.wait())}, timeout=self._within_s)
-            self.held = self.held or len(self.asked)
-            self._enough.set()
-            writer.write(data)
-            await writer.drain()
+    def _answers(self, there: socket.socket, here: socket.socket) -> None:
+        with suppress(OSError):
+            while data := there.recv(CHUNK):
+                with self._changed:
+                    self._changed.wait_for(lambda: self.held or len(self.asked) >= self._until, self._within_s)
+                    self.held = self.held or len(self.asked)
+                    self._changed.notify_all()
+                here.sendall(data)
+        _end(here)
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
 
 
 class _Request:

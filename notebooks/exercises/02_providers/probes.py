@@ -134,6 +134,34 @@ async def all_that_was_said_arrives(world: World) -> None:
 
 
 @probe(
+    "Connections are kept, and end with close()",
+    means="A client per call pays a handshake each time and leaves a socket behind; under load they run out.",
+    after=("both_wires_give_text",),
+)
+async def connections_are_kept_then_closed(world: World) -> None:
+    for target, name in CLASSES.items():
+        tap = world.tap(target)
+        async with provider(world, target, tap=tap) as asks:
+            for _ in range(3):
+                await world.outcome(asked(asks))
+            await world.ledger()
+            world.expect(
+                tap.opened == 1,
+                given=f"three calls of one {name}, one after another",
+                expected="one connection for all of them",
+                seen=f"{tap.opened} connections for {len(tap.asked)} calls",
+            )
+            ended = await world.outcome(closed(asks))
+            await asyncio.to_thread(tap.all_end, PATIENCE_S)
+            world.expect(
+                tap.open == 0 and ended.error is None,
+                given=f"{name}.close()",
+                expected="its connection ended",
+                seen=f"{tap.open} of {tap.opened} connections still open {PATIENCE_S:g} s later; close {ended.words}",
+            )
+
+
+@probe(
     "Ten calls at once are under way at once",
     means="A client that blocks holds everybody: a worker serves one answer at a time, and /health waits too.",
     after=("both_wires_give_text",),
@@ -268,31 +296,3 @@ async def a_bad_200_is_an_error(world: World) -> None:
                     expected="a ProviderError",
                     seen=f"it {outcome.words}",
                 )
-
-
-@probe(
-    "Connections are kept, and end with close()",
-    means="A client per call pays a handshake each time and leaves a socket behind; under load they run out.",
-    after=("both_wires_give_text",),
-)
-async def connections_are_kept_then_closed(world: World) -> None:
-    for target, name in CLASSES.items():
-        tap = world.tap(target)
-        async with provider(world, target, tap=tap) as asks:
-            for _ in range(3):
-                await world.outcome(asked(asks))
-            await world.ledger()
-            world.expect(
-                tap.opened == 1,
-                given=f"three calls of one {name}, one after another",
-                expected="one connection for all of them",
-                seen=f"{tap.opened} connections for {len(tap.asked)} calls",
-            )
-            ended = await world.outcome(closed(asks))
-            await asyncio.to_thread(tap.all_end, PATIENCE_S)
-            world.expect(
-                tap.open == 0 and ended.error is None,
-                given=f"{name}.close()",
-                expected="its connection ended",
-                seen=f"{tap.open} of {tap.opened} connections still open {PATIENCE_S:g} s later; close {ended.words}",
-            )
