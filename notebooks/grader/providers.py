@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from .clock import Clock
+from .store import Died, Store
 from .timeline import CALLS, Timeline
 
 MODELS = {"anthropic": "claude-opus-4-7", "openai": "gpt-4o-mini"}
@@ -140,22 +141,48 @@ class Payments:
     """`await charge(amount, currency, key)` is one call to the payments provider, and the charge that it made."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, url: str, request_id: str, clock: Clock, timeline: Timeline, raises: Raises
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        request_id: str,
+        clock: Clock,
+        timeline: Timeline,
+        raises: Raises,
+        account: str,
+        takes_s: float = 0.0,
     ) -> None:
-        self._http, self._url, self._request_id = http, url, request_id
-        self._clock, self._timeline, self._raises = clock, timeline, raises
+        self._http, self._url, self._request_id, self._account = http, url, request_id, account
+        self._clock, self._timeline, self._raises, self._takes_s = clock, timeline, raises, takes_s
         self.calls: list[Call] = []
+        self.dies: str = ""
+        """`before` or `after` the money moves: there the replica that calls is gone, with its store."""
+        self.store: Store | None = None
 
     async def __call__(self, amount: int, currency: str, key: str | None = None, **fields: Any) -> dict[str, Any]:
-        """The charge's document. Raises what `raises` makes of a failure (status None: no answer came)."""
+        """The charge's document. Raises what `raises` makes of a failure (status None: no answer came), or Died."""
+        self._die("before")
+        document = await self._charge(amount, currency, key, fields)
+        self._die("after")
+        return document
+
+    def _die(self, moment: str) -> None:
+        if self.dies == moment:
+            if self.store is not None:
+                self.store.dead = True
+            raise Died
+
+    async def _charge(self, amount: int, currency: str, key: str | None, fields: Mapping[str, Any]) -> dict[str, Any]:
         call = Call(len(self.calls) + 1, self._clock.now(), self._clock.now())
         self.calls.append(call)
         event = self._timeline.add(f"payments {CALLS}", call.at_s, words="under way", ok=False)
-        headers = {"authorization": "Bearer key", "x-request-id": self._request_id, "x-attempt": str(call.attempt)}
+        bearer = f"Bearer {self._account}"
+        headers = {"authorization": bearer, "x-request-id": self._request_id, "x-attempt": str(call.attempt)}
         headers |= {"idempotency-key": key} if key is not None else {}
         body = json.dumps({"amount": amount, "currency": currency, **fields})
         document: dict[str, Any] = {}
         try:
+            if self._takes_s:
+                await self._clock.wait(self._takes_s)
             with self._clock.busy():
                 timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
                 url = f"{self._url}/v1/charges"

@@ -65,21 +65,22 @@ class Simulator:
         body = {"target": target, "requests_per_min": requests_per_min, "tokens_per_min": tokens_per_min}
         await self._send("PUT", "/sim/quota", body)
 
-    async def calls(self, target: str | None = None) -> list[dict[str, Any]]:
-        """The ledger's calls, oldest first, with the fields of DESIGN section 5; waits a moment for open rows."""
-        until = time.monotonic() + SETTLES_S
+    async def calls(self, target: str | None = None, *, settles_s: float = SETTLES_S) -> list[dict[str, Any]]:
+        """The ledger's calls, oldest first, with the fields of DESIGN section 5; waits a while for open rows."""
+        until = time.monotonic() + settles_s
         while True:
-            rows = (await self._send("GET", "/sim/ledger"))["calls"]
+            rows = [row for row in (await self._send("GET", "/sim/ledger"))["calls"] if target in (None, row["target"])]
             if all(row["duration_s"] is not None for row in rows) or time.monotonic() > until:
-                return [row for row in rows if target in (None, row["target"])]
+                return rows
             await asyncio.sleep(0.02)
 
-    async def reached(self, calls: int) -> None:
-        """Wait until so many calls are in the ledger, open ones too: to do something while one is under way."""
-        while True:
-            if len((await self._send("GET", "/sim/ledger"))["calls"]) >= calls:
-                return
-            await asyncio.sleep(0.005)
+    async def until_open(self, target: str, within_s: float) -> bool:
+        """Wait, at most so long, until a call of a target is under way; whether one is."""
+        until = time.monotonic() + within_s
+        while all(row["duration_s"] is not None for row in await self.calls(target, settles_s=0)):
+            if time.monotonic() > until:
+                return False
+        return True
 
     async def charges(self) -> list[dict[str, Any]]:
         """The ledger's movements of money, oldest first: `t`, `idempotency_key`, `amount`, `currency`."""

@@ -20,7 +20,7 @@ class Died(BaseException):
 
 
 class Store(redis.Redis):
-    """A client whose calls stop the clock; `die_after` of one replica's makes that replica die between two steps."""
+    """A client whose calls stop the clock; `die_before` makes its replica die between two steps."""
 
     def __init__(self, url: str, clock: Clock, timeline: Timeline, who: str) -> None:
         pool = redis.ConnectionPool.from_url(url, decode_responses=True, socket_timeout=5)
@@ -33,6 +33,12 @@ class Store(redis.Redis):
     def die_before(self, command: str) -> None:
         """Die at the next command of this name (`SET`), before it is sent, and at every one after it."""
         self._dies_before = command.upper()
+
+    async def warm(self, connections: int) -> None:
+        """Connect so often, so that as many commands at once reach the server at once."""
+        made: list[Any] = [await self.connection_pool.get_connection() for _ in range(connections)]  # type: ignore[no-untyped-call]
+        for one in made:
+            await self.connection_pool.release(one)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """As redis-py's; raises Died once this replica is dead."""

@@ -1,14 +1,17 @@
 """Who watches the event loop: a thread that notices when the learner's code keeps it for itself, and where.
 
-Lateness alone says nothing on a busy machine. So a look counts only when the loop is late and the main thread stands in
-the learner's file; a thread that the machine holds back looks less often, and accuses nobody. Read `child.py` next.
+Lateness alone says nothing on a busy machine. So a look counts only when the loop is late, the main thread stands in
+the learner's file, and it runs or waits there, rather than being held back by the machine; a thread that is held back
+itself looks less often, and accuses nobody. Read `child.py` next.
 """
 
 import asyncio
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 from .learner import Learner
@@ -26,7 +29,7 @@ class Watch:
     def __init__(self, learner: Learner, endless: Callable[[str], None]) -> None:
         self.blocked = ""
         self._learner, self._endless = learner, endless
-        self._main = threading.get_ident()
+        self._main, self._tid = threading.get_ident(), threading.get_native_id()
         self._beats = 0
         self._over = threading.Event()
         self._beat: asyncio.TimerHandle | None = None
@@ -48,17 +51,33 @@ class Watch:
         self._beat = asyncio.get_running_loop().call_later(LOOK_S / 2, self._turn)
 
     def _look(self) -> None:
-        seen, late = self._beats, 0
+        seen, late, held, ran_s = self._beats, 0, 0.0, _ran_s(self._main)
         while not self._over.wait(LOOK_S):
+            before_s, ran_s = ran_s, _ran_s(self._main)
             if self._beats != seen:
-                seen, late = self._beats, 0
+                seen, late, held = self._beats, 0, 0.0
                 continue
+            # one that is ready and was not let run is held back by the machine: only what it had counts
+            look = min(1.0, (ran_s - before_s) / LOOK_S) if _is_ready(self._tid) else 1.0
             line = self._learner.line_in(_stack(sys._current_frames().get(self._main)))  # noqa: SLF001 - the only way
-            late = late + 1 if line else 0
-            if late == BLOCKED_LOOKS and not self.blocked:
+            late, held = (late + 1, held + look) if line else (0, 0.0)
+            if held >= BLOCKED_LOOKS and not self.blocked:
                 self.blocked = line
             if late == ENDLESS_LOOKS:
                 self._endless(line)
+
+
+def _ran_s(thread: int) -> float:
+    """The processor's time that a thread has had."""
+    return time.clock_gettime(time.pthread_getcpuclockid(thread))
+
+
+def _is_ready(tid: int) -> bool:
+    """Whether a thread could run, and does not wait for anything; where only Linux says so, False elsewhere."""
+    try:
+        return Path(f"/proc/self/task/{tid}/stat").read_text().rpartition(")")[2].split()[0] == "R"
+    except (OSError, IndexError):
+        return False
 
 
 def _stack(frame: FrameType | None) -> list[FrameType]:

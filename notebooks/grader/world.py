@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 
@@ -22,7 +22,8 @@ from .probe import Broken
 from .providers import Payments, Provider, Raises
 from .simulator import Places, Simulator
 from .store import Died, Store
-from .timeline import WAITS, Timeline
+from .tap import Tap
+from .timeline import CALLS, WAITS, Timeline
 
 T = TypeVar("T")
 
@@ -68,7 +69,9 @@ class World:
         self.simulator = Simulator(http, places, self.clock)
         self._learner, self._http, self._places, self._store_url = learner, http, places, store_url
         self._stores: list[Store] = []
+        self._taps: list[Tap] = []
         self._numbers = 0
+        self._account = uuid.uuid4().hex  # the payments provider keeps what a key did, per account, over all probes
         self.yours = learner.load()
         """The learner's file as a module."""
 
@@ -95,10 +98,11 @@ class World:
         named = request_id or self.request_id()
         return Provider(self._http, url, target, named, self.clock, self.timeline, raises, takes_s)
 
-    def payments(self, raises: Raises, *, request_id: str | None = None) -> Payments:
-        """The payments provider to call, for one request."""
+    def payments(self, raises: Raises, *, takes_s: float = 0.0, request_id: str | None = None) -> Payments:
+        """The payments provider to call, for one request. `takes_s` is by the clock, for each call."""
         named = request_id or self.request_id()
-        return Payments(self._http, self._places.payments, named, self.clock, self.timeline, raises)
+        url = self._places.payments
+        return Payments(self._http, url, named, self.clock, self.timeline, raises, self._account, takes_s)
 
     def store(self, who: str = "yours") -> Store:
         """A client of the store, empty when the probe begins. For exercises that say `store = true`."""
@@ -106,6 +110,11 @@ class World:
             raise RuntimeError("exercise.toml does not say `store = true`")
         self._stores.append(Store(self._store_url, self.clock, self.timeline, who))
         return self._stores[-1]
+
+    def tap(self, target: str) -> Tap:
+        """A way to a provider ("anthropic", "openai") on which what is asked, and over which connections, is seen."""
+        self._taps.append(Tap(self._places.anthropic if target == "anthropic" else self._places.openai))
+        return self._taps[-1]
 
     async def outcome(self, asked: Awaitable[T]) -> Outcome[T]:
         """Wait for the learner's code, whatever comes of it."""
@@ -120,9 +129,28 @@ class World:
         where = "" if error is None else self._learner.line_of(error)
         return Outcome(value, error, at_s, self.clock.now(), time.monotonic() - began, where)
 
+    async def within(self, limit_s: float, asked: Awaitable[T]) -> Outcome[T] | None:
+        """The outcome; None when there is none yet after so many seconds of the wall: wide, against a hang alone."""
+        task = asyncio.ensure_future(self.outcome(asked))
+        done, _ = await asyncio.wait({task}, timeout=limit_s)
+        task.cancel()
+        return task.result() if done else None
+
     async def together(self, asked: Sequence[Awaitable[T]]) -> list[Outcome[T]]:
         """The outcomes of many at once, in their order."""
         return list(await asyncio.gather(*map(self.outcome, asked)))
+
+    async def ledger(self, target: str | None = None) -> list[dict[str, Any]]:
+        """The ledger's calls (of a target), put on the timeline by the wall clock: for code with its own client."""
+        await self.simulator.calls(target)  # those of others may go on
+        rows = await self.simulator.calls(settles_s=0)
+        self.timeline.events = [event for event in self.timeline.events if not event.lane.endswith(CALLS)]
+        for row in rows:
+            at_s = row["t"] - rows[0]["t"]
+            words = "left" if row["cancelled"] else str(row["status"] or "no answer")
+            until_s = at_s + (row["duration_s"] or 0.0)
+            self.timeline.add(f"{row['target']} {CALLS}", at_s, until_s, words, ok=row["status"] == 200)
+        return [row for row in rows if target in (None, row["target"])]
 
     def note(self, lane: str, words: str, *, ok: bool = True) -> None:
         """Add a moment to the timeline."""
@@ -137,6 +165,8 @@ class World:
         """Close what was opened."""
         for store in self._stores:
             await store.aclose()
+        for tap in self._taps:
+            tap.close()
 
     def _slept(self, slept: Slept) -> None:
         if slept.until_s > slept.at_s:

@@ -161,7 +161,7 @@ async def a_client_that_leaves_has_its_record(world: World) -> None:
     await world.simulator.fault("anthropic", "stall", fraction=0.5, times=1)
     book, wanted = Book(world), request(world)
     task = asyncio.ensure_future(asked(world, book, wanted, providers(world)))
-    arrives = asyncio.ensure_future(world.simulator.reached(1))
+    arrives = asyncio.ensure_future(world.simulator.until_open("anthropic", SLOW_S))
     await asyncio.wait({task, arrives}, return_when=asyncio.FIRST_COMPLETED)
     given = "a client that leaves while the first call is under way"
     await _leaves(world, task, given)

@@ -1,0 +1,8 @@
+"""The payments provider is given no key, and moves money at each call."""
+
+CHANGES = (
+    (
+        ", key=downstream_key",
+        "",
+    ),
+)
