@@ -117,18 +117,18 @@ patient.steps().query("stage == 'retry' or stage == 'breaker'")
 # %% [markdown]
 # ## The herd
 #
-# Now without the service: a hundred clients call Anthropic directly, which is away for half a second. All fail in the
-# same moment, as they do when a provider goes away. Fifty of them wait 100, 200, 400 ms, as one finds it in many a code
+# Now without the service: a hundred clients call Anthropic directly, which is away for a second. All fail in the
+# same moment, as they do when a provider goes away. Fifty of them wait 200, 400, 800 ms, as one finds it in many a code
 # base; the other fifty do it with *full jitter*: not 400 ms, but anything between 0 and 400.
 #
 # The retries are made by a library, `tenacity`; the two differ in one word. **Predict**: how many of each fifty arrive
 # in their busiest twentieth of a second, when the first failure is over?
 
 # %%
-AWAY_S, CROWD = 0.5, 50
+AWAY_S, CROWD = 1.0, 50
 policies = {
-    "no jitter": tenacity.wait_exponential(multiplier=0.1, max=0.4),
-    "full jitter": tenacity.wait_random_exponential(multiplier=0.1, max=0.4),
+    "no jitter": tenacity.wait_exponential(multiplier=0.2, max=0.8),
+    "full jitter": tenacity.wait_random_exponential(multiplier=0.2, max=0.8),
 }
 stampede = predict("Without jitter, how many of fifty arrive in the busiest 50 ms?", guess=10)
 spread = predict("And with full jitter?", guess=10)
@@ -163,7 +163,7 @@ with ThreadPoolExecutor(2 * CROWD) as clients:
     in_vain = [error for client in gone if (error := client.exception())]
 herd = lab.ledger()
 herd = herd.assign(ms=(herd["t"] - herd["t"].min()) * 1000, policy=herd["request_id"].str.split("/").str[0])
-again = herd[herd["ms"] > 150]
+again = herd[herd["ms"] > 300]
 busiest = again.groupby(["policy", again["ms"] // 50]).size().groupby("policy").max()
 stampede.check(busiest["no jitter"])
 spread.check(busiest["full jitter"])
@@ -176,7 +176,7 @@ histogram(
     unit="milliseconds since all of them failed",
     count=50,
     title="A herd, and the same herd with chance in its waits",
-    subtitle="calls that arrive at the provider; it works again after 500 ms",
+    subtitle="calls that arrive at the provider; it works again after 1,000 ms",
 )
 
 # %% [markdown]
@@ -280,13 +280,13 @@ titled(
 # %% [markdown]
 # ## Until when?
 #
-# There is one deadline for all tries together, and a wait that would pass it is not begun. Ten people have 300 ms each.
+# There is one deadline for all tries together, and a wait that would pass it is not begun. Ten people have 200 ms each.
 
 # %%
 anew(**OFF)
 lab.fault("anthropic", "status", status=503)
 hurried = lab.at_once(
-    10, "POST", "/chat?explain=1", {"text": "What is haste?", "temperature": 0.8}, headers={"X-Deadline-Ms": "300"}
+    10, "POST", "/chat?explain=1", {"text": "What is haste?", "temperature": 0.8}, headers={"X-Deadline-Ms": "200"}
 )
 short = lab.ledger()
 print(f"{len(short)} calls for {len(hurried)} people, who wait at most {max(a.ms for a in hurried):.0f} ms")
@@ -296,7 +296,8 @@ print(f"{len(short)} calls for {len(hurried)} people, who wait at most {max(a.ms
 #
 # Below every second call fails, decided by chance, and only the breaker is off. Two tries should do in three of four
 # cases, four in all but one of sixteen, if failures have nothing to do with one another. How many does Anthropic answer
-# (`live`)? Change the share: at which does the budget run dry? Then let the breaker be on: does it help anybody here?
+# (`live`)? Fewer, for the budget is still low from the outages above; run the cell again after ten seconds. Change the
+# share: from which on does the budget not suffice? Then let the breaker be on: does it help anybody here?
 
 # %%
 anew(breaker=False)
@@ -317,7 +318,7 @@ assert kinds["calls"].max() <= 4
 assert not in_vain
 assert len(two) == 2
 assert gap_s >= 0.3, "never sooner than it was told"
-assert {round(wait, 6) for wait in waits["no jitter"]} <= {0.1, 0.2, 0.4}
+assert {round(wait, 6) for wait in waits["no jitter"]} <= {0.2, 0.4, 0.8}
 assert len(set(waits["full jitter"])) == len(waits["full jitter"]), "no two waits are the same"
 assert not any(answer.ok for answer in unbounded)
 assert len(tries) == 240
