@@ -140,9 +140,9 @@ stream_lanes(
 )
 
 # %% [markdown]
-# The first reader sees words vanish and a whole answer after them. The second gets an exception and knows that what
-# came is a part. The third notices nothing but the wait: no first word before the last one, which is the price of
-# never taking one back.
+# The first reader sees words vanish and a whole answer after them; they stay until the other model's first word is
+# there. The second gets an exception and knows that what came is a part. The third notices nothing but the wait: no
+# first word before the last one, which is the price of never taking one back.
 #
 # And the half answers are paid for, too. The cost that `done` tells is of both calls:
 
@@ -247,17 +247,19 @@ breaker_strip(
 # Closed tabs and lost patience are most of what ends a stream early. A service that does not notice reads on, to the
 # last token, for nobody, and pays.
 #
-# **Predict.** The same long answer twice: one reader stays to its end, the other leaves after three pieces of text
-# (a piece is one token here). How many tokens is the second one billed?
+# **Predict.** Two answers of some forty tokens, 50 ms each: one reader stays to the end, the other leaves after three
+# pieces of text (a piece is one token here). How many tokens is the second one billed?
 
 # %%
 lab.reset()
-lab.latency("anthropic", first_token_ms=200, per_token_ms=25)
+lab.latency("anthropic", first_token_ms=200, per_token_ms=50)
 paid = predict("Tokens billed for the reader who leaves after three?", guess=40)
 
 # %%
-stayed = lab.stream("Which failures are worth a retry?")
-left = lab.stream("Why do we need timeouts?", leave_after=3)
+with ThreadPoolExecutor() as people:
+    staying = people.submit(lab.stream, "Which failures are worth a retry?")
+    left = lab.stream("Why do we need timeouts?", leave_after=3)
+    stayed = staying.result()
 lab.until(lambda: lab.ledger()["cancelled"].any(), "the end of the abandoned call")
 tokens = lab.ledger().set_index("request_id")
 paid.check(tokens.loc[left.request_id, "output_tokens"])

@@ -12,13 +12,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import altair as alt
 import httpx
 import pandas as pd
 
 from gauntlet import workbench
 from notebooks.guess import predict
 from notebooks.pictures import swim_lanes
-from notebooks.pictures.look import GREEN, SKY, VERMILLION
+from notebooks.pictures.look import BLUE, GREEN, ORANGE, SKY, VERMILLION, titled
 
 # %% [markdown]
 # One setting is shorter here than by default: what a request has claimed and then leaves alone is free again after two
@@ -44,30 +45,32 @@ lab
 knows = predict("With a dict in each process, how many of two workers know all that was said?", guess=1)
 
 # %%
-turns = [lab.ask("My bridge is called Aurora and it is made of oak.")]
+turns = [lab.ask("My bridge is called Aurora and it is built of oak.")]
 thread = turns[0].thread_id
 while len(turns) < 5 or (len({turn.worker for turn in turns}) < 2 and len(turns) < 16):
     n = len(turns)
     turns.append(lab.ask(f"Remember for later: span {n} of the bridge is {20 * n} meters.", thread_id=thread))
-turns.append(lab.ask("What is my bridge made of?", thread_id=thread))
+turns.append(lab.ask("What is my bridge built of?", thread_id=thread))
 spoke = [turn.worker for turn in turns]
 knows.check(sum(set(spoke) == {worker} for worker in set(spoke)))
 print(turns[-1].answer)
 
 # %%
-swim_lanes(
-    [
-        {
-            "lane": f"worker {turn.worker}",
-            "what": "turn",
-            "began_s": turn.began_s,
-            "ended_s": turn.began_s + turn.ms / 1000,
-            "words": f"turn {n}: {turn.body['usage']['input_tokens']} tokens in",
-        }
-        for n, turn in enumerate(turns, 1)
-    ],
-    title="One conversation, two processes",
-    subtitle="whoever has the turn sends all that was said before; so each turn costs more than the one before it",
+history = pd.DataFrame(
+    {"turn": n, "worker": f"worker {turn.worker}", "tokens": turn.body["usage"]["input_tokens"]}
+    for n, turn in enumerate(turns, 1)
+)
+titled(
+    alt.Chart(history)
+    .mark_bar()
+    .encode(
+        x=alt.X("turn:O", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("tokens:Q", title="tokens sent to the model"),
+        color=alt.Color("worker:N", scale=alt.Scale(range=[BLUE, ORANGE])),
+    ),
+    "One conversation, two processes",
+    "whoever has the turn sends all that was said before, so each turn costs more than the one before it",
+    height=180,
 )
 
 # %% [markdown]

@@ -301,7 +301,7 @@ with ThreadPoolExecutor(CROWD) as people:
         lab.until(lambda: ask.done() or (lab.ledger()["target"] == "anthropic").sum() > n, "a question on its way")  # noqa: B023
         coming.append(ask)
     crowd = [ask.result() for ask in coming]
-    lab.reset()
+lab.reset()
 
 rows = []
 for n, answer in enumerate(crowd, 1):
