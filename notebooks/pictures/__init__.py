@@ -9,9 +9,18 @@ from notebooks.pictures.bucket_levels import bucket_levels
 from notebooks.pictures.histogram import histogram
 from notebooks.pictures.rendering import enable
 from notebooks.pictures.sources_over_time import sources_over_time
+from notebooks.pictures.stream_lanes import stream_lanes
 from notebooks.pictures.swim_lanes import swim_lanes
 from notebooks.pictures.waterfall import waterfall
 
-__all__ = ["breaker_strip", "bucket_levels", "histogram", "sources_over_time", "swim_lanes", "waterfall"]
+__all__ = [
+    "breaker_strip",
+    "bucket_levels",
+    "histogram",
+    "sources_over_time",
+    "stream_lanes",
+    "swim_lanes",
+    "waterfall",
+]
 
 enable()

@@ -1,4 +1,4 @@
-"""Who did what when: a lane per client, replica or task, a bar per thing done. Read `bucket_levels.py` next."""
+"""Who did what when: a lane per client, replica or task, a bar per thing done. Read `stream_lanes.py` next."""
 
 from __future__ import annotations
 

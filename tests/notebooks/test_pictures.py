@@ -16,6 +16,7 @@ from notebooks.pictures import (
     look,
     rendering,
     sources_over_time,
+    stream_lanes,
     swim_lanes,
     waterfall,
 )
@@ -23,6 +24,7 @@ from notebooks.pictures.bands import windows
 from notebooks.pictures.breaker_strip import STATES, spells
 from notebooks.pictures.histogram import bins
 from notebooks.pictures.sources_over_time import SOURCES, counted
+from notebooks.pictures.stream_lanes import TAKEN_BACK, marks
 from notebooks.pictures.waterfall import INDENT, KINDS, NOT_TRIMMED, steps
 
 FAULTS = [{"target": "anthropic", "what": "status 503", "began_s": 102.0, "ended_s": None}]
@@ -141,6 +143,16 @@ def test_answers_are_counted_per_bin_and_who_got_none_too() -> None:
     assert found.values.tolist() == [[0.0, "live", 2], [1.0, "failed", 1], [1.0, "refused", 1]]
 
 
+def test_what_came_before_the_last_restart_of_a_stream_was_taken_back() -> None:
+    events = ["stage", "delta", "restart", "delta", "restart", "delta", "done"]
+    found = marks(
+        {"a": [{"t_ms": n, "event": name} for n, name in enumerate(events)], "b": [{"t_ms": 1, "event": "error"}]}
+    )
+    kinds = [TAKEN_BACK, "restart", TAKEN_BACK, "restart", "delta", "done", "error"]
+    assert found["kind"].tolist() == kinds
+    assert found["t_ms"].tolist() == [1, 2, 3, 4, 5, 6, 1]
+
+
 def test_words_get_the_room_that_they_need() -> None:
     words, ends = pd.Series(["short", "much longer than that"]), pd.Series([10.0, 100.0])
     until = look.room_for(words, ends)
@@ -169,6 +181,7 @@ PICTURES: dict[str, Callable[[], Any]] = {
     ),
     "histogram": lambda: histogram([{"w": 1.0, "how": "a"}], value="w", label="how", unit="s", title="t", log=True),
     "swim_lanes": lambda: swim_lanes([{"lane": "a", "what": "b", "began_s": 1.0, "ended_s": 2.0}], title="t"),
+    "stream_lanes": lambda: stream_lanes({"a": [{"t_ms": 1.0, "event": "delta"}]}, title="t", words={"a": "b"}),
     "bucket_levels": lambda: bucket_levels(
         [{"t": 1.0, "bucket": "a", "level": 3}], refused=[{"t": 2.0}], capacity=20, title="t"
     ),
