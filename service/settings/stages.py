@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from .section import NAME, Count, Seconds, Section, Share, Usd
 
@@ -72,6 +72,12 @@ class RateLimitSettings(Section):
 
     user: BucketSettings = BucketSettings(requests_per_min=60, burst=20, tokens_per_min=100_000)
     tenant: BucketSettings = BucketSettings(requests_per_min=600, burst=200, tokens_per_min=1_000_000)
+
+    @field_validator("user", "tenant", mode="before")
+    @classmethod
+    def _with_the_others_usual(cls, given: object, info: ValidationInfo) -> object:
+        usual = cls.model_fields[str(info.field_name)].default
+        return {**usual.model_dump(), **given} if isinstance(given, dict) else given
 
 
 class BudgetSettings(Section):

@@ -34,6 +34,12 @@ def test_without_any_configuration_the_workbench_starts() -> None:
     assert settings.accepts_demo_keys
 
 
+def test_one_figure_of_a_bucket_leaves_the_others_as_they_are() -> None:
+    limits = load(rate_limit={"user": {"burst": 3}, "tenant": {"requests_per_min": 7}}).rate_limit
+    assert limits.user.model_dump() == {"requests_per_min": 60, "burst": 3, "tokens_per_min": 100_000}
+    assert limits.tenant.model_dump() == {"requests_per_min": 7, "burst": 200, "tokens_per_min": 1_000_000}
+
+
 @pytest.mark.parametrize(
     ("given", "parts"),
     [
