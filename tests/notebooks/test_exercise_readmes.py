@@ -15,6 +15,7 @@ FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(\.venv/bin/gauntlet [^`]+)`")
 FILE = re.compile(r"`((?:service|loadtests|dashboard|door|notebooks|docs|work)/[\w./]+)`")
 WATCHES = " --watch"
+SECTIONS = ["What to build", "Promises", "What the check gives you", "To read"]
 EXERCISES = [pytest.param(one, id=one.label) for one in exercises()]
 
 
@@ -33,9 +34,9 @@ def test_its_commands_work(exercise: Exercise, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
-def test_its_paths_exist_and_its_promises_are_as_many_as_its_probes(exercise: Exercise) -> None:
+def test_it_has_the_sections_of_all_and_its_paths_exist(exercise: Exercise) -> None:
     text = (exercise.folder / "README.md").read_text()
+    assert text.startswith(f"# Exercise {exercise.number}: ")
+    assert [title for title in re.findall(r"^## (.+)$", text, re.MULTILINE) if title in SECTIONS] == SECTIONS
     for path in FILE.findall(text):
         assert path == f"work/{exercise.label}.py" or (ROOT / path).exists(), path
-    promises = re.findall(r"^\d+\. ", text.split("## Promises\n")[1].split("\n## ")[0], re.MULTILINE)
-    assert len(promises) == len(exercise.probes)
