@@ -310,8 +310,9 @@ assert (taken.status, done["status"], done["progress"]) == (202, "completed", {"
 assert set(calls["step"]) == set(steps), "every step reached the provider"
 deaths = done["attempts"] - 1
 assert deaths >= 1
-assert len(calls) - 15 <= 4 * deaths, "at most those that were under way are paid twice"
-assert not calls.duplicated(["step", "worker"]).any()
+asked = calls[calls["attempt"] == 1]  # a retry of a slow call is another matter
+assert len(asked) - 15 <= 4 * deaths, "at most those that were under way are paid twice"
+assert not asked.duplicated(["step", "worker"]).any()
 only_once = calls.groupby("step")["worker"].max() == 1
 assert only_once.sum() >= noted["progress"]["done"], "what was done before the kill is not asked for again"
 assert len(told_ids) == 1
