@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from door import home, running
 from door.console import command_name, console
-from door.flags import seconds
+from door.flags import moment
 from loadtests import books
 
 
@@ -22,7 +22,7 @@ def run(argv: Sequence[str]) -> int:
     )
     which = flags.add_mutually_exclusive_group()
     which.add_argument("run", nargs="?", help="id of a run (default: the last one, else the last 15 minutes)")
-    which.add_argument("--since", type=seconds, metavar="TIME", help="the last 5m, 90s, 2h; whoever sent it")
+    which.add_argument("--since", type=moment, metavar="TIME", help="the last 5m, 90s, 2h, or since @UNIX-SECONDS")
     flags.add_argument("--json", action="store_true", help="every line and every difference")
     flags.add_argument("--collector", metavar="URL", help="where the service's book is (default: of the running `up`)")
     flags.add_argument("--simulator", metavar="URL", help="whose ledger (default: of the running `up`)")
@@ -34,5 +34,5 @@ def run(argv: Sequence[str]) -> int:
         moved=bool(args.collector or args.simulator),
     )
     return books.balance(
-        places, console(), run_id=args.run, last_s=args.since, as_json=args.json, command=command_name()
+        places, console(), run_id=args.run, since=args.since, as_json=args.json, command=command_name()
     )

@@ -37,18 +37,18 @@ def balance(
     console: Console,
     *,
     run_id: str | None = None,
-    last_s: float | None = None,
+    since: float | None = None,
     as_json: bool = False,
     command: str = "gauntlet",
     patience_s: float = PATIENCE_S,
 ) -> int:
-    """Judge a run, or the last seconds; with neither the last run, or the last quarter of an hour. Returns exit code.
+    """Judge a run, or the time `since` (Unix seconds); with neither the last run, or the last quarter of an hour.
 
-    `command` is how the person calls us.
+    Returns the exit code. `command` is how the person calls us.
     """
     try:
-        run = Run.find(places.home, run_id) if run_id else None if last_s else Run.latest(places.home)
-        asked, notes, reader, provider = _of_run(places, run) if run else _of_time(places, last_s)
+        run = Run.find(places.home, run_id) if run_id else None if since else Run.latest(places.home)
+        asked, notes, reader, provider = _of_run(places, run) if run else _of_time(places, since)
         books, found = judge(asked, reader, provider, patience_s=patience_s)
     except CannotJudge as error:
         if as_json:
@@ -83,9 +83,9 @@ def _of_run(places: Places, run: Run) -> tuple[Asked, list[str], ServiceReader, 
     return asked, notes, ServiceReader(collector), LedgerReader(simulator, run.ledger_seq)
 
 
-def _of_time(places: Places, last_s: float | None) -> tuple[Asked, list[str], ServiceReader, LedgerReader]:
+def _of_time(places: Places, since: float | None) -> tuple[Asked, list[str], ServiceReader, LedgerReader]:
     now = time.time()
-    asked = Asked(now - (last_s or DEFAULT_LAST_S), now, clip=last_s is None)
+    asked = Asked(now - DEFAULT_LAST_S if since is None else since, now, clip=since is None)
     return asked, [], ServiceReader(places.collector), LedgerReader(places.simulator)
 
 

@@ -77,7 +77,11 @@ def breaker_strip(
     chart: alt.LayerChart = titled(
         alt.layer(*layers),
         title,
-        "bar: state of the circuit; red band: the fault" + ("; tick: a call that arrived" if calls is not None else ""),
+        "; ".join(
+            ["bar: state of the circuit"]
+            + ["red band: the fault"] * (faults is not None)
+            + ["tick: a call that arrived"] * (calls is not None)
+        ),
         height=LANE_PX * len(providers) + 20,
     )
     return chart

@@ -106,6 +106,13 @@ def test_without_a_change_a_circuit_was_closed() -> None:
     assert spells([], 100.0, 110.0, ["openai"]).to_dict("split")["data"] == [["openai", "closed", 0.0, 10.0]]
 
 
+def test_a_strip_explains_what_is_drawn_and_nothing_else() -> None:
+    bare = breaker_strip(EVENTS, began_s=100.0, until_s=110.0).to_dict()["title"]["subtitle"]
+    full = breaker_strip(EVENTS, began_s=100.0, until_s=110.0, faults=FAULTS, calls=[]).to_dict()["title"]["subtitle"]
+    assert bare == "bar: state of the circuit"
+    assert full == "bar: state of the circuit; red band: the fault; tick: a call that arrived"
+
+
 def test_a_fault_that_is_still_at_work_ends_with_the_picture() -> None:
     found = windows(FAULTS, 100.0, 8.0)
     assert found[["began_s", "ended_s", "words"]].values.tolist() == [[2.0, 8.0, "anthropic: status 503"]]
