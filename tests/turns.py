@@ -18,7 +18,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 TOGETHER = {"tests/loadtests/test_refutations.py": "tests/loadtests/test_scenarios.py"}
 """Files whose runs are shared (`tests/loadtests/lanes.py`), so that one process must have both."""
-LONG = ("test_readme.py", "test_browser.py")
+LONG = ("test_notebooks.py", "test_readme.py", "test_browser.py")
 """Files of minutes that cannot be shared."""
 
 
