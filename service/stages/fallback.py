@@ -32,7 +32,7 @@ from .reply import Delta, Event, Reply, Restart, Source
 log = structlog.get_logger(__name__)
 HONEST_MESSAGE = (
     "I cannot answer right now: the language model providers behind this service are not available. "
-    "Nothing of your message was lost on your side; please ask again in {seconds} seconds."
+    "Nothing of your message was lost on your side; please ask again in {seconds} s."
 )
 
 

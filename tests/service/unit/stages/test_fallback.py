@@ -193,7 +193,7 @@ async def test_the_honest_message_comes_with_the_time_of_the_earliest_return(clo
     reply = await fallback({"anthropic": 29.3, "openai": 12.2})(asked, Scripted(DOWN, DOWN_TOO))
     assert (reply.source, reply.provider, reply.model) == ("message", None, None)
     assert reply.retry_after_s == 13
-    assert "in 13 seconds" in (reply.text or "")
+    assert "in 13 s" in (reply.text or "")
     assert reply.degraded == ["anthropic:unavailable", "openai:circuit_open"]
     assert decisions(asked, "fallback")[-1] == "message"
 
