@@ -2,8 +2,8 @@
 # # 12 · The chapter's sample code, reviewed by experiment
 #
 # The chapter's sections 4 and 5 show a client with retries and a cache, a circuit breaker and a refund. They are
-# sketches, and say so. People copy sketches. Here each of their weak spots is shown by a run: the provider's ledger
-# counts, and nobody needs to have an opinion.
+# examples as short as possible, and people copy examples. Here each of their weak spots is shown by a run: the
+# provider's ledger counts, and nobody needs to have an opinion.
 #
 # What you see below is not the chapter's code. It is the same constructs in our own words, as small as they go, with
 # the real Anthropic SDK, tenacity and Valkey. Where a wait would only cost time it is shortened, and that is said.
@@ -38,7 +38,7 @@ with workbench(settings={"breaker.cooldown_s": 1.0, "admission_lag_s": 60}) as l
 lab
 
 # %% [markdown]
-# Three helpers. A notebook has an event loop of its own, so each experiment gets a fresh one in a thread, as a worker
+# A few helpers. A notebook has an event loop of its own, so each experiment gets a fresh one in a thread, as a worker
 # process has it. A call carries a name, by which the ledger tells who made it. And counts are drawn as bars.
 
 # %%
@@ -94,7 +94,7 @@ def bars(rows, title, subtitle, unit="calls that reached the provider"):
 # The chapter's `call_llm` is a coroutine, but the client in it is the synchronous one. The claim beside it: one worker
 # handles dozens of requests at once, since others go on while one waits.
 #
-# Four people ask at the same moment, the provider thinks for 400 ms, and a heart in the same event loop wants to
+# Four people ask at the same moment, the provider thinks for 300 ms, and a heart in the same event loop wants to
 # beat every 20 ms.
 #
 # **Predict first.**
@@ -104,7 +104,7 @@ together = predict("Four people, synchronous client in async code: how many of t
 beating = predict("How often does the heart beat while they wait?", guess=100)
 
 # %%
-lab.latency("anthropic", first_token_ms=400)
+lab.latency("anthropic", first_token_ms=300)
 
 
 async def four_people(ask, name):
@@ -196,6 +196,7 @@ silent = predict("No answer in time, the SDK's own retries switched off: how man
 
 # %%
 lab.reset()
+lab.latency("openai", first_token_ms=20)
 SOON = {"retry_after_ms": 20}
 FAULTS = {
     "400 invalid request": ("status", {"status": 400}),
@@ -223,7 +224,7 @@ for what, (fault, given) in FAULTS.items():
     lab.close_circuits()
     lab.heal()
     lab.fault("anthropic", fault, **given)
-    read_s = 0.5 if fault == "hang" else 30  # half a second stands for the chapter's 30
+    read_s = 0.4 if fault == "hang" else 30  # so much stands for the chapter's 30 s
     with ThreadPoolExecutor(3) as threads:
         threads.submit(as_in_the_chapter, f"{what}: chapter", read_s)
         threads.submit(as_in_the_chapter, f"{what}: SDK off", read_s, max_retries=0)
@@ -398,6 +399,7 @@ stampede.check(two_states["3 cooled down"])
 
 # %%
 lab.reset()
+lab.latency("openai", first_token_ms=20)
 lab.fault("anthropic", "status", status=503)
 fallen = iter(range(20))
 lab.until(lambda: lab.ask(f"Question {next(fallen)}?") and lab.breakers()["anthropic"] == "open", "an open circuit")
