@@ -122,7 +122,7 @@ async def a_503_is_tried_again(world: World) -> None:
     after=("a_503_is_tried_again",),
 )
 async def a_400_is_never_retried(world: World) -> None:
-    for status in (400, 401, 403, 404, 413, 422):
+    for status in (400, 401, 403, 404, 409, 413, 422):
         await world.simulator.fault("anthropic", "status", status=status, times=10)
         before = len(await statuses(world))
         outcome = await asked(world, provider_of(world))
@@ -276,19 +276,19 @@ async def no_wait_passes_the_deadline(world: World) -> None:
     outcome = await asked(world, provider)
     world.expect(
         outcome.error is not None and len(provider.calls) == 1 and outcome.until_s - outcome.at_s < CLOSE_S,
-        given="Retry-After: 3600, and a deadline in 60 s",
+        given="at 1000 s of the clock: Retry-After: 3600, and deadline_s=1060",
         expected="one call, and its error at once: it is known now that no wait will help",
         seen=f"{counted(len(provider.calls))}; it {came(outcome)} after {outcome.until_s - outcome.at_s:g} s",
     )
-    given = "10 requests in an outage, with a deadline in 1 s of the clock, and attempts=10"
+    given = "10 requests in an outage, at 1000 s of the clock, with deadline_s=1001 and attempts=10"
     await world.simulator.fault("anthropic", "status", status=503)
     made = await together(world, 10, deadline_s=1.0, attempts=10)
     last_s = max(provider.calls[-1].at_s - outcome.at_s for provider, outcome in made)
     world.expect(
         last_s < 1.0,
         given=given,
-        expected="no call after the deadline",
-        seen=f"the last call {last_s:.2f} s after the beginning",
+        expected="no call after 1001 s: deadline_s is a moment of the clock",
+        seen=f"the last call at {1_000 + last_s:.2f} s",
     )
     late_s = max(outcome.until_s - provider.calls[-1].until_s for provider, outcome in made)
     world.expect(
@@ -330,6 +330,31 @@ async def an_outage_is_not_amplified(world: World) -> None:
         expected="20 calls: nothing succeeded, so nothing was paid back",
         seen=f"{counted(calls)}",
     )
+    await only_retries_cost(world)
+
+
+async def only_retries_cost(world: World) -> None:
+    """Errors that nobody tries again, and what is left of the budget after them."""
+    for status, how, words in (
+        (400, {}, "refused with 400"),
+        (503, {"attempts": 1}, "that fail with 503 and attempts=1"),
+        (503, {"deadline_s": 0.0}, "that fail with 503 when their deadline is now"),
+    ):
+        await world.simulator.heal("anthropic")
+        await world.simulator.fault("anthropic", "status", status=status)
+        budget = world.yours.Budget(tokens=5.0)
+        await together(world, 10, budget=budget, **how)
+        await world.simulator.heal("anthropic")
+        await world.simulator.fault("anthropic", "status", status=503)
+        before = len(await statuses(world))
+        await together(world, 5, budget=budget)
+        retries = len(await statuses(world)) - before - 5
+        world.expect(
+            retries == 5,
+            given=f"Budget(tokens=5), 10 requests {words}, and then an outage of 5",
+            expected="5 retries in the outage: the ten before it were not tried again, and so cost nothing",
+            seen=f"{retries}",
+        )
 
 
 @probe(
@@ -360,6 +385,17 @@ async def success_pays_back(world: World) -> None:
             expected=f"{wanted} retries in the last: a success pays 0.2, a retry costs 1, and 3 is the most",
             seen=f"{seen[-1]} (in each: {', '.join(map(str, seen))})",
         )
+    budget = world.yours.Budget(tokens=3.5)
+    for _ in range(3):
+        await world.simulator.fault("anthropic", "status", status=503, times=1)
+        await asked(world, provider_of(world), budget=budget)
+    left = await retries_of(3)
+    world.expect(
+        left == 1,
+        given="Budget(tokens=3.5), three requests that succeed with their second call, and an outage of 3",
+        expected="1 retry in the outage: 3.5 less 3 retries, and 3 times 0.2 for three calls that succeeded",
+        seen=f"{left}",
+    )
 
 
 @probe(

@@ -47,7 +47,7 @@ async def call_with_retry(
     deadline_s: float,
     attempts: int = 4,
 ) -> str:
-    """The answer of `call`, tried at most `attempts` times, no try after `deadline_s` of the clock.
+    """The answer of `call`, tried at most `attempts` times, no try after the moment `deadline_s` of the clock.
 
     Raises what the last call raised.
     """
