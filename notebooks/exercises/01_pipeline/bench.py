@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from notebooks.grader import World
+from notebooks.grader.providers import Provider
 from notebooks.grader.world import Outcome
 
 FIRST, SECOND = "openai", "anthropic"
@@ -26,7 +28,10 @@ class Bench:
 
     def __init__(self, world: World, *, takes_s: float = 0.0) -> None:
         self.world = world
-        providers = {name: provider(world, name, takes_s) for name in (FIRST, SECOND)}
+        self.tried = {
+            name: world.provider(name, world.yours.ProviderError, takes_s=takes_s) for name in (FIRST, SECOND)
+        }
+        providers = {name: provider(name, one) for name, one in self.tried.items()}
         self.pipeline = world.yours.Pipeline(providers, world.clock, world.random)
 
     async def ask(self, text: str = QUESTION, *, who: str = "alice", tenant: str = "acme", **more: Any) -> Outcome[Any]:
@@ -45,14 +50,18 @@ class Bench:
         """As many different ones, one after the other."""
         return [await self.ask(f"{about}, part {number}?") for number in range(how_many)]
 
+    def waits(self, target: str = FIRST) -> list[float]:
+        """The seconds by the clock between the calls to a provider."""
+        calls = self.tried[target].calls
+        return [after.at_s - before.until_s for before, after in pairwise(calls)]
+
     async def calls(self, target: str = FIRST) -> list[int]:
         """The statuses of a provider's calls in the ledger, in their order; 0 where it gave no answer."""
         return [row["status"] or 0 for row in await self.world.simulator.calls(target)]
 
 
-def provider(world: World, name: str, takes_s: float) -> Callable[..., Awaitable[str]]:
+def provider(name: str, one: Provider) -> Callable[..., Awaitable[str]]:
     """A provider as the starter describes it; the second one knows neither temperature nor seed."""
-    one = world.provider(name, world.yours.ProviderError, takes_s=takes_s)
     one.timeout_s = WALL_S
 
     async def attempt(
@@ -80,6 +89,11 @@ def source(outcome: Outcome[Any]) -> str:
 
 def text(outcome: Outcome[Any]) -> str:
     return str(getattr(outcome.value, "text", ""))
+
+
+def n_calls(calls: int) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{calls} call" + ("" if calls == 1 else "s")
 
 
 def counted(words: Sequence[str]) -> str:

@@ -1,10 +1,12 @@
 """What is tried of exercise 1. `bench.py` has what it is tried with."""
 
+from statistics import fmean
+
 from notebooks.grader import World, probe
 
-from .bench import DIFFERENT, FIRST, SECOND, Bench, came, counted, source, text, told, user
+from .bench import DIFFERENT, FIRST, SECOND, Bench, n_calls, came, counted, source, text, told, user
 
-BURST, THRESHOLD, COOLDOWN_S, KEPT_S = 20, 5, 30.0, 3600.0
+BURST, ATTEMPTS, CAP_S, THRESHOLD, COOLDOWN_S, KEPT_S = 20, 4, 2.0, 5, 30.0, 3600.0
 
 
 @probe(
@@ -42,7 +44,7 @@ async def the_same_question_costs_one_call(world: World) -> None:
         calls == [200] and len(texts) == 1 and sources == ["live", "cache", "cache"],
         given="the same question three times, one after the other: twice by alice, then by bob of the same tenant",
         expected='one call; the same text three times; the sources "live", "cache", "cache"',
-        seen=f"{len(calls)} calls; {'the same text' if len(texts) == 1 else 'different texts'}; the sources {sources}",
+        seen=f"{n_calls(len(calls))}; {'the same text' if len(texts) == 1 else 'different texts'}; the sources {sources}",
     )
 
 
@@ -63,7 +65,7 @@ async def whatever_changes_the_answer_is_another_question(world: World) -> None:
             expected="a call for each of them",
             seen=f"no call for the second: {came(outcome)}"
             if calls < number
-            else f"{calls} calls for {number} questions; the last: {came(outcome)}",
+            else f"{n_calls(calls)} for {number} questions; the last: {came(outcome)}",
         )
 
 
@@ -79,7 +81,7 @@ async def chance_is_not_kept(world: World) -> None:
         drawn == ["live"] * 3,
         given="the same question three times, with temperature 0.9 and without a seed",
         expected='three answers, each of them drawn anew: three calls, three times the source "live"',
-        seen=f"{len(await bench.calls())} calls, the sources {drawn}",
+        seen=f"{n_calls(len(await bench.calls()))}, the sources {drawn}",
     )
     seeded = [source(await bench.ask("Name a colour.", temperature=0.9, seed=3)) for _ in range(2)]
     world.expect(
@@ -116,7 +118,7 @@ async def a_flood_meets_its_own_limit(world: World) -> None:
         calls == BURST and len(limited) == 10,
         given=f"{BURST + 10} different questions by alice at the same moment (BURST is {BURST})",
         expected=f"{BURST} calls, and 10 times RateLimited",
-        seen=f"{calls} calls; {counted([told(one) for one in flood])}",
+        seen=f"{n_calls(calls)}; {counted([told(one) for one in flood])}",
     )
     others = [*await bench.questions(3, "b", who="bob"), *await bench.questions(3, "c", tenant="globex")]
     world.expect(
@@ -141,6 +143,14 @@ async def a_flood_meets_its_own_limit(world: World) -> None:
         expected="a wait of at most 1 s (PER_MINUTE is 60); then one answer and one RateLimited: one token came back",
         seen=counted([told(one) for one in back]),
     )
+    world.clock.advance(3600.0)
+    flood = counted([told(one) for one in await bench.questions(BURST + 10, "an hour later")])
+    world.expect(
+        flood == f"{BURST} live, 10 RateLimited",
+        given=f"an hour in which alice asks nothing, and then {BURST + 10} different questions at once",
+        expected=f"{BURST} answers, and 10 times RateLimited: a bucket holds no more than BURST",
+        seen=flood,
+    )
 
 
 @probe(
@@ -160,6 +170,48 @@ async def a_bad_moment_is_waited_out(world: World) -> None:
         expected=f'three calls to {FIRST} with waits between them, and the answer with the source "live"',
         seen=f"calls with {calls}, {len(waits)} waits, together {sum(waits):.2f} s; {came(outcome)}",
     )
+    for status in (429, 500, None):
+        name, how = ("reset", {}) if status is None else ("status", {"status": status})
+        await world.simulator.fault(FIRST, name, times=ATTEMPTS - 1, **how)
+        bench = Bench(world)
+        outcome = await bench.ask()
+        calls = len(bench.tried[FIRST].calls)
+        world.expect(
+            calls == ATTEMPTS and source(outcome) == "live",
+            given=f"three calls in a row to {FIRST} that fail with {status or 'no answer'}, and then a good answer",
+            expected=f"{ATTEMPTS} calls (ATTEMPTS is {ATTEMPTS}), and that answer",
+            seen=f"{n_calls(calls)}; {came(outcome)}",
+        )
+    await the_waits_grow_by_chance(world)
+
+
+async def the_waits_grow_by_chance(world: World) -> None:
+    """Many processes, whose calls fail in the same moment."""
+    await world.simulator.fault(FIRST, "status", status=503)
+    processes = [Bench(world) for _ in range(40)]
+    await world.together([one.ask() for one in processes])
+    given = f"{len(processes)} processes with a question each, in an outage of {FIRST}"
+    tries = {len(one.tried[FIRST].calls) for one in processes}
+    world.expect(
+        min(tries) >= ATTEMPTS,
+        given=given,
+        expected=f"{ATTEMPTS} calls to {FIRST} for each: what a process remembers is in its State",
+        seen=f"{min(tries)} for some",
+    )
+    first, last = ([one.waits()[number] for one in processes] for number in (0, ATTEMPTS - 2))
+    distinct = len({round(one, 6) for one in first})
+    world.expect(
+        distinct >= 36,
+        given=given,
+        expected="40 different first waits: those who failed together do not come back together",
+        seen=f"{distinct} different ones, from {min(first):.2f} to {max(first):.2f} s",
+    )
+    world.expect(
+        fmean(last) > 1.3 * fmean(first) and max(last) <= CAP_S + 0.001,
+        given=given,
+        expected=f"third waits that are longer than the first ones, and none over {CAP_S:g} s (CAP_S)",
+        seen=f"on average {fmean(first):.2f} s the first, {fmean(last):.2f} s the third, and at most {max(last):.2f} s",
+    )
 
 
 @probe(
@@ -176,7 +228,7 @@ async def in_an_outage_the_other_answers(world: World) -> None:
         2 <= len(first) <= 4 and second == [200] and source(outcome) == "provider",
         given=f"{FIRST} answers 503 to everything",
         expected=f'2 to 4 calls to {FIRST} (ATTEMPTS is 4), one to {SECOND}, and its answer with the source "provider"',
-        seen=f"{len(first)} calls to {FIRST}, {SECOND} with {second}; {came(outcome)}",
+        seen=f"{n_calls(len(first))} to {FIRST}, {SECOND} with {second}; {came(outcome)}",
     )
     await world.simulator.fault(SECOND, "status", status=529)
     nobody = await bench.ask("And if nobody is there?")
@@ -234,6 +286,17 @@ async def a_wrong_request_is_asked_once(world: World) -> None:
         expected=f'an answer of {FIRST}, "live": who refuses a wrong request is alive, so its circuit is closed',
         seen=came(right),
     )
+    for status in (404, 413, 422):
+        await world.simulator.fault(FIRST, "status", status=status, times=1)
+        outcome = await bench.ask(f"And with {status}?")
+        more = (await bench.calls())[len(first) + 1 :]
+        first.append(status)
+        world.expect(
+            more == [status] and getattr(outcome.error, "status", None) == status,
+            given=f"a question that {FIRST} refuses with {status}",
+            expected=f"one call, and the ProviderError with status {status}",
+            seen=f"{FIRST} with {more}; {came(outcome)}",
+        )
 
 
 @probe(
@@ -285,16 +348,20 @@ async def one_call_finds_out(world: World) -> None:
         calls == 1 and {source(one) for one in [*rush, *again]} == {"provider"},
         given=f"{FIRST} is dead, its circuit open; {COOLDOWN_S:g} s later ten questions at once, and then five more",
         expected=f"one call to {FIRST}, which fails and opens the circuit again; 15 answers of {SECOND}",
-        seen=f"{calls} calls to {FIRST}; {counted([source(one) for one in [*rush, *again]])}",
+        seen=f"{n_calls(calls)} to {FIRST}; {counted([source(one) for one in [*rush, *again]])}",
     )
     await world.simulator.heal()
     world.clock.advance(COOLDOWN_S)
+    await world.simulator.fault(FIRST, "status", status=400, times=1)
+    await bench.ask("Is that wrong?", who="carol")
     first = await bench.ask("Are you back?", who="carol")
     healthy = await bench.questions(10, "healthy", who="carol")
     sources = counted([source(one) for one in [first, *healthy]])
     world.expect(
         sources == "11 live",
-        given=f"{FIRST} is well again; {COOLDOWN_S:g} s later one question, and after it ten at once",
-        expected=f"eleven answers of {FIRST}: the first one's success has closed the circuit for all",
+        given=f"{FIRST} is well again; {COOLDOWN_S:g} s later one question that it refuses with 400, one that is right, "
+        "and after it ten at once",
+        expected=f"eleven answers of {FIRST}: a wrong question finds nothing out and bars nobody, and the right one's "
+        "success has closed the circuit for all",
         seen=sources,
     )
