@@ -135,10 +135,10 @@ def _check(exercise: Exercise, work: Work, args: argparse.Namespace) -> int:
 
 def _once(exercise: Exercise, work: Work, made: Rig, seeds: Sequence[int], only: Sequence[str]) -> int:
     checked = _over(exercise, work.file(exercise), made, seeds, only)
-    if not only:
-        work.note(checked)
     out, command = console(), command_name()
     feedback.show(out, checked, work, command)
+    if not only:
+        work.note(checked)  # after it was shown: where the folder cannot be written one sees at least that
     if checked.passed and not only:
         words = f"{command} learn solution {exercise.number}"
         out.print(Text.assemble("Compare with one way to do it:  ", (words, "bold")), soft_wrap=True)

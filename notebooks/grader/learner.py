@@ -29,6 +29,8 @@ class Learner:
 
     def __init__(self, file: Path, defines: Sequence[str]) -> None:
         self.file, self.defines = file, tuple(defines)
+        self._read: str | None = None
+        """Read once, so that who saves in the middle of a check is not judged by a mixture of two files."""
 
     def load(self) -> ModuleType:
         """The file, run once more. Raises Unusable with what is wrong and where."""
@@ -72,8 +74,15 @@ class Learner:
         return frame is not None and frame.f_code.co_filename == str(self.file)
 
     def _source(self) -> str:
+        if self._read is None:
+            self._read = self._text()
+        return self._read
+
+    def _text(self) -> str:
         try:
             return self.file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise Unusable("syntax", f"{self.file}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise Unusable("syntax", f"the file is no UTF-8 text: {error.reason} at byte {error.start}") from error
 

@@ -3,9 +3,9 @@
 A picture of 72 columns is what a terminal, a notebook's cell and a bug report can all show. Read `feedback.py` next.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import ceil
 from typing import Any
 
 CALLS, WAITS, STORE = "calls", "waits", "store"
@@ -49,47 +49,57 @@ def events_of(document: Sequence[dict[str, Any]]) -> list[Event]:
 def drawn(events: Sequence[Event], width: int = WIDTH) -> list[str]:
     """The picture: an axis in seconds, and a line or more per lane.
 
-    `●` a call that went well, `✗` one that did not, `├──┤` a wait; the words follow where there is room. Equal events
-    are one, with their number: `✗ 503 ×5`.
+    `●` a call that went well, `✗` one that did not, `├──┤` a wait; the words follow where there is room. What would
+    look the same is one, with its number: `✗ 503 ×5`. Where nothing happens for the first half, the axis begins later.
     """
     if not events:
         return []
     lanes = list(dict.fromkeys(event.lane for event in events))[:MOST_LANES]
     label = max(map(len, lanes)) + 2
     room = width - label
-    last_s = max(event.until_s for event in events)
-    scale = (room - 14) / last_s if last_s > 0 else 0.0
-    lines = [" " * label + _axis(last_s, scale, room)]
+    last_s, first_s = max(event.until_s for event in events), min(event.at_s for event in events)
+    first_s = first_s if first_s > last_s / 2 else 0.0
+    scale = (room - 14) / (last_s - first_s) if last_s > first_s else 0.0
+    lines = [" " * label + _axis(first_s, last_s, scale, room)]
+    placed = [replace(event, at_s=event.at_s - first_s, until_s=event.until_s - first_s) for event in events]
     for lane in lanes:
-        rows = _rows(_merged([event for event in events if event.lane == lane]), scale, room)
+        rows = _rows(_merged([event for event in placed if event.lane == lane], scale), scale, room)
         for number, row in enumerate(rows):
             lines.append(f"{lane if number == 0 else '':<{label}}{row}".rstrip())
     return lines
 
 
-def _axis(last_s: float, scale: float, room: int) -> str:
+def _axis(first_s: float, last_s: float, scale: float, room: int) -> str:
     if not scale:
         return "all at one moment of the clock"
     step_s = next(one for one in _STEPS_S if one * scale >= 9)
-    axis, number = [" "] * room, 0
+    axis, number = [" "] * room, ceil(first_s / step_s)
     while number * step_s <= last_s + 1e-9:
         for place, letter in enumerate(f"|{number * step_s:g} s"):
-            if (column := round(number * step_s * scale) + place) < room:
+            if (column := round((number * step_s - first_s) * scale) + place) < room:
                 axis[column] = letter
         number += 1
     return "".join(axis).rstrip()
 
 
-def _merged(events: Sequence[Event]) -> list[Event]:
-    counted = Counter((event.lane, event.at_s, event.until_s, event.words, event.ok) for event in events)
+def _merged(events: Sequence[Event], scale: float) -> list[Event]:
+    """Those of a lane that would look the same as one. Of waits too short to be drawn only the number is told."""
+    groups: dict[Any, list[Event]] = {}
+    for event in events:
+        is_point = _length(event, scale) < SHORTEST
+        when = round(event.at_s * scale) if is_point else (event.at_s, event.until_s)
+        words = "" if is_point and event.lane == WAITS else event.words
+        groups.setdefault((when, words, event.ok), []).append(event)
     return [
-        Event(lane, at_s, until_s, f"{words} ×{times}".lstrip() if times > 1 else words, ok)
-        for (lane, at_s, until_s, words, ok), times in counted.items()
+        alike[0] if len(alike) == 1 else replace(alike[0], words=f"{words} ×{len(alike)}".lstrip())
+        for (_, words, _), alike in groups.items()
     ]
 
 
 _STEPS_S = tuple(base * 10.0**power for power in range(-4, 8) for base in (1, 2, 5))
 MOST_ROWS = 8
+SHORTEST = 2
+"""Columns of what is drawn as a line, and not as a point."""
 
 
 def _rows(events: Sequence[Event], scale: float, room: int) -> list[str]:
@@ -115,7 +125,11 @@ def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _mark(event: Event, scale: float) -> str:
-    length = round((event.until_s - event.at_s) * scale)
-    if length >= 2:
+    length = _length(event, scale)
+    if length >= SHORTEST:
         return "├" + "─" * (length - 1) + ("┤" if event.ok else "✗")
     return "●" if event.ok else "✗"
+
+
+def _length(event: Event, scale: float) -> int:
+    return round((event.until_s - event.at_s) * scale)

@@ -35,6 +35,27 @@ def test_equal_events_are_one_with_their_number() -> None:
     assert refused.split() == ["refused", "●", "×50"]
 
 
+def test_calls_in_one_column_are_one_and_so_are_waits_too_short_to_draw() -> None:
+    line = Timeline()
+    for number in range(20):
+        line.add("calls", number / 1000, words="503", ok=False)
+        line.add("waits", 0, number / 1000, f"{number / 1000} s")
+    line.add("calls", 100)
+    _, calls, waits = drawn(line.events)
+    assert calls.split() == ["calls", "✗", "503", "×20", "●"]
+    assert waits.split() == ["waits", "●", "×20"]
+
+
+def test_an_axis_begins_where_something_happens() -> None:
+    line = Timeline()
+    line.add("calls", 1000)
+    line.add("calls", 1010)
+    axis, calls = drawn(line.events)
+    assert axis.split()[:2] == ["|1000", "s"]
+    assert axis.index("|1000") == calls.index("●")
+    assert axis.index("|1010") == calls.rindex("●")
+
+
 def test_no_line_is_wider_than_asked_whatever_is_said() -> None:
     line = Timeline()
     for number in range(30):
