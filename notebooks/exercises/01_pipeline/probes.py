@@ -4,7 +4,7 @@ from statistics import fmean
 
 from notebooks.grader import World, probe
 
-from .bench import DIFFERENT, FIRST, SECOND, Bench, n_calls, came, counted, source, text, told, user
+from .bench import DIFFERENT, FIRST, SECOND, Bench, came, counted, n_calls, source, text, told, user
 
 BURST, ATTEMPTS, CAP_S, THRESHOLD, COOLDOWN_S, KEPT_S = 20, 4, 2.0, 5, 30.0, 3600.0
 
@@ -40,11 +40,12 @@ async def the_same_question_costs_one_call(world: World) -> None:
     outcomes = [await bench.ask(who=who) for who in ("alice", "alice", "bob")]
     calls, texts = await bench.calls(), {text(outcome) for outcome in outcomes}
     sources = [source(outcome) for outcome in outcomes]
+    same = "the same text" if len(texts) == 1 else "different texts"
     world.expect(
         calls == [200] and len(texts) == 1 and sources == ["live", "cache", "cache"],
         given="the same question three times, one after the other: twice by alice, then by bob of the same tenant",
         expected='one call; the same text three times; the sources "live", "cache", "cache"',
-        seen=f"{n_calls(len(calls))}; {'the same text' if len(texts) == 1 else 'different texts'}; the sources {sources}",
+        seen=f"{n_calls(len(calls))}; {same}; the sources {sources}",
     )
 
 
@@ -359,7 +360,7 @@ async def one_call_finds_out(world: World) -> None:
     sources = counted([source(one) for one in [first, *healthy]])
     world.expect(
         sources == "11 live",
-        given=f"{FIRST} is well again; {COOLDOWN_S:g} s later one question that it refuses with 400, one that is right, "
+        given=f"{FIRST} is well again; {COOLDOWN_S:g} s later one question that it refuses with 400, a right one, "
         "and after it ten at once",
         expected=f"eleven answers of {FIRST}: a wrong question finds nothing out and bars nobody, and the right one's "
         "success has closed the circuit for all",

@@ -151,7 +151,7 @@ async def a_400_is_never_retried(world: World) -> None:
 
 
 @probe(
-    "It ends: at most `attempts` calls, no wait after the last, and the last error is raised",
+    "It ends: at most `attempts` calls, and the last one's error at once",
     means="A wait after the last call helps nobody, and an old error sends you after the wrong cause.",
     after=("a_503_is_tried_again",),
 )
