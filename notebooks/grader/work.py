@@ -103,7 +103,7 @@ class Work:
     def _write(self, file: Path, text: str) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            fresh = file.with_name(file.name + ".new")
+            fresh = file.with_name(f"{file.name}.{os.getpid()}.new")  # two checks may end at once
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(file)
         except OSError as error:
