@@ -11,6 +11,8 @@ from typing import Any
 CALLS, WAITS, STORE = "calls", "waits", "store"
 WIDTH = 72
 MOST_LANES = 12
+LEAST_WORDS, MOST_WORDS = 14, 30
+"""Columns kept at the right for what is said of the last events."""
 
 
 @dataclass(slots=True)
@@ -58,7 +60,8 @@ def drawn(events: Sequence[Event], width: int = WIDTH) -> list[str]:
     label = max(map(len, lanes)) + 2
     room = width - label
     last_s = max(event.until_s for event in events)
-    scale = (room - 14) / last_s if last_s > 0 else 0.0
+    words = max(len(event.words) for event in events if event.until_s >= last_s / 2)
+    scale = (room - min(max(LEAST_WORDS, words + 4), MOST_WORDS)) / last_s if last_s > 0 else 0.0
     lines = [" " * label + _axis(last_s, scale, room)]
     for lane in lanes:
         rows = _rows(_merged([event for event in events if event.lane == lane]), scale, room)
