@@ -30,8 +30,9 @@ MOST_OUTPUT = 4_000
 class Result:
     """What a probe found.
 
-    `state` is passed, broken (the promise), raised, blocked, endless, late, crashed, memory, sleeps on, real sleep, or
-    unusable (with a `kind`: syntax, import, missing); `where` is a line of the learner's file.
+    `state` is passed, broken (the promise), raised, blocked, endless, late, crashed, memory, sleeps on, real sleep, odd
+    (a value that could not be judged), or unusable (with a `kind`: syntax, import, missing); `where` is a line of the
+    learner's file.
     """
 
     probe: Probe

@@ -88,6 +88,10 @@ async def _run(job: Job, tells: Connection) -> None:
                 return
 
 
+ODD = (TypeError, ValueError, AttributeError, LookupError)
+"""What a probe raises over a value of another type than it was promised, in no line of the learner's."""
+
+
 async def _tried(probe: Probe, exercise: Exercise, learner: Learner, job: Job, tells: Connection) -> dict[str, Any]:
     tells.send({"probe": probe.name, "state": "begun"})
     SLEPT.clear()
@@ -132,9 +136,10 @@ async def _tried(probe: Probe, exercise: Exercise, learner: Learner, job: Job, t
             told |= {"state": "memory"}
         except (Exception, SystemExit) as error:
             where = learner.line_of(error)
-            if not where and not isinstance(error, SystemExit):
+            if not where and not isinstance(error, (*ODD, SystemExit)):
                 raise  # the probe's own fault
-            told |= {"state": "raised", "seen": said(error), "where": where}
+            state = "odd" if not where and isinstance(error, ODD) else "raised"
+            told |= {"state": state, "seen": said(error), "where": where}
         if SLEPT and told["state"] != "unusable":
             told |= {"state": "real sleep", "where": SLEPT[0]}
         elif watch.blocked and told["state"] in ("broken", "late"):

@@ -25,6 +25,7 @@ SAID = {
     "user's request, no health check.",
     "endless": "Your code never came back: a loop without an end, or a call that blocks for good. It was ended.",
     "late": "Your code still waited when the time was up.",
+    "odd": "The check could not judge what your code gave it: one of its values is not what the starter's types say.",
     "crashed": "Your code took the whole process down.",
     "memory": "Your code took more memory than a check may have (4 GB).",
     "sleeps on": "Your code slept on and on, thousands of times: a loop that never gives up.",
@@ -45,14 +46,14 @@ def show(out: Console, checked: Checked, work: Work, command: str) -> None:
     out.print(Text.assemble((f"{exercise.number} · {exercise.title}", "bold"), (f"   {work.shown(exercise)}", "dim")))
     for result in checked.results:
         if result.passed:
-            out.print(Text.assemble((" ✓ ", "green"), result.probe.title))
+            out.print(_beside(Text(" ✓", style="green"), Text(result.probe.title)))
     failure = checked.failure
     if failure is None:
         out.print()
         out.print(Text(f"All {len(checked.results)} promises are kept.", style="bold green"))
         return
     title = UNUSABLE[failure.kind] if failure.state == "unusable" else failure.probe.title
-    out.print(Text.assemble((" ✗ ", "bold red"), (title, "bold")))
+    out.print(_beside(Text(" ✗", style="bold red"), Text(title, style="bold")))
     out.print(Padding(_told(failure), (0, 0, 0, 3)), width=width)
     _output(out, checked.output, failure)
     _next(out, checked, failure, command)
@@ -117,6 +118,13 @@ def _told(result: Result) -> Group:
     means = _grid()
     means.add_row("in production", Text(result.probe.means))
     return Group(*rows, means)
+
+
+def _beside(mark: Text, words: Text) -> Table:
+    """A mark and words that stay beside it, however many lines they take."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(mark, words)
+    return grid
 
 
 def _grid() -> Table:

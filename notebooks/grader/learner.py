@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
@@ -32,8 +33,11 @@ class Learner:
         self._read: str | None = None
         """Read once, so that who saves in the middle of a check is not judged by a mixture of two files."""
 
-    def load(self) -> ModuleType:
-        """The file, run once more. Raises Unusable with what is wrong and where."""
+    def load(self, hash_seed: int | None = None) -> ModuleType:
+        """The file, run once more. Raises Unusable with what is wrong and where.
+
+        With a `hash_seed` its `hash` is that of another process: each has another one for texts.
+        """
         source = self._source()
         try:
             code = compile(source, str(self.file), "exec")
@@ -44,6 +48,8 @@ class Learner:
         name = f"learner_{next(_NUMBERS)}"
         module = ModuleType(name)
         module.__file__ = str(self.file)
+        if hash_seed is not None:
+            vars(module)["hash"] = partial(_hash, hash_seed)
         sys.modules[name] = module  # dataclasses look their module up
         try:
             exec(code, vars(module))  # noqa: S102
@@ -99,6 +105,10 @@ def said(error: BaseException) -> str:
     """`KeyError: 'x'`, in one line."""
     words = " ".join("".join(traceback.format_exception_only(error)).split())
     return re.sub(r"^(?:\w+\.)+(?=\w+(?::|$))", "", words)
+
+
+def _hash(seed: int, value: object) -> int:
+    return hash(value) if isinstance(value, int | float) else hash((seed, value))
 
 
 def _frames(trace: TracebackType | None) -> list[tuple[str, int]]:

@@ -92,7 +92,7 @@ def _mutant(verdict: Verdict, name: str, checked: Checked) -> None:
     wanted, failure = verdict.exercise.mutants.get(name), checked.failure
     if failure is None:
         verdict.faults.append(f"the mutant {name} lives")
-    elif failure.state in ("unusable", "crashed", "raised") or failure.probe.name != wanted:
+    elif failure.state in ("unusable", "crashed", "raised", "odd") or failure.probe.name != wanted:
         verdict.faults.append(f"the mutant {name} is not killed by {wanted}: {_said(checked)}")
     else:
         verdict.killed[name] = failure.probe.name

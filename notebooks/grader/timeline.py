@@ -11,6 +11,8 @@ from typing import Any
 CALLS, WAITS, STORE = "calls", "waits", "store"
 WIDTH = 72
 MOST_LANES = 12
+LEAST_WORDS, MOST_WORDS = 14, 30
+"""Columns kept at the right for what is said of the last events."""
 
 
 @dataclass(slots=True)
@@ -59,9 +61,11 @@ def drawn(events: Sequence[Event], width: int = WIDTH) -> list[str]:
     room = width - label
     last_s, first_s = max(event.until_s for event in events), min(event.at_s for event in events)
     first_s = first_s if first_s > last_s / 2 else 0.0
-    scale = (room - 14) / (last_s - first_s) if last_s > first_s else 0.0
-    lines = [" " * label + _axis(first_s, last_s, scale, room)]
     placed = [replace(event, at_s=event.at_s - first_s, until_s=event.until_s - first_s) for event in events]
+    lasts_s = last_s - first_s
+    words = max(len(event.words) for event in placed if event.until_s >= lasts_s / 2)
+    scale = (room - min(max(LEAST_WORDS, words + 4), MOST_WORDS)) / lasts_s if lasts_s > 0 else 0.0
+    lines = [" " * label + _axis(first_s, last_s, scale, room)]
     for lane in lanes:
         rows = _rows(_merged([event for event in placed if event.lane == lane], scale), scale, room)
         for number, row in enumerate(rows):

@@ -72,12 +72,14 @@ class World:
         self._taps: list[Tap] = []
         self._numbers = 0
         self._account = uuid.uuid4().hex  # the payments provider keeps what a key did, per account, over all probes
+        self._replicas = 0
         self.yours = learner.load()
         """The learner's file as a module."""
 
     def replica(self) -> ModuleType:
-        """The learner's file once more, as another process would have it: with a memory of its own."""
-        return self._learner.load()
+        """The learner's file once more, as another process would have it: with a memory and a `hash` of its own."""
+        self._replicas += 1
+        return self._learner.load(hash_seed=self._replicas)
 
     def again(self) -> "World":
         """Another world on the same simulator, with a clock, a timeline and the learner's file of its own."""

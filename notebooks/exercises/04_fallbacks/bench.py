@@ -83,13 +83,25 @@ class Bench:
             if model.provider == provider:
                 model.takes_s = 3600.0
 
-    async def ask(self, text: str = QUESTION, *, tenant: str = "acme", within_s: float = PATIENCE_S) -> Outcome[Any]:
-        """What comes of one question that has to be answered `within_s`."""
-        deadline_s = self.world.clock.now() + within_s
-        ask = self.world.yours.Ask(tenant=tenant, messages=({"role": "user", "content": text},), deadline_s=deadline_s)
+    async def ask(
+        self,
+        text: str = QUESTION,
+        *,
+        tenant: str = "acme",
+        within_s: float = PATIENCE_S,
+        before: tuple[str, str] | None = None,
+    ) -> Outcome[Any]:
+        """What comes of one question that has to be answered `within_s`; `before` it came another and its answer."""
+        turns = [*zip(("user", "assistant"), before or (), strict=False), ("user", text)]
+        messages = tuple({"role": role, "content": content} for role, content in turns)
+        ask = self.world.yours.Ask(tenant=tenant, messages=messages, deadline_s=self.world.clock.now() + within_s)
         outcome = await self.world.outcome(self.ladder.answer(ask))
         self.world.note(f"shown to {tenant}", shown(outcome), ok=outcome.error is None)
         return outcome
+
+    def heard(self) -> str:
+        """What each circuit was told, in words."""
+        return "; ".join(f"{name}'s circuit told {one.told or 'nothing'}" for name, one in self.circuits.items())
 
     async def calls(self) -> list[str]:
         """The models that were called, by the ledger."""
@@ -106,11 +118,17 @@ def of(outcome: Outcome[Any], field: str) -> Any:
     return getattr(outcome.value, field, None)
 
 
+def number(outcome: Outcome[Any], field: str) -> float:
+    """The same of a field that is a number; 0 where it is none."""
+    value = of(outcome, field)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
 def told(outcome: Outcome[Any]) -> str:
     """What came, in words: the fields of a reply that matter here, or what was raised."""
     if outcome.error is not None or outcome.value is None:
         return f"your ladder {outcome.words}"
     more = [f"status {of(outcome, 'status')}", f"degraded {list(of(outcome, 'degraded') or ())}"]
-    more += [f"age_s {of(outcome, 'age_s'):.0f}"] if of(outcome, "age_s") else []
-    more += [f"retry_after_s {of(outcome, 'retry_after_s')}"] if of(outcome, "retry_after_s") is not None else []
+    more += [f"age_s {number(outcome, 'age_s'):.0f}"] if of(outcome, "age_s") else []
+    more += [f"retry_after_s {of(outcome, 'retry_after_s')!r}"] if of(outcome, "retry_after_s") is not None else []
     return f"{shown(outcome)!r}, {', '.join(more)}"

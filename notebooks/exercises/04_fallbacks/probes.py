@@ -4,7 +4,7 @@ import math
 
 from notebooks.grader import World, probe
 
-from .bench import COOLDOWN_S, FIRST, LARGE, NEXT, SECOND, SMALL, THRESHOLD, Bench, of, shown, told
+from .bench import COOLDOWN_S, FIRST, LARGE, NEXT, SECOND, SMALL, THRESHOLD, Bench, number, of, shown, told
 
 HOUR_S = 3600.0
 RESERVE_S = 0.25
@@ -61,7 +61,7 @@ async def each_provider_has_its_own_circuit(world: World) -> None:
         heard == {FIRST: [False] * THRESHOLD, SECOND: [True] * len(outcomes)},
         given=given,
         expected=f"{FIRST}'s circuit told of {THRESHOLD} failures (it opens), {SECOND}'s of {len(outcomes)} answers",
-        seen="; ".join(f"{name}'s told {words or 'nothing'}" for name, words in heard.items()),
+        seen=bench.heard(),
     )
     world.expect(
         calls.count(LARGE) == THRESHOLD and all(shown(one) == "provider" for one in outcomes),
@@ -106,10 +106,10 @@ async def a_400_goes_to_nobody_else(world: World) -> None:
 async def an_honest_message(world: World) -> None:
     bench = Bench(world)
     bench.open(FIRST, seconds=40)
-    bench.open(SECOND, seconds=12)
+    bench.open(SECOND, seconds=11.5)
     outcome = await bench.ask()
-    calls, wait_s = await bench.calls(), of(outcome, "retry_after_s") or 0.0
-    given = f"the circuits of {FIRST} and {SECOND} open for 40 s and 12 s; no answer kept"
+    calls, wait_s = await bench.calls(), number(outcome, "retry_after_s")
+    given = f"the circuits of {FIRST} and {SECOND} open for 40 s and 11.5 s; no answer kept"
     world.expect(
         not calls and shown(outcome) == "message" and of(outcome, "status") == 503 and bool(of(outcome, "degraded")),
         given=given,
@@ -117,9 +117,10 @@ async def an_honest_message(world: World) -> None:
         seen=f"calls to {calls}; {told(outcome)}",
     )
     world.expect(
-        12 <= wait_s <= 13 and str(math.ceil(wait_s)) in str(of(outcome, "text")),
+        11.5 <= wait_s <= 12.5
+        and any(words in str(of(outcome, "text")) for words in (f"{math.ceil(wait_s)}", f"{wait_s:g}")),
         given=given,
-        expected="retry_after_s 12, when the first of them is back, and the seconds in the text, too",
+        expected="retry_after_s 12, or 11.5 and no less, when the first of them is back; the seconds in the text, too",
         seen=f"{told(outcome)}; the text: {of(outcome, 'text')!r}",
     )
     world.clock.advance(wait_s)
@@ -135,13 +136,21 @@ async def an_honest_message(world: World) -> None:
     for target in (FIRST, SECOND):
         await world.simulator.fault(target, "status", status=503)
     outcome = await bench.ask()
-    calls, wait_s = (await bench.calls())[before:], of(outcome, "retry_after_s") or 0.0
+    calls, wait_s = (await bench.calls())[before:], number(outcome, "retry_after_s")
+    given = "all circuits closed, but both providers answer 503; 10 s left"
     world.expect(
         calls == [LARGE, NEXT] and shown(outcome) == "message" and wait_s >= 1,
-        given="all circuits closed, but both providers answer 503; 10 s left",
+        given=given,
         expected=f"one call each to {LARGE} and {NEXT} (there is time, so {SMALL} is no way out), and then the message "
         "with retry_after_s of at least 1",
         seen=f"calls to {calls}; {told(outcome)}",
+    )
+    heard = {name: one.told for name, one in bench.circuits.items()}
+    world.expect(
+        heard == {FIRST: [False], SECOND: [False]},
+        given=given,
+        expected="each of the two circuits told of one failure",
+        seen=bench.heard(),
     )
 
 
@@ -156,7 +165,7 @@ async def a_stale_answer_is_shown_for_a_day(world: World) -> None:
     world.clock.advance(2 * HOUR_S)
     bench.open(FIRST, SECOND, seconds=30 * HOUR_S)
     stale = await bench.ask()
-    age_s = of(stale, "age_s") or 0.0
+    age_s = number(stale, "age_s")
     given = "an answer; two hours later the same question, and all circuits open"
     world.expect(
         shown(stale) == "stale" and of(stale, "text") == of(first, "text") and of(stale, "status") == 200,
@@ -170,7 +179,11 @@ async def a_stale_answer_is_shown_for_a_day(world: World) -> None:
         expected="age_s 7200, and the reasons in degraded",
         seen=told(stale),
     )
-    for words, more in (("by another tenant", {"tenant": "globex"}), ("that differs", {"text": "What is a bulkhead?"})):
+    for words, more in (
+        ("by another tenant", {"tenant": "globex"}),
+        ("that differs", {"text": "What is a bulkhead?"}),
+        ("in the same words, after others in a conversation", {"before": ("We sell fuses.", "How can I help?")}),
+    ):
         other = await bench.ask(**more)
         world.expect(
             shown(other) == "message",
@@ -187,6 +200,17 @@ async def a_stale_answer_is_shown_for_a_day(world: World) -> None:
         given="all circuits open; the same question when the kept answer is 20 hours old, and when it is 25 hours old",
         expected="'stale', and then 'message' (STALE_S counts from when it was made, however often it is shown)",
         seen=f"{told(later)}; {told(too_late)}",
+    )
+    bench = Bench(world)
+    await bench.ask()
+    for target in (FIRST, SECOND):
+        await world.simulator.fault(target, "status", status=503)
+    failing = await bench.ask()
+    world.expect(
+        shown(failing) == "stale",
+        given="an answer; then the same question while all circuits are closed, and both providers answer 503",
+        expected="'stale': nobody could answer, whatever the circuits say",
+        seen=told(failing),
     )
 
 
@@ -216,7 +240,7 @@ async def only_live_answers_are_kept(world: World) -> None:
     bench.open(FIRST, SECOND)
     after = await bench.ask()
     world.expect(
-        shown(after) == "stale" and abs((of(after, "age_s") or 0) - 2 * HOUR_S) <= 5,
+        shown(after) == "stale" and abs(number(after, "age_s") - 2 * HOUR_S) <= 5,
         given=f"a live answer; an hour later the same in an outage of {FIRST} (shown {shown(during)!r}); another hour "
         "later all circuits open",
         expected="the live one, as 'stale' with age_s 7200",
@@ -239,6 +263,12 @@ async def a_hang_leaves_time_for_the_others(world: World) -> None:
         given=f"{FIRST} hangs; {NEXT} needs 1 s; the deadline is in 5 s",
         expected=f"at most half of that for {FIRST}, its circuit told of a failure, and the answer of {NEXT} in time",
         seen=f"{LARGE} was given {limit(bench, 0)}, {NEXT} {limit(bench, 1)}; after {took_s:.2f} s {told(outcome)}",
+    )
+    world.expect(
+        bench.models[0].asked[-1] <= 2.5,
+        given=f"5 s left, and {NEXT} could be asked after {LARGE}",
+        expected=f"a time-out of at most 2.5 s for {LARGE}",
+        seen=limit(bench, 0),
     )
     await bench.hang(SECOND)
     nobody = await bench.ask("And now?", within_s=5.0)
@@ -275,6 +305,12 @@ async def too_little_time_asks_the_small_model(world: World) -> None:
         expected=f"one call, to {SMALL}, and its answer as 'smaller_model' with a reason in degraded",
         seen=f"calls to {calls}; {told(outcome)}",
     )
+    world.expect(
+        bench.circuits[SECOND].told == [True],
+        given=f"{SMALL} has answered",
+        expected=f"the circuit of its provider, {SECOND}, told of an answer",
+        seen=bench.heard(),
+    )
     bench.open(SECOND)
     nobody = await bench.ask(within_s=1.5)
     calls = (await bench.calls())[1:]
@@ -294,4 +330,13 @@ async def too_little_time_asks_the_small_model(world: World) -> None:
         given=f"{FIRST} hangs, and the deadline is in 2.4 s: enough at first, and not after the hang",
         expected=f"a call to {LARGE}, then one to {SMALL}, and its answer as 'smaller_model'",
         seen=f"calls to {calls}; {told(late)}",
+    )
+    bench = Bench(world)
+    await world.simulator.fault(SECOND, "status", status=503)
+    failing = await bench.ask("And when that fails, too?", within_s=1.5)
+    world.expect(
+        shown(failing) == "message" and bench.circuits[SECOND].told == [False],
+        given=f"the deadline is in 1.5 s, and {SECOND} answers {SMALL}'s call with 503",
+        expected=f"the message, and {SECOND}'s circuit told of a failure",
+        seen=f"{told(failing)}; {bench.heard()}",
     )

@@ -34,7 +34,7 @@ class Circuit(Protocol):
     """The circuit breaker of one provider: ask it before a call, and tell it after."""
 
     def allows(self) -> bool:
-        """Whether a call may be made now."""
+        """Whether a call may be made now; asking changes nothing."""
         ...
 
     def record(self, ok: bool) -> None:

@@ -185,15 +185,24 @@ def _said(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def expect_bounds(world: World, record: Row, wanted: Any, given: str) -> None:
-    """No bound is wider than what the request can cost."""
+async def expect_bounds(world: World, record: Row, wanted: Any, given: str) -> None:
+    """No bound is wider than what the request can cost, and none narrower: the ledger knows how long the prompt was."""
+    rows = await world.simulator.calls()
     size = sum(len(message["content"].encode()) + 8 for message in wanted.messages)
-    for one in record["attempts"]:
+    for one, row in zip(record["attempts"], rows, strict=True):
         per_input, per_output = PRICES[one["target"]]
         most = size * per_input + MAX_TOKENS * per_output
         world.expect(
             one["most_nano_usd"] <= most,
             given=given,
             expected=f"a bound of at most {most} nano-USD: {size} tokens in at {per_input}, 200 out at {per_output}",
+            seen=f"{one['most_nano_usd']}",
+        )
+        least = row["input_tokens"] * per_input + MAX_TOKENS * per_output
+        world.expect(
+            _answered(row) or one["most_nano_usd"] >= least,
+            given=given,
+            expected=f"a bound of {least} nano-USD or more: {row['input_tokens']} tokens in, as the ledger knows, "
+            f"and {MAX_TOKENS} out",
             seen=f"{one['most_nano_usd']}",
         )

@@ -16,6 +16,7 @@ from .balance import Book, agrees, balance, balance_to_the_nano, expect_bounds, 
 
 ANA, BEN, MAIL = "ana.lopes@example.com", "ben@example.org", "carla.nunes@example.net"
 KEY = b"the key of this deployment"
+WAIT_S = 0.2
 SLOW_S = 60.0
 """By the wall: no call here is given up because the machine is slow."""
 
@@ -80,6 +81,12 @@ async def failed_attempts_are_in_it(world: World) -> None:
     given = "a provider that answers 503 once and then well"
     calls = ["anthropic 503", "anthropic 200"]
     await balance_to_the_nano(world, book, wanted, given, outcome="answered", calls=calls)
+    world.expect(
+        abs(world.clock.now() - WAIT_S) < 1e-6,
+        given=given,
+        expected=f"the second call after {WAIT_S} s, when the starter makes it",
+        seen=f"it comes after {world.clock.now():.2f} s",
+    )
 
 
 @probe(
@@ -134,6 +141,15 @@ async def an_answer_of_no_use_was_paid_for(world: World) -> None:
     calls = ["anthropic 200", "anthropic 200", "openai 200"]
     await balance_to_the_nano(world, book, wanted, given, outcome="answered", calls=calls)
 
+    await world.simulator.reset()
+    for target in ("anthropic", "openai"):
+        await world.simulator.fault(target, "bad_body", kind="empty_content")
+    book, wanted = Book(world), request(world)
+    await world.outcome(asked(world, book, wanted, providers(world)))
+    given = "two providers that answer 200 with an empty text, always"
+    calls = ["anthropic 200", "anthropic 200", "openai 200", "openai 200"]
+    await balance_to_the_nano(world, book, wanted, given, outcome="failed", calls=calls)
+
 
 @probe(
     "What the provider did not state is unknown, and has bounds",
@@ -148,7 +164,7 @@ async def what_is_not_known_has_bounds(world: World) -> None:
     given = "a connection that breaks in the middle of an answer; the second call goes well"
     calls = ["anthropic without an answer", "anthropic 200"]
     await balance_to_the_nano(world, book, wanted, given, outcome="answered", calls=calls)
-    expect_bounds(world, book.records[0], wanted, given)
+    await expect_bounds(world, book.records[0], wanted, given)
 
 
 @probe(
@@ -166,7 +182,7 @@ async def a_client_that_leaves_has_its_record(world: World) -> None:
     given = "a client that leaves while the first call is under way"
     await _leaves(world, task, given)
     await balance_to_the_nano(world, book, wanted, given, outcome="cancelled", calls=["anthropic without an answer"])
-    expect_bounds(world, book.records[0], wanted, given)
+    await expect_bounds(world, book.records[0], wanted, given)
 
     await world.simulator.reset()
     await world.simulator.fault("anthropic", "status", status=503)

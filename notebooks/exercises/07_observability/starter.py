@@ -74,7 +74,8 @@ class Request:
 
 @dataclass
 class Attempt:
-    """One call. Tokens and cost are None where the provider did not state them; the most it may bill is known."""
+    """One call. Tokens and cost are 0 where it was refused, and None where the provider did not state them; the
+    most it may bill is known."""
 
     n: int
     """Its number over the whole request, from 1, whoever is called."""

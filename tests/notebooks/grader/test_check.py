@@ -51,6 +51,7 @@ def test_what_needs_a_broken_promise_is_not_tried(tmp_path: Path, made_rig: Rig)
         ("import ctypes; ctypes.string_at(0)", "crashed", "line 6: import ctypes; ctypes.string_at(0)"),
         ("import sys; sys.exit(0)", "raised", "line 6: import sys; sys.exit(0)"),
         ("return 'x' * 10**12", "memory", ""),
+        ("return type('Odd', (), {'__bool__': None})()", "odd", ""),
     ],
 )
 def test_code_that_hangs_blocks_or_crashes_is_told_apart_by_state_and_line(

@@ -64,5 +64,12 @@ def test_no_line_is_wider_than_asked_whatever_is_said() -> None:
     assert events_of(line.document()) == line.events
 
 
+def test_the_last_events_words_have_room() -> None:
+    line = Timeline()
+    line.add("calls", 0, 1, "200")
+    line.add("book", 1, words="answered, 12 calls")
+    assert drawn(line.events)[-1].endswith("● answered, 12 calls")
+
+
 def test_nothing_that_happened_is_no_picture() -> None:
     assert drawn([]) == []

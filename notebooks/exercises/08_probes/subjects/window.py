@@ -1,6 +1,6 @@
 """Another desk that is right: a lock per question, and a list of when each tenant has called in the last ten seconds.
 
-Answers are kept for 40 s; a call that fails is given back, and who waited tries for itself. Read `wrong.py`
+Answers are kept for 31 s; a call that fails is given back, and who waited tries for itself. Read `wrong.py`
 next.
 """
 
@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-KEPT_S = 40.0
+KEPT_S = 31.0
 CALLS, WINDOW_S = 5, 10.0 - 1e-9
 
 
 class Desk:
-    """The one with a window of ten seconds, which keeps answers for 40 s"""
+    """The one with a window of ten seconds, which keeps answers for 31 s"""
 
     def __init__(self, call: Callable[[str], Awaitable[str]], clock: Any, too_many: type[Exception]) -> None:
         self.call, self.clock, self.too_many = call, clock, too_many

@@ -1,0 +1,8 @@
+"""Rounds the time down: people come back while all is closed."""
+
+CHANGES = (
+    (
+        "math.ceil(",
+        "math.floor(",
+    ),
+)
