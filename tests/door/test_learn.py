@@ -33,6 +33,7 @@ def learn(work: Path, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.timeout(300)
 def test_a_learner_goes_from_the_list_to_all_promises_kept(work: Path) -> None:
     code, said = learn(work)
     assert code == 0

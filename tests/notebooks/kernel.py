@@ -24,9 +24,9 @@ from door.home import ROOT
 MARK = "NOTEBOOK_OF_A_TEST"
 """A variable that every process of a kernel inherits, so that those are found which outlive it."""
 FOREIGN = ("GAUNTLET_", "REDIS_URL", "OTEL_", "ANTHROPIC_", "OPENAI_", "PYTEST", "COV_")
-CELL_S = 100
+CELL_S = 200
 ENDS_WITHIN_S = 60.0
-BOUND_S = 110.0
+BOUND_S = 280.0
 
 
 class ThisPython(KernelSpecManager):

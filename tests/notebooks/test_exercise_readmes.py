@@ -19,6 +19,7 @@ SECTIONS = ["What to build", "Promises", "What the check gives you", "To read"]
 EXERCISES = [pytest.param(one, id=one.label) for one in exercises()]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_its_commands_work(exercise: Exercise, tmp_path: Path) -> None:
     text = (exercise.folder / "README.md").read_text()

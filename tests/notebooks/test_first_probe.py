@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from door.home import ROOT
 from notebooks.grader.catalogue import exercises
 from tests.door.cli import environment
@@ -25,6 +27,7 @@ def typed(section: str) -> list[list[str]]:
     return [line.split()[1:] for line in fence.splitlines()]
 
 
+@pytest.mark.timeout(WITHIN_S + 60)
 def test_a_new_learner_sees_the_first_promise_kept_and_the_next_one_broken_within_three_minutes(tmp_path: Path) -> None:
     checkout = tmp_path / "gauntlet"
     shutil.copytree(ROOT, checkout, ignore=LEFT_OUT)

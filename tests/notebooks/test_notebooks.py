@@ -14,6 +14,7 @@ from tests.notebooks.kernel import Reader
 NOTEBOOKS = [source.with_suffix(".ipynb") for source in pairing.sources()]
 
 
+@pytest.mark.timeout(330)  # half a minute, on a machine that is neither slow nor busy
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_to_its_end_shows_pictures_and_leaves_nothing_behind(path: Path, tmp_path: Path) -> None:
     reader = Reader(tmp_path)
@@ -29,4 +30,4 @@ def test_it_runs_to_its_end_shows_pictures_and_leaves_nothing_behind(path: Path,
 
 
 def test_there_are_some() -> None:
-    assert {path.stem for path in NOTEBOOKS} >= {"00_tour", "01_cache"}
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(13)]

@@ -13,6 +13,7 @@ from .made import NOTHING, RIGHT, TOML, TWICE, toy
 KNOWN = exercises()
 
 
+@pytest.mark.timeout(400)  # dozens of checks, each a process
 @pytest.mark.parametrize("exercise", KNOWN, ids=[one.label for one in KNOWN])
 def test_an_exercise_is_as_it_says(exercise: Exercise, made_rig: Rig) -> None:
     verdict = selftest(exercise, made_rig, seeds=SEEDS_SHORT)
