@@ -56,8 +56,9 @@ def test_every_command_works(tmp_path: Path) -> None:
     numbers = ports.resolve(dict.fromkeys((port.name for port in ports.TABLE), 0), {})
     moved = {port.variable: str(numbers[port.name]) for port in ports.TABLE}
     first, *others = commands()
-    up = Up(tmp_path / "home", command=first.split(), **moved, GAUNTLET_WORK=str(tmp_path / "work")).ready()
+    up = Up(tmp_path / "home", command=first.split(), **moved, GAUNTLET_WORK=str(tmp_path / "work"))
     try:
+        up.ready()
         for command in others:
             if command not in ELSEWHERE:
                 _run(_here(command, numbers), up.env, EXITS.get(command, 0))
@@ -65,6 +66,14 @@ def test_every_command_works(tmp_path: Path) -> None:
         up.end()
         gauntlet("down", env=up.env)
         (ROOT / "notebooks/00_tour_run.ipynb").unlink(missing_ok=True)
+
+
+def test_the_lab_of_the_readme_works() -> None:
+    (code,) = re.findall(r"^```python\n(from gauntlet import workbench\n.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "provider" in done.stdout
 
 
 def test_what_is_run_elsewhere_is_named_there() -> None:

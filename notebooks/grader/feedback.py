@@ -76,17 +76,16 @@ def hint(exercise: Exercise, probe: str, level: int, text: str, command: str) ->
     return Group(head, Padding(Text(text), (0, 0, 0, 3)), Text(more.strip(), style="dim"))
 
 
-def judged(verdict: Verdict) -> Text:
-    """A line of the selftest per exercise, and one per fault."""
-    good = not verdict.faults
-    line = Text.assemble((" ✓ " if good else " ✗ ", "green" if good else "bold red"), (verdict.exercise.label, "bold"))
-    mutants = f"{len(verdict.killed)} of {len(verdict.exercise.mutants)} mutants killed"
-    line.append(
-        f"   solution: {verdict.seeds} seeds; {mutants}; starter fails at {verdict.starter_fails_at or 'nothing'}"
+def judged(verdict: Verdict) -> Table:
+    """What the selftest found of an exercise, and a line per fault."""
+    good, mutants = not verdict.faults, len(verdict.exercise.mutants)
+    words = Text.assemble(
+        (verdict.exercise.label, "bold"),
+        f"   solution: {verdict.seeds} seeds; {len(verdict.killed)} of {mutants} mutants killed; ",
+        f"starter fails at {verdict.starter_fails_at or 'nothing'}",
+        *((f"\n{fault}", "red") for fault in verdict.faults),
     )
-    for fault in verdict.faults:
-        line.append(f"\n     {fault}", style="red")
-    return line
+    return _beside(Text(" ✓" if good else " ✗", style="green" if good else "bold red"), words)
 
 
 def _titled(exercise: Exercise) -> Text:
