@@ -8,11 +8,9 @@ simulator, with a Valkey of its own, and it tells nobody but its own collector. 
 import argparse
 import atexit
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -22,14 +20,13 @@ from door import parts, plan, ports, processes, running, state
 from door.errors import DoorError, UsageError
 from door.part import Part, PartFailed, Running
 from door.supervisor import Supervisor
+from door.temporary import temporary_home
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 FOREIGN = ("GAUNTLET_", "OTEL_", "LANGFUSE_", "ANTHROPIC_", "OPENAI_", "PAYMENTS_", "REDIS_URL", "CAPTURE_CONTENT")
 """How a person's settings and keys begin. The service reads settings whatever their case."""
 CONFIG = "workbench.toml"
 """A file without settings, in place of the `gauntlet.toml` that the parts would find where they run."""
-TEMPORARY = "gauntlet-"
-"""How the folders begin that we make, and delete at the end."""
 STARTS = 3
 """Between the choice of a free port and its use somebody else may take it; then others are chosen."""
 
@@ -120,16 +117,18 @@ def workbench(
     setting that cannot be used, DoorError when `home` cannot be (AlreadyUp when another process has its state there).
     """
     environ = os.environ if environ is None else environ
-    _sweep()
     with ExitStack() as undone:
-        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY)) if home is None else home.absolute()
-        if home is None:
-            undone.callback(shutil.rmtree, folder, ignore_errors=True)
-        undone.enter_context(homes.hold(folder))
-        running.refuse_leftovers(folder)
+        folder = undone.enter_context(temporary_home() if home is None else _held(home.absolute()))
         lab = _started(environ, folder, dashboard, workers, service_env)
         undone.callback(lab.end)
         yield lab
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[Path]:
+    with homes.hold(folder):
+        running.refuse_leftovers(folder)
+        yield folder
 
 
 def private(environ: Mapping[str, str]) -> dict[str, str]:
@@ -139,16 +138,6 @@ def private(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if not name.upper().startswith(FOREIGN) and not name.upper().endswith("_PROXY")
     }
-
-
-def _sweep() -> None:
-    """Delete the folders of workbenches that were killed: nobody holds them, and no process of theirs lives."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
-        if not (folder / CONFIG).exists():  # not one of ours, or one that is only just being made
-            continue
-        with suppress(DoorError), homes.hold(folder):
-            running.refuse_leftovers(folder)
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _started(

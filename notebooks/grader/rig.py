@@ -5,8 +5,6 @@ They are the workbench's own parts, without the service, and end with the block.
 
 import argparse
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from door import home, parts, plan, ports
 from door.supervisor import Supervisor
+from door.temporary import temporary_home
 from door.workbench import private
 
 from .simulator import Places
@@ -31,8 +30,7 @@ class Rig:
 @contextmanager
 def rig(*, store: bool) -> Iterator[Rig]:
     """Start the parts, end them when the block is left. Raises PartFailed."""
-    folder = Path(tempfile.mkdtemp(prefix="gauntlet-learn-"))
-    try:
+    with temporary_home() as folder:
         chosen = _plan(folder)
         wanted = [parts.simulator_part(chosen, {}), *([parts.valkey_part(chosen)] if store else [])]
         supervisor = Supervisor(wanted, folder / home.LOGS, lambda: False, environ=private(os.environ))
@@ -43,8 +41,6 @@ def rig(*, store: bool) -> Iterator[Rig]:
             yield Rig(folder, places, chosen.state_url if store else None)
         finally:
             supervisor.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _plan(folder: Path) -> plan.Plan:

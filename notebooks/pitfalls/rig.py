@@ -9,17 +9,16 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from door import ports, valkey
 from door.part import Part, Running
 from door.parts import VALKEY_READY
+from door.temporary import temporary_home
 from door.workbench import private
 from notebooks.pitfalls.catalogue import Form, Pitfall
 
@@ -88,34 +87,29 @@ def rig(pitfall: Pitfall, more: Mapping[str, str], stopped: Callable[[], bool]) 
 
     Raises PartFailed when a process does not start, KeyboardInterrupt when `stopped` says so meanwhile.
     """
-    folder = Path(tempfile.mkdtemp(prefix="gauntlet-"))  # short: the path of a socket has at most 104 bytes on macOS
     environ = private(os.environ)
-    started: list[Running] = []
-    apps: list[App] = []
-    try:
-        simulators = {form.name: Running(_simulator(form), folder / form.name, environ) for form in pitfall.forms}
-        started += simulators.values()
-        stores = [Running(_store(form, folder), folder / form.name, environ) for form in pitfall.forms if form.store]
-        started += stores
-        _wait(lambda: all(map(_is_ready, started)), stopped)
+    with ExitStack() as ends:
+        folder = ends.enter_context(temporary_home())
+
+        def starts(part: Part, form: Form) -> Running:
+            running = Running(part, folder / form.name, environ)
+            ends.callback(running.end)
+            return running
+
+        simulators = {form.name: starts(_simulator(form), form) for form in pitfall.forms}
+        stores = [starts(_store(form, folder), form) for form in pitfall.forms if form.store]
+        _wait(lambda: all(map(_is_ready, [*simulators.values(), *stores])), stopped)
         sides = []
         for form in pitfall.forms:
             urls = _urls(simulators[form.name])
             variables = {**_variables(urls), "REDIS_URL": f"unix://{_socket(form, folder)}", **more}
-            own = [
-                App(_application(pitfall, form, number, variables), folder / form.name, environ)
-                for number in range(form.replicas)
-            ]
-            apps += own
+            own = []
+            for number in range(form.replicas):
+                own.append(App(_application(pitfall, form, number, variables), folder / form.name, environ))
+                ends.callback(own[-1].end)
             sides.append(Side(form, own, urls))
-        _wait(lambda: all(app.is_ready for app in apps), stopped)
+        _wait(lambda: all(app.is_ready for side in sides for app in side.apps), stopped)
         yield sides
-    finally:
-        for app in apps:
-            app.end()
-        for running in reversed(started):
-            running.end()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _application(pitfall: Pitfall, form: Form, number: int, variables: Mapping[str, str]) -> Part:

@@ -280,7 +280,7 @@ def test_the_folder_of_a_killed_one_is_deleted_by_the_next_and_that_of_a_living_
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     killed, foreign = tmp_path / "gauntlet-killed", tmp_path / "gauntlet-foreign"
-    for folder, name in ((killed, "workbench.toml"), (foreign, "notes.txt")):
+    for folder, name in ((killed, ".temporary"), (foreign, "notes.txt")):
         folder.mkdir()
         (folder / name).touch()
     with workbench(environment(tmp_path), workers=1) as first:
