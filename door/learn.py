@@ -8,13 +8,16 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from rich.status import Status
 from rich.text import Text
 
 from door.console import command_name, console
 from door.errors import DoorError, UsageError
 from door.flags import whole
+from door.signals import stop_like_ctrl_c
 from notebooks.grader import feedback, selftest
 from notebooks.grader.catalogue import Exercise, exercises
 from notebooks.grader.check import Checked, check
@@ -29,6 +32,7 @@ SELFTEST = "the exercises themselves: starters fail, solutions pass, every mutan
 def run(argv: Sequence[str]) -> int:
     """Exit code 0: done, or all promises kept; 1: one is broken; 2: wrong usage."""
     args = _parser().parse_args(argv)
+    stop_like_ctrl_c()
     known, work = exercises(), Work(os.environ)
     does: dict[str | None, Callable[[], int]] = {
         None: lambda: _list(known, work),
@@ -137,7 +141,7 @@ def _once(exercise: Exercise, work: Work, made: Rig, seeds: Sequence[int], only:
     checked = _over(exercise, work.file(exercise), made, seeds, only)
     out, command = console(), command_name()
     feedback.show(out, checked, work, command)
-    if not only:
+    if not only and not (checked.failure and checked.failure.state in ("unusable", "grader")):
         work.note(checked)  # after it was shown: where the folder cannot be written one sees at least that
     if checked.passed and not only:
         words = f"{command} learn solution {exercise.number}"
@@ -199,11 +203,17 @@ def _reset(exercise: Exercise, work: Work) -> int:
     return 0
 
 
+def _tell(status: Status, exercise: Exercise, words: str) -> None:
+    status.update(f"{exercise.label}: {words}")
+
+
 def _selftest(chosen: Sequence[Exercise], seeds: int) -> int:
     out = console()
     verdicts = []
     with rig(store=any(one.store for one in chosen)) as made:
         for one in chosen:
-            verdicts.append(selftest.selftest(one, made, seeds=seeds))
+            with out.status(one.label) as status:
+                told = partial(_tell, status, one)
+                verdicts.append(selftest.selftest(one, made, seeds=seeds, told=told))
             out.print(feedback.judged(verdicts[-1]))
     return 1 if any(verdict.faults for verdict in verdicts) else 0

@@ -7,7 +7,6 @@ The applications, the load and what is counted are in `notebooks/pitfalls`; here
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +18,7 @@ from door import home
 from door.console import console
 from door.errors import DoorError, UsageError
 from door.flags import seconds
+from door.signals import stop_like_ctrl_c
 from notebooks.pitfalls import Pitfall, Result, all_pitfalls, named, run_pitfall
 from notebooks.pitfalls.chart import save
 from notebooks.pitfalls.guess import number_in
@@ -34,9 +34,7 @@ TRIES = 5
 def run(argv: Sequence[str]) -> int:
     """Exit code 0 when the effect showed, 1 when it did not, 2 when nothing can be judged, 130 interrupted."""
     args = _parser().parse_args(argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` means it
-            signal.signal(number, signal.default_int_handler)  # ends the processes, like Ctrl-C
+    stop_like_ctrl_c()
     if args.pitfall is None:
         return _listed(args)
     pitfall = named(args.pitfall)

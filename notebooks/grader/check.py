@@ -5,11 +5,14 @@ Whatever that process does (hang, crash, eat memory, end by itself), the check e
 """
 
 import multiprocessing
+import os
 import re
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkServerContext
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ from .timeline import Event, events_of
 
 GRACE_S = 10.0
 """Beyond a probe's own limit; then the process is killed."""
+STARTS_S = 120.0
+"""For a process to begin; the first one waits until both SDKs are imported."""
 PASSED = "passed"
 MOST_OUTPUT = 4_000
 
@@ -31,8 +36,8 @@ class Result:
     """What a probe found.
 
     `state` is passed, broken (the promise), raised, blocked, endless, late, crashed, memory, sleeps on, real sleep, odd
-    (a value that could not be judged), or unusable (with a `kind`: syntax, import, missing); `where` is a line of the
-    learner's file.
+    (a value that could not be judged), unusable (with a `kind`: syntax, import, missing), or grader (our own failure);
+    `where` is a line of the learner's file.
     """
 
     probe: Probe
@@ -52,12 +57,15 @@ class Result:
 
 @dataclass(slots=True)
 class Checked:
-    """The results in order; the last one failed unless all passed. `output` is what the learner's code printed."""
+    """The results in order; the last one failed unless all passed. `output` is what the learner's code printed, `only`
+    the names of the probes that were asked for, empty for all.
+    """
 
     exercise: Exercise
     seed: int
     results: list[Result] = field(default_factory=list)
     output: str = ""
+    only: tuple[str, ...] = ()
 
     @property
     def failure(self) -> Result | None:
@@ -70,38 +78,20 @@ class Checked:
         return bool(self.results) and self.failure is None
 
 
-def check(
-    exercise: Exercise, file: Path, rig: Rig, *, seed: int, only: Sequence[str] = (), keeps_going: bool = False
-) -> Checked:
-    """Run the probes (those named in `only`, else all) against a file until one fails, or all with `keeps_going`."""
+def check(exercise: Exercise, file: Path, rig: Rig, *, seed: int, only: Sequence[str] = ()) -> Checked:
+    """Run the probes (those named in `only`, else all) against a file, in their order, until one fails."""
     output = rig.folder / "output.txt"
-    job = Job(exercise.folder, file, seed, tuple(only), rig.places, rig.store_url, output, keeps_going)
+    job = Job(exercise.folder, file, seed, tuple(only), rig.places, rig.store_url, output)
     ours, theirs = _context().Pipe(duplex=False)
     child = _context().Process(target=main, args=(job, theirs), name="learner")
     child.start()
     theirs.close()
-    checked = Checked(exercise, seed)
-    current, whole = exercise.probes[0], False
+    checked = Checked(exercise, seed, only=tuple(only))
     try:
-        while True:
-            if not ours.poll(current.limit_s + GRACE_S):
-                checked.results.append(Result(current, "endless"))
-                break
-            try:
-                told = ours.recv()
-            except EOFError:
-                break
-            if told is None:
-                whole = True
-                break
-            current = exercise.probe(told["probe"])
-            if told["state"] != "begun":
-                checked.results.append(_result(current, told))
+        current, whole = _follow(checked, ours)
+        child.join(GRACE_S if whole or checked.failure is None else 0)
     finally:
-        child.join(0 if checked.results and checked.results[-1].state == "endless" else GRACE_S)
-        if child.is_alive():
-            child.kill()
-            child.join()
+        _end(child)
         ours.close()
     checked.output = _tail(output)
     if not whole and checked.failure is None:
@@ -109,10 +99,36 @@ def check(
     return checked
 
 
+def _follow(checked: Checked, ours: Connection) -> tuple[Probe, bool]:
+    """Take what the process tells, until it ends or is too late. Which probe was the last, and whether all was told."""
+    current, patience_s = checked.exercise.probes[0], STARTS_S
+    while ours.poll(patience_s):
+        try:
+            told = ours.recv()
+        except EOFError:
+            return current, False
+        if told is None:
+            return current, True
+        current = checked.exercise.probe(told["probe"])
+        patience_s = current.limit_s + GRACE_S
+        if told["state"] != "begun":
+            checked.results.append(_result(current, told))
+    checked.results.append(Result(current, "endless"))
+    return current, False
+
+
+def _end(child: ForkServerProcess) -> None:
+    """Kill the process, if it lives, and whatever it started."""
+    if child.pid is not None:
+        with suppress(ProcessLookupError, PermissionError):  # it leads a group, unless it ended before it could
+            os.killpg(child.pid, signal.SIGKILL)
+    if child.is_alive():
+        child.kill()
+    child.join()
+
+
 def _result(probe: Probe, told: dict[str, Any]) -> Result:
     words = {name: str(told.get(name, "")) for name in ("given", "expected", "seen", "where", "kind")}
-    if told["state"] == "late":
-        words["seen"] = f"no end within {told['limit_s']:g} s"
     return Result(probe, told["state"], timeline=tuple(events_of(told.get("timeline", ()))), **words)
 
 

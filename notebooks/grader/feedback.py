@@ -25,6 +25,7 @@ SAID = {
     "user's request, no health check.",
     "endless": "Your code never came back: a loop without an end, or a call that blocks for good. It was ended.",
     "late": "Your code still waited when the time was up.",
+    "grader": "The check itself failed, and not your code. Please report it with these words.",
     "odd": "The check could not judge what your code gave it: one of its values is not what the starter's types say.",
     "crashed": "Your code took the whole process down.",
     "memory": "Your code took more memory than a check may have (4 GB).",
@@ -50,7 +51,8 @@ def show(out: Console, checked: Checked, work: Work, command: str) -> None:
     failure = checked.failure
     if failure is None:
         out.print()
-        out.print(Text(f"All {len(checked.results)} promises are kept.", style="bold green"))
+        kept = "This promise is kept." if checked.only else f"All {len(checked.results)} promises are kept."
+        out.print(Text(kept, style="bold green"))
         return
     title = UNUSABLE[failure.kind] if failure.state == "unusable" else failure.probe.title
     out.print(_beside(Text(" ✗", style="bold red"), Text(title, style="bold")))
@@ -153,11 +155,12 @@ def _next(out: Console, checked: Checked, failure: Result, command: str) -> None
     if failure.state == "unusable":
         return
     after = len(exercise.probes) - len(checked.results)
-    if after > 0:
+    if after > 0 and not checked.only:
         out.print(Text(f" · {after} more after this one", style="dim"))
     out.print()
     again = f"{command} learn check {exercise.number} --only {failure.probe.name} --seed {checked.seed}"
-    for words, does in ((again, "again, this one alone"), (f"{command} learn hint {exercise.number}", "a hint")):
+    hint_of = f"{command} learn hint {exercise.number}" + (f" --probe {failure.probe.name}" if checked.only else "")
+    for words, does in ((again, "again, this one alone"), (hint_of, "a hint")):
         out.print(Text.assemble("   ", (words, "bold"), (f"   {does}", "dim")), soft_wrap=True)
 
 

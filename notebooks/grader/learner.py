@@ -53,7 +53,7 @@ class Learner:
         sys.modules[name] = module  # dataclasses look their module up
         try:
             exec(code, vars(module))  # noqa: S102
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise Unusable("import", said(error), self.line_of(error)) from error
         if missing := [one for one in self.defines if not hasattr(module, one)]:
             raise Unusable("missing", f"it defines no {', no '.join(missing)}")

@@ -3,8 +3,8 @@
     @probe("A 503 is tried again", means="Without it one bad second at the provider is a failed answer for everyone.")
     async def a_503_is_tried_again(world: World) -> None: ...
 
-Probes stand in the order in which they should pass. One that names others in `after` is looked at only when those
-passed, so that what a learner reads is the first thing that is wrong and not what follows from it.
+Probes stand in the order of what depends on what, and the first that fails ends a check, so that what a learner reads
+is the first thing that is wrong and not what follows from it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,6 @@ class Probe:
     name: str
     title: str
     means: str
-    after: tuple[str, ...]
     limit_s: float
     run: "Callable[[World], Awaitable[None]]"
 
@@ -39,28 +38,22 @@ class Broken(Exception):
 
 
 def probe(
-    title: str, *, means: str, after: tuple[str, ...] = (), limit_s: float = 15.0
+    title: str, *, means: str, limit_s: float = 15.0
 ) -> "Callable[[Callable[[World], Awaitable[None]]], Callable[[World], Awaitable[None]]]":
     """Mark an async function of a World as a probe. `limit_s` is by the wall clock, and generous: it bounds a hang."""
 
     def marked(run: "Callable[[World], Awaitable[None]]") -> "Callable[[World], Awaitable[None]]":
         name: str = run.__name__
-        setattr(run, ATTRIBUTE, Probe(name, title, means, after, limit_s, run))
+        setattr(run, ATTRIBUTE, Probe(name, title, means, limit_s, run))
         return run
 
     return marked
 
 
 def probes_of(module: ModuleType) -> tuple[Probe, ...]:
-    """The probes of an exercise's `probes.py`, in order. Raises ValueError for an `after` that names no earlier one."""
-    found = tuple(
+    """The probes of an exercise's `probes.py`, in order."""
+    return tuple(
         getattr(value, ATTRIBUTE)
         for value in vars(module).values()
         if hasattr(value, ATTRIBUTE) and value.__module__ == module.__name__
     )
-    earlier: set[str] = set()
-    for one in found:
-        if unknown := set(one.after) - earlier:
-            raise ValueError(f"{one.name}: after={sorted(unknown)} names no probe above it")
-        earlier.add(one.name)
-    return found

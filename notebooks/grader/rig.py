@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from door import home, parts, plan, ports
+from door.part import PartFailed
 from door.supervisor import Supervisor
 from door.temporary import temporary_home
-from door.workbench import private
+from door.workbench import STARTS, private
 
 from .simulator import Places
 
@@ -31,16 +32,29 @@ class Rig:
 def rig(*, store: bool) -> Iterator[Rig]:
     """Start the parts, end them when the block is left. Raises PartFailed."""
     with temporary_home() as folder:
-        chosen = _plan(folder)
-        wanted = [parts.simulator_part(chosen, {}), *([parts.valkey_part(chosen)] if store else [])]
-        supervisor = Supervisor(wanted, folder / home.LOGS, lambda: False, environ=private(os.environ))
+        chosen, supervisor = _started(folder, store)
         try:
-            supervisor.start()
             url = chosen.url
             places = Places(url("simulator"), url("anthropic"), url("openai"), url("payments"))
             yield Rig(folder, places, chosen.state_url if store else None)
         finally:
             supervisor.stop()
+
+
+def _started(folder: Path, store: bool) -> tuple[plan.Plan, Supervisor]:
+    for left in reversed(range(STARTS)):
+        chosen = _plan(folder)
+        wanted = [parts.simulator_part(chosen, {}), *([parts.valkey_part(chosen)] if store else [])]
+        supervisor = Supervisor(wanted, folder / home.LOGS, lambda: False, environ=private(os.environ))
+        try:
+            supervisor.start()
+        except BaseException as error:
+            supervisor.stop()
+            if not (left and isinstance(error, PartFailed) and any(map(ports.is_held, chosen.ports.values()))):
+                raise
+        else:
+            return chosen, supervisor
+    raise AssertionError
 
 
 def _plan(folder: Path) -> plan.Plan:

@@ -15,6 +15,8 @@ from .rig import Rig
 
 SEEDS_SHORT, SEEDS_FULL = 3, 20
 FIRST_SEED = 7
+KILLS = ("broken", "blocked")
+"""What counts as a kill: a promise that was not kept, and not a check that the machine held up."""
 HOUSES = {"service", "loadtests", "dashboard", "door", "gauntlet", "notebooks"}
 """An exercise's files import nothing of these: what a learner writes stands alone."""
 
@@ -92,7 +94,7 @@ def _mutant(verdict: Verdict, name: str, checked: Checked) -> None:
     wanted, failure = verdict.exercise.mutants.get(name), checked.failure
     if failure is None:
         verdict.faults.append(f"the mutant {name} lives")
-    elif failure.state in ("unusable", "crashed", "raised", "odd") or failure.probe.name != wanted:
+    elif failure.state not in KILLS or failure.probe.name != wanted:
         verdict.faults.append(f"the mutant {name} is not killed by {wanted}: {_said(checked)}")
     else:
         verdict.killed[name] = failure.probe.name

@@ -60,11 +60,6 @@ class Simulator:
         body = {"target": target, "first_token_ms": first_token_ms, "per_token_ms": per_token_ms, "sigma": 0}
         await self._send("PUT", "/sim/latency", body)
 
-    async def quota(self, target: str, requests_per_min: int | None, tokens_per_min: int | None = None) -> None:
-        """Give a target a quota; None lifts it."""
-        body = {"target": target, "requests_per_min": requests_per_min, "tokens_per_min": tokens_per_min}
-        await self._send("PUT", "/sim/quota", body)
-
     async def calls(self, target: str | None = None, *, settles_s: float = SETTLES_S) -> list[dict[str, Any]]:
         """The ledger's calls, oldest first, with the fields of DESIGN section 5; waits a while for open rows."""
         until = time.monotonic() + settles_s

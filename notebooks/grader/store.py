@@ -20,19 +20,14 @@ class Died(BaseException):
 
 
 class Store(redis.Redis):
-    """A client whose calls stop the clock; `die_before` makes its replica die between two steps."""
+    """A client whose calls stop the clock; where it is `dead`, its replica's process is gone."""
 
     def __init__(self, url: str, clock: Clock, timeline: Timeline, who: str) -> None:
         pool = redis.ConnectionPool.from_url(url, decode_responses=True, socket_timeout=5)
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
         self._clock, self._timeline, self._who = clock, timeline, who
-        self._dies_before: str | None = None
         self.dead = False
-
-    def die_before(self, command: str) -> None:
-        """Die at the next command of this name (`SET`), before it is sent, and at every one after it."""
-        self._dies_before = command.upper()
 
     async def warm(self, connections: int) -> None:
         """Connect so often, so that as many commands at once reach the server at once."""
@@ -42,8 +37,7 @@ class Store(redis.Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """As redis-py's; raises Died once this replica is dead."""
-        self._live(str(args[0]))
-        self._timeline.add(f"{self._who} {STORE}", self._clock.now(), words=_words(args))
+        self._begins(_words(args))
         with self._clock.busy():
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
@@ -54,12 +48,12 @@ class Store(redis.Redis):
         at_once: Callable[..., Any] = made.immediate_execute_command
 
         async def timed(*args: Any, **options: Any) -> Any:
-            self._live("EXEC")
+            self._begins("EXEC")
             with self._clock.busy():
                 return await execute(*args, **options)
 
         async def timed_at_once(*args: Any, **options: Any) -> Any:
-            self._live(str(args[0]))
+            self._begins(_words(args))
             with self._clock.busy():
                 return await at_once(*args, **options)
 
@@ -74,11 +68,10 @@ class Store(redis.Redis):
         made.clock = self._clock
         return made
 
-    def _live(self, command: str) -> None:
-        if self._dies_before is not None and command.upper().startswith(self._dies_before):
-            self.dead = True
+    def _begins(self, words: str) -> None:
         if self.dead:
             raise Died
+        self._timeline.add(f"{self._who} {STORE}", self._clock.now(), words=words)
 
 
 class _Lock(Lock):

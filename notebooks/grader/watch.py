@@ -68,8 +68,9 @@ class Watch:
 
 
 def _ran_s(thread: int) -> float:
-    """The processor's time that a thread has had."""
-    return time.clock_gettime(time.pthread_getcpuclockid(thread))
+    """The processor's time that a thread has had, in seconds; 0 where the system does not say (macOS)."""
+    clock_of = getattr(time, "pthread_getcpuclockid", None)
+    return time.clock_gettime(clock_of(thread)) if clock_of is not None else 0.0
 
 
 def _is_ready(tid: int) -> bool:

@@ -1,13 +1,12 @@
 """What a probe is given: the learner's code, a clock, providers and a store that can be broken, and the ledger.
 
 Everything here is real but the clock: the calls go over HTTP to the simulator, the store is a Valkey server. A probe
-says what it found by `expect`, or fails by itself where the learner's code raises what it should not. Read `child.py`
+says what it found by `expect`, or fails by itself where the learner's code raises what it should not. Read `trying.py`
 next.
 """
 
 import asyncio
 import random
-import time
 import uuid
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -30,13 +29,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T]):
-    """What came of an awaitable: its value, or the error; when, in seconds of the clock and of the wall."""
+    """What came of an awaitable: its value, or the error; from when until when, in seconds of the clock."""
 
     value: T | None
     error: BaseException | None
     at_s: float
     until_s: float
-    wall_s: float
     where: str = ""
     """The learner's line that raised."""
 
@@ -60,11 +58,17 @@ class World:
     """All that one run of one probe sees; made anew for each."""
 
     def __init__(
-        self, learner: Learner, seed: int, http: aiohttp.ClientSession, places: Places, store_url: str | None
+        self,
+        learner: Learner,
+        seed: int,
+        http: aiohttp.ClientSession,
+        places: Places,
+        store_url: str | None,
+        timeline: Timeline | None = None,
     ) -> None:
         self.seed = seed
         self.random = random.Random(seed)  # noqa: S311 - jitter, not secrets
-        self.timeline = Timeline()
+        self.timeline = timeline or Timeline()
         self.clock = Clock(self._slept)
         self.simulator = Simulator(http, places, self.clock)
         self._learner, self._http, self._places, self._store_url = learner, http, places, store_url
@@ -75,6 +79,12 @@ class World:
         self._replicas = 0
         self.yours = learner.load()
         """The learner's file as a module."""
+
+    async def begin(self) -> None:
+        """Empty the store."""
+        if self._store_url is not None:
+            await self.store("probe").flushall()
+            self.timeline.events.clear()
 
     def replica(self) -> ModuleType:
         """The learner's file once more, as another process would have it: with a memory and a `hash` of its own."""
@@ -120,7 +130,7 @@ class World:
 
     async def outcome(self, asked: Awaitable[T]) -> Outcome[T]:
         """Wait for the learner's code, whatever comes of it."""
-        at_s, began = self.clock.now(), time.monotonic()
+        at_s = self.clock.now()
         value, error = None, None
         try:
             value = await asked
@@ -129,7 +139,7 @@ class World:
         except (Exception, Died) as raised:  # noqa: BLE001 - it is what came of it
             error = raised
         where = "" if error is None else self._learner.line_of(error)
-        return Outcome(value, error, at_s, self.clock.now(), time.monotonic() - began, where)
+        return Outcome(value, error, at_s, self.clock.now(), where)
 
     async def within(self, limit_s: float, asked: Awaitable[T]) -> Outcome[T] | None:
         """The outcome; None when there is none yet after so many seconds of the wall: wide, against a hang alone."""

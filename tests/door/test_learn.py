@@ -67,7 +67,21 @@ def test_the_command_that_repeats_a_failure_repeats_it(work: Path) -> None:
     words = next(line for line in said.splitlines() if "--only" in line).split("again")[0].split()
     code, again = learn(work, *words[words.index("learn") + 1 :])
     assert code == 1
+    assert "more after this one" not in again
+    assert f"learn hint 1 --probe {words[words.index('--only') + 1]}" in again
     assert next(line for line in said.splitlines() if "✗" in line) in again
+
+
+def test_a_file_that_cannot_be_read_takes_nothing_of_what_was_reached(work: Path) -> None:
+    learn(work, "start", "1")
+    learn(work, "check", "1")
+    reached = (work / ".progress.json").read_text()
+    with (work / f"{FIRST.label}.py").open("a") as mine:
+        mine.write("def (\n")
+    code, said = learn(work, "check", "1")
+    assert code == 1
+    assert "Python cannot read your file" in said
+    assert (work / ".progress.json").read_text() == reached
 
 
 @pytest.mark.parametrize(

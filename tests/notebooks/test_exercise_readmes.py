@@ -32,6 +32,7 @@ def test_its_commands_work(exercise: Exercise, tmp_path: Path) -> None:
         done = subprocess.run(run, cwd=ROOT, env=env, capture_output=True, text=True, timeout=100)
         refused = 1 if verb == "check" or (verb == "solution" and "--spoil" not in words) else 0
         assert done.returncode == refused, f"{command}\n{done.stdout}{done.stderr}"
+        assert verb != "check" or ("✗" in done.stdout and "learn hint" in done.stdout), done.stdout
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

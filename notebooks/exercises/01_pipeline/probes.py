@@ -33,7 +33,6 @@ async def an_answer_comes_back(world: World) -> None:
 @probe(
     "The same question costs one call",
     means="Nine in ten of a FAQ's questions were asked before: without a cache you pay for the same answer each time.",
-    after=("an_answer_comes_back",),
 )
 async def the_same_question_costs_one_call(world: World) -> None:
     bench = Bench(world)
@@ -52,7 +51,6 @@ async def the_same_question_costs_one_call(world: World) -> None:
 @probe(
     "Whatever changes the answer makes it another question",
     means="Under too short a key an answer goes to the wrong person: another tenant's data, another talk's reply.",
-    after=("the_same_question_costs_one_call",),
 )
 async def whatever_changes_the_answer_is_another_question(world: World) -> None:
     bench = Bench(world)
@@ -73,7 +71,6 @@ async def whatever_changes_the_answer_is_another_question(world: World) -> None:
 @probe(
     "What chance made is not kept, and nothing longer than an hour",
     means="A user who asks for ten ideas gets the same idea ten times, and everybody last month's prices.",
-    after=("the_same_question_costs_one_call",),
 )
 async def chance_is_not_kept(world: World) -> None:
     bench = Bench(world)
@@ -107,7 +104,6 @@ async def chance_is_not_kept(world: World) -> None:
 @probe(
     "A flood meets its own limit, and nobody else does",
     means="One script in a loop uses up the provider's quota, and everybody's answers are 429s.",
-    after=("an_answer_comes_back",),
 )
 async def a_flood_meets_its_own_limit(world: World) -> None:
     bench = Bench(world)
@@ -157,7 +153,6 @@ async def a_flood_meets_its_own_limit(world: World) -> None:
 @probe(
     "A bad moment is waited out",
     means="Without a second try one bad second of a provider is a failed answer for whoever asked in it.",
-    after=("an_answer_comes_back",),
 )
 async def a_bad_moment_is_waited_out(world: World) -> None:
     bench = Bench(world)
@@ -218,7 +213,6 @@ async def the_waits_grow_by_chance(world: World) -> None:
 @probe(
     "In an outage the other provider answers, and the reply says so",
     means="With one provider your availability is theirs; with a silent second one nobody knows whose answer it was.",
-    after=("a_bad_moment_is_waited_out",),
 )
 async def in_an_outage_the_other_answers(world: World) -> None:
     bench = Bench(world)
@@ -244,7 +238,6 @@ async def in_an_outage_the_other_answers(world: World) -> None:
 @probe(
     "What the other provider said is not kept, nor is an error",
     means="A five-minute outage lasts an hour: long after it ended the cache still gives what it was at its worst.",
-    after=("in_an_outage_the_other_answers", "the_same_question_costs_one_call"),
 )
 async def an_outage_is_not_kept(world: World) -> None:
     for down in ([FIRST], [FIRST, SECOND]):
@@ -266,7 +259,6 @@ async def an_outage_is_not_kept(world: World) -> None:
 @probe(
     "A request that is wrong is asked once, and harms nobody",
     means="Each retry of a 400 is a call that cannot help, and where it counts, six typos shut a healthy provider out.",
-    after=("in_an_outage_the_other_answers",),
 )
 async def a_wrong_request_is_asked_once(world: World) -> None:
     bench = Bench(world)
@@ -303,7 +295,6 @@ async def a_wrong_request_is_asked_once(world: World) -> None:
 @probe(
     "A dead provider is left alone after five failures",
     means="In an outage every worker retries for ever: users wait for nothing, and whoever recovers is trampled.",
-    after=("in_an_outage_the_other_answers",),
 )
 async def a_dead_provider_is_left_alone(world: World) -> None:
     bench = Bench(world)
@@ -334,7 +325,6 @@ async def a_dead_provider_is_left_alone(world: World) -> None:
 @probe(
     "After half a minute one call finds out, and its success closes the circuit",
     means="Without it a provider that came back is never used again, or falls over under everybody's first call.",
-    after=("a_dead_provider_is_left_alone",),
 )
 async def one_call_finds_out(world: World) -> None:
     bench = Bench(world, takes_s=0.5)

@@ -113,7 +113,6 @@ async def both_wires_give_text(world: World) -> None:
 @probe(
     "All that was said arrives, in its order",
     means="Without the system message a model forgets what it is for, without earlier turns whom it talks to.",
-    after=("both_wires_give_text",),
 )
 async def all_that_was_said_arrives(world: World) -> None:
     said = [(one["role"], one["content"]) for one in TALK]
@@ -136,7 +135,6 @@ async def all_that_was_said_arrives(world: World) -> None:
 @probe(
     "Connections are kept, and end with close()",
     means="A client per call pays a handshake each time and leaves a socket behind; under load they run out.",
-    after=("both_wires_give_text",),
 )
 async def connections_are_kept_then_closed(world: World) -> None:
     for target, name in CLASSES.items():
@@ -164,7 +162,6 @@ async def connections_are_kept_then_closed(world: World) -> None:
 @probe(
     "Ten calls at once are under way at once",
     means="A client that blocks holds everybody: a worker serves one answer at a time, and /health waits too.",
-    after=("both_wires_give_text",),
 )
 async def ten_calls_overlap(world: World) -> None:
     for target, name in CLASSES.items():
@@ -184,7 +181,6 @@ async def ten_calls_overlap(world: World) -> None:
 @probe(
     "One call is one attempt",
     means="An SDK retries twice, unseen. Your own retries multiply with it: three tries become nine, in a bad hour.",
-    after=("both_wires_give_text",),
 )
 async def one_call_is_one_attempt(world: World) -> None:
     for target, name in CLASSES.items():
@@ -203,7 +199,6 @@ async def one_call_is_one_attempt(world: World) -> None:
 @probe(
     "What is raised is a ProviderError",
     means="Who catches anthropic.RateLimitError is tied to that vendor, and blind to what the next one raises.",
-    after=("one_call_is_one_attempt",),
 )
 async def errors_are_your_own(world: World) -> None:
     faults: list[tuple[str, dict[str, Any]]] = [("status", {"status": each}) for each in (400, 401, 429, 500, 503)]
@@ -225,7 +220,6 @@ async def errors_are_your_own(world: World) -> None:
 @probe(
     "An error says whether to try again, and when",
     means="Retries that cannot tell 400 from 503 repeat what cannot work; without Retry-After they are refused again.",
-    after=("errors_are_your_own",),
 )
 async def an_error_says_whether_and_when(world: World) -> None:
     for target, name in CLASSES.items():
@@ -245,7 +239,6 @@ async def an_error_says_whether_and_when(world: World) -> None:
 @probe(
     "A call that hangs ends: by your timeout, or with its caller",
     means="The SDKs wait ten minutes: behind a provider that hangs, each request holds memory and a user that long.",
-    after=("errors_are_your_own",),
 )
 async def a_call_that_hangs_ends(world: World) -> None:
     async def tries(target: str, name: str) -> None:
@@ -283,7 +276,6 @@ def _ends(found: Sequence[dict[str, Any]]) -> str:
 @probe(
     "A bad 200 is an error",
     means="A proxy's error page becomes an answer that a user reads, the cache keeps, and the breaker calls a success.",
-    after=("errors_are_your_own",),
 )
 async def a_bad_200_is_an_error(world: World) -> None:
     for target, name in CLASSES.items():

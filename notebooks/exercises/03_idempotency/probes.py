@@ -102,7 +102,6 @@ async def a_missing_key_is_refused(world: World) -> None:
 @probe(
     "Who asks again gets the first answer",
     means="A user who reloads the page is charged twice, or is told that the payment failed although it went through.",
-    after=("a_missing_key_is_refused",),
 )
 async def the_second_gets_the_first_answer(world: World) -> None:
     yours = Replica(world, "yours", world.yours)
@@ -119,7 +118,6 @@ async def the_second_gets_the_first_answer(world: World) -> None:
 @probe(
     "A key is for one body",
     means="A client that reuses a key for another sum is told 'paid', and the second sum is never charged.",
-    after=("the_second_gets_the_first_answer",),
 )
 async def another_body_is_refused(world: World) -> None:
     yours = Replica(world, "yours", world.yours)
@@ -136,7 +134,6 @@ async def another_body_is_refused(world: World) -> None:
 @probe(
     "A key is its caller's",
     means="Two callers who choose one key: the second is shown the first one's payment, and his own is never made.",
-    after=("the_second_gets_the_first_answer",),
 )
 async def a_key_is_its_callers(world: World) -> None:
     yours = Replica(world, "yours", world.yours)
@@ -156,7 +153,6 @@ async def a_key_is_its_callers(world: World) -> None:
 @probe(
     "Ten at once are one payment, on two replicas as well",
     means="A double click, a proxy that repeats: the second request comes before the first has ended, elsewhere.",
-    after=("the_second_gets_the_first_answer",),
 )
 async def at_once_is_once(world: World) -> None:
     yours = Replica(world, "yours", world.yours)
@@ -183,7 +179,6 @@ async def at_once_is_once(world: World) -> None:
 @probe(
     "A decline is final",
     means="A card that was declined is asked again at each click; after a few the bank takes it for a theft.",
-    after=("the_second_gets_the_first_answer",),
 )
 async def a_decline_is_final(world: World) -> None:
     yours = Replica(world, "yours", world.yours)
@@ -200,7 +195,6 @@ async def a_decline_is_final(world: World) -> None:
 @probe(
     "A failure that leaves it open is not frozen",
     means="The money moved, the answer was lost: a stored 502 never lets the user finish, another key charges again.",
-    after=("the_second_gets_the_first_answer",),
 )
 async def an_ambiguous_failure_is_not_frozen(world: World) -> None:
     yours = Replica(world, "yours", world.yours)
@@ -224,7 +218,6 @@ async def an_ambiguous_failure_is_not_frozen(world: World) -> None:
 @probe(
     "A replica that dies in between blocks nobody, and nothing is charged twice",
     means="A deploy, a full memory: what was claimed stays claimed for good, or what was charged is charged once more.",
-    after=("an_ambiguous_failure_is_not_frozen",),
 )
 async def a_death_in_between_blocks_nobody(world: World) -> None:
     for key, dies in (("key-1", "before"), ("key-2", "after")):
@@ -256,7 +249,6 @@ async def _once_it_may(replica: Replica, key: str) -> Answer:
 @probe(
     "Who fails late frees nothing of others",
     means="A slow request comes back after its lease, finds its error, and deletes the record of the one that went on.",
-    after=("a_death_in_between_blocks_nobody",),
 )
 async def a_late_failure_frees_its_own(world: World) -> None:
     slow, other = Replica(world, "a", world.replica(), lease_s=SHORT_LEASE_S), Replica(world, "b", world.replica())
@@ -280,7 +272,6 @@ async def a_late_failure_frees_its_own(world: World) -> None:
 @probe(
     "Records live for a day",
     means="Without an end the store fills up until it refuses writes; with one too near, tomorrow's retry pays again.",
-    after=("a_death_in_between_blocks_nobody",),
 )
 async def records_live_for_a_day(world: World) -> None:
     yours = Replica(world, "yours", world.yours)

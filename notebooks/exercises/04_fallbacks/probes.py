@@ -31,7 +31,6 @@ async def while_all_is_well_the_first_answers(world: World) -> None:
 @probe(
     "When the first circuit is open the next provider answers, and the reply says so",
     means="Callers, dashboards and bills take another model's answers for the first one's, and nobody sees the outage.",
-    after=("while_all_is_well_the_first_answers",),
 )
 async def an_open_circuit_asks_the_next_provider(world: World) -> None:
     bench = Bench(world)
@@ -49,7 +48,6 @@ async def an_open_circuit_asks_the_next_provider(world: World) -> None:
 @probe(
     "Each provider has a circuit of its own, and it hears how each call went",
     means="Behind one common breaker the outage of one provider takes the other one away, just when it is needed.",
-    after=("an_open_circuit_asks_the_next_provider",),
 )
 async def each_provider_has_its_own_circuit(world: World) -> None:
     bench = Bench(world)
@@ -74,7 +72,6 @@ async def each_provider_has_its_own_circuit(world: World) -> None:
 @probe(
     "A request that is wrong goes to nobody else",
     means="Every typo costs two calls, opens the circuits of healthy providers, and looks like an outage.",
-    after=("an_open_circuit_asks_the_next_provider",),
 )
 async def a_400_goes_to_nobody_else(world: World) -> None:
     bench = Bench(world)
@@ -101,7 +98,6 @@ async def a_400_goes_to_nobody_else(world: World) -> None:
 @probe(
     "When nobody can answer, an honest message says so, and when to come again",
     means="An invented answer is believed, a 200 counts as success, and a wrong time brings all back too early.",
-    after=("an_open_circuit_asks_the_next_provider",),
 )
 async def an_honest_message(world: World) -> None:
     bench = Bench(world)
@@ -157,7 +153,6 @@ async def an_honest_message(world: World) -> None:
 @probe(
     "A kept answer is shown when nobody can answer: labelled, with its age, for a day at most",
     means="Last month's prices are quoted as today's; or another tenant reads them.",
-    after=("an_honest_message",),
 )
 async def a_stale_answer_is_shown_for_a_day(world: World) -> None:
     bench = Bench(world)
@@ -217,7 +212,6 @@ async def a_stale_answer_is_shown_for_a_day(world: World) -> None:
 @probe(
     "Only what the first model said is kept",
     means="A makeshift of the outage is taken for the real thing in the next one, and looks younger than it is.",
-    after=("a_stale_answer_is_shown_for_a_day",),
 )
 async def only_live_answers_are_kept(world: World) -> None:
     bench = Bench(world)
@@ -251,7 +245,6 @@ async def only_live_answers_are_kept(world: World) -> None:
 @probe(
     "A hang leaves time for the others, and a reply comes before the deadline",
     means="One provider that hangs takes all the time there is: the healthy one is never asked, the user sees nothing.",
-    after=("an_honest_message",),
 )
 async def a_hang_leaves_time_for_the_others(world: World) -> None:
     bench = Bench(world)
@@ -291,7 +284,6 @@ def limit(bench: Bench, model: int) -> str:
 @probe(
     "With too little time left the small model answers, and the reply says so",
     means="A large model that cannot be done in time is paid for and thrown away, and the user gets an apology for it.",
-    after=("a_hang_leaves_time_for_the_others",),
 )
 async def too_little_time_asks_the_small_model(world: World) -> None:
     bench = Bench(world)

@@ -123,7 +123,6 @@ async def five_in_a_row_open_it(world: World) -> None:
 @probe(
     "While it is open nothing is called, and who is refused is told for how long",
     means="The pause is what lets a provider recover, and its length is what you tell a user or put into Retry-After.",
-    after=("five_in_a_row_open_it",),
 )
 async def nothing_is_called_for_thirty_seconds(world: World) -> None:
     yours = Replica(world, world.yours)
@@ -152,7 +151,6 @@ async def nothing_is_called_for_thirty_seconds(world: World) -> None:
 @probe(
     "A success after the cool-down closes it",
     means="A circuit that stays half-open after the outage serves one user at a time and refuses the rest, for ever.",
-    after=("nothing_is_called_for_thirty_seconds",),
 )
 async def a_success_closes_it(world: World) -> None:
     yours = Replica(world, world.yours)
@@ -180,7 +178,6 @@ async def a_success_closes_it(world: World) -> None:
 @probe(
     "Errors that are not the provider's count for nothing",
     means="If 400s open it, one client with a bug cuts everybody off; if they reset the count, it hides an outage.",
-    after=("five_in_a_row_open_it",),
 )
 async def only_the_providers_faults_count(world: World) -> None:
     yours = Replica(world, world.yours)
@@ -233,7 +230,6 @@ async def hung_up(world: World, yours: Replica) -> None:
 @probe(
     "After the cool-down exactly one call goes to see, however many ask",
     means="A provider that has just come back gets the whole load in one moment, and is down again.",
-    after=("nothing_is_called_for_thirty_seconds",),
 )
 async def one_probe_of_ten(world: World) -> None:
     yours = Replica(world, world.yours)
@@ -261,7 +257,6 @@ async def one_probe_of_ten(world: World) -> None:
 @probe(
     "A probe that fails opens it again, for a whole cool-down",
     means="Otherwise the second half of an outage is as if there were no breaker.",
-    after=("one_probe_of_ten",),
 )
 async def a_failed_probe_opens_it_again(world: World) -> None:
     yours = Replica(world, world.yours)
@@ -295,7 +290,6 @@ async def a_failed_probe_opens_it_again(world: World) -> None:
 @probe(
     "All replicas see one circuit per provider",
     means="With a circuit each, ten replicas call a dead provider fifty times before the last gives up.",
-    after=("one_probe_of_ten",),
 )
 async def two_replicas_see_one_circuit(world: World) -> None:
     a, b = Replica(world, world.yours, "a"), Replica(world, world.replica(), "b")
@@ -338,7 +332,6 @@ async def two_replicas_see_one_circuit(world: World) -> None:
 @probe(
     "Failures that end in the same moment all count",
     means="An outage makes calls fail together. If one overwrites the other's count, the circuit opens late or never.",
-    after=("two_replicas_see_one_circuit",),
 )
 async def failures_at_once_all_count(world: World) -> None:
     replicas = [Replica(world, world.yours, "a"), Replica(world, world.replica(), "b")]
@@ -375,7 +368,6 @@ async def failures_at_once_all_count(world: World) -> None:
 @probe(
     "A probe that gives no verdict gives its place to the next",
     means="One tab closed, or one process dead, at the wrong moment, and the provider is never called again.",
-    after=("one_probe_of_ten", "only_the_providers_faults_count"),
 )
 async def a_probe_without_a_verdict_is_replaced(world: World) -> None:
     a, b = Replica(world, world.yours, "a"), Replica(world, world.replica(), "b")
@@ -433,7 +425,6 @@ def dies(world: World, replica: Replica) -> Callable[[], Awaitable[str]]:
 @probe(
     "What began before a change says nothing after it",
     means="An old success reopens the door to a dead provider; old failures shut it on one that has recovered.",
-    after=("a_success_closes_it", "a_failed_probe_opens_it_again", "a_probe_without_a_verdict_is_replaced"),
 )
 async def late_results_are_discarded(world: World) -> None:
     yours = Replica(world, world.yours)

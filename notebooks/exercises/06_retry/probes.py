@@ -119,7 +119,6 @@ async def a_503_is_tried_again(world: World) -> None:
 @probe(
     "A 400 is never tried again",
     means="What is wrong with a request stays wrong: each retry is a call that cannot help, for every user who errs.",
-    after=("a_503_is_tried_again",),
 )
 async def a_400_is_never_retried(world: World) -> None:
     for status in (400, 401, 403, 404, 409, 413, 422):
@@ -153,7 +152,6 @@ async def a_400_is_never_retried(world: World) -> None:
 @probe(
     "It ends: at most `attempts` calls, and the last one's error at once",
     means="A wait after the last call helps nobody, and an old error sends you after the wrong cause.",
-    after=("a_503_is_tried_again",),
 )
 async def the_last_failure_is_the_end(world: World) -> None:
     given = "attempts=3, and a provider that answers 500, 502, 503 and then well"
@@ -186,7 +184,6 @@ async def the_last_failure_is_the_end(world: World) -> None:
 @probe(
     "The waits may double, from 0.2 s up to 2 s",
     means="Waits that do not grow hammer a provider that is down; waits without a bound outlast any user.",
-    after=("the_last_failure_is_the_end",),
 )
 async def the_waits_grow_to_a_cap(world: World) -> None:
     await world.simulator.fault("anthropic", "status", status=503)
@@ -212,7 +209,6 @@ async def the_waits_grow_to_a_cap(world: World) -> None:
 @probe(
     "Those who failed together do not come back together",
     means="Equal waits turn one blip into waves: all come back in the same moment, fail together, and so on.",
-    after=("the_waits_grow_to_a_cap",),
 )
 async def callers_do_not_come_back_together(world: World) -> None:
     await world.simulator.fault("anthropic", "status", status=503, times=50)
@@ -242,7 +238,6 @@ async def callers_do_not_come_back_together(world: World) -> None:
 @probe(
     "Retry-After is obeyed",
     means="Whoever comes before the time is refused again, and may be kept out for longer.",
-    after=("callers_do_not_come_back_together",),
 )
 async def retry_after_is_obeyed(world: World) -> None:
     for status, told_s in ((429, 3), (503, 2)):
@@ -267,7 +262,6 @@ async def retry_after_is_obeyed(world: World) -> None:
 @probe(
     "No wait passes the deadline",
     means="Who waits beyond it answers nobody: the user has gone, and only the provider's load is left.",
-    after=("retry_after_is_obeyed",),
 )
 async def no_wait_passes_the_deadline(world: World) -> None:
     world.clock.advance(1_000.0)
@@ -308,7 +302,6 @@ async def no_wait_passes_the_deadline(world: World) -> None:
 @probe(
     "In an outage all requests together retry no more than the budget",
     means="Four tries for each request are four times the load, at the moment when the provider can bear the least.",
-    after=("the_last_failure_is_the_end",),
 )
 async def an_outage_is_not_amplified(world: World) -> None:
     await world.simulator.fault("anthropic", "status", status=503)
@@ -360,7 +353,6 @@ async def only_retries_cost(world: World) -> None:
 @probe(
     "Success pays back, and never more than there was",
     means="One that never fills ends all retries with the first outage; one without a bound is none in the next.",
-    after=("an_outage_is_not_amplified",),
 )
 async def success_pays_back(world: World) -> None:
     budget = world.yours.Budget(tokens=3.0)
@@ -401,7 +393,6 @@ async def success_pays_back(world: World) -> None:
 @probe(
     "Who is cancelled stops at once",
     means="The user closed the tab, or the service is told to end: each further try is paid for, and nobody reads it.",
-    after=("a_503_is_tried_again",),
 )
 async def cancellation_ends_it(world: World) -> None:
     for moment, takes_s in (("a wait", 0.0), ("a call", 2.0)):

@@ -54,7 +54,6 @@ async def an_answered_request_has_its_record(world: World) -> None:
     "Money is whole nano-USD, to the last one",
     means="A call costs some thousandths of a cent. Rounded, or added up as floats, a million of them come to another "
     "sum than the provider's invoice, and nobody can say whose is right.",
-    after=("an_answered_request_has_its_record",),
 )
 async def money_is_whole_nano_usd(world: World) -> None:
     book, billed = Book(world), 0
@@ -72,7 +71,6 @@ async def money_is_whole_nano_usd(world: World) -> None:
     "Attempts that failed are in it",
     means="A provider's quota counts them, and so does its dashboard. Whoever books the last attempt only sees a "
     "provider in trouble as one that is merely slow.",
-    after=("money_is_whole_nano_usd",),
 )
 async def failed_attempts_are_in_it(world: World) -> None:
     await world.simulator.fault("anthropic", "status", status=503, times=1)
@@ -93,7 +91,6 @@ async def failed_attempts_are_in_it(world: World) -> None:
     "The fallback's call stands under its own name",
     means="Two providers send two bills. A call that is booked under the first one's name makes both of them wrong, "
     "and a number that is used twice cannot be joined at all.",
-    after=("failed_attempts_are_in_it",),
 )
 async def the_fallback_stands_under_its_own_name(world: World) -> None:
     await world.simulator.fault("anthropic", "status", status=529)
@@ -108,7 +105,6 @@ async def the_fallback_stands_under_its_own_name(world: World) -> None:
     "A request that fails has its record, once",
     means="The requests that went wrong are those that somebody will ask about. A book of successes has an "
     "availability of 100 % on every day.",
-    after=("failed_attempts_are_in_it",),
 )
 async def a_request_that_fails_has_its_record(world: World) -> None:
     for status, calls in ((400, 1), (503, 4)):
@@ -131,7 +127,6 @@ async def a_request_that_fails_has_its_record(world: World) -> None:
 @probe(
     "An answer of no use was paid for",
     means="Empty answers are rare and billed. A book that takes every failure for free is short by just those.",
-    after=("the_fallback_stands_under_its_own_name",),
 )
 async def an_answer_of_no_use_was_paid_for(world: World) -> None:
     await world.simulator.fault("anthropic", "bad_body", kind="empty_content", times=2)
@@ -155,7 +150,6 @@ async def an_answer_of_no_use_was_paid_for(world: World) -> None:
     "What the provider did not state is unknown, and has bounds",
     means="A connection that breaks was billed, and nobody said how much. Written as nothing, such calls make a gap "
     "that cannot be told from an error; written as a guess, a sum that is wrong. An interval is true.",
-    after=("the_fallback_stands_under_its_own_name",),
 )
 async def what_is_not_known_has_bounds(world: World) -> None:
     await world.simulator.fault("anthropic", "cut", fraction=0.5, times=1)
@@ -171,7 +165,6 @@ async def what_is_not_known_has_bounds(world: World) -> None:
     "A client that leaves has its record, with the call that it left",
     means="A call that nobody waits for any longer is billed all the same, and in an outage many leave. It is the gap "
     "that is found last, since no error is ever logged for it.",
-    after=("what_is_not_known_has_bounds",),
 )
 async def a_client_that_leaves_has_its_record(world: World) -> None:
     await world.simulator.fault("anthropic", "stall", fraction=0.5, times=1)
@@ -214,7 +207,6 @@ async def _leaves(world: World, task: "asyncio.Future[Any]", given: str) -> None
     "Many at once balance, each in its own record",
     means="What is kept in one place for all requests is right as long as one user tries it. In production a record "
     "then lists its neighbours' calls.",
-    after=("what_is_not_known_has_bounds",),
 )
 async def many_at_once_balance(world: World) -> None:
     await world.simulator.fault("anthropic", "status", status=503, share=0.3)
@@ -259,7 +251,6 @@ async def many_at_once_balance(world: World) -> None:
     "No person is in it, and a user's records can be found",
     means="A book is kept for years and read by many. An address or a question in it is a leak that no deletion "
     "reaches; a hash without a key is undone by trying all customers' addresses.",
-    after=("a_request_that_fails_has_its_record",),
 )
 async def no_person_is_in_it(world: World) -> None:
     book, other_key = Book(world), Book(world)

@@ -69,7 +69,6 @@ async def the_right_ones_pass(world: World) -> None:
     "Each probe fails for at least one of the wrong desks",
     means="A test that nothing can make fail is green on the day of the outage. It costs time, and it is counted as "
     "cover for something.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def each_probe_can_fail(world: World) -> None:
@@ -106,7 +105,6 @@ async def catches(world: World, *desks: type) -> None:
 @probe(
     "Caught: answers that are too old, and answers that are not kept",
     means="The price list changed in spring, and the assistant still quotes the old one.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def old_answers_are_caught(world: World) -> None:
@@ -117,7 +115,6 @@ async def old_answers_are_caught(world: World) -> None:
     "Caught: one tenant's answer for another, one question's for another",
     means="It leaks what a customer was told about its own data. No error is raised, and no test that asks as one "
     "customer can see it.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def answers_for_other_tenants_are_caught(world: World) -> None:
@@ -127,7 +124,6 @@ async def answers_for_other_tenants_are_caught(world: World) -> None:
 @probe(
     "Caught: a failure that is kept, and one that is hidden",
     means="The provider was down for a second; whoever asks what was asked in it hears so for as long as it is kept.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def kept_failures_are_caught(world: World) -> None:
@@ -138,7 +134,6 @@ async def kept_failures_are_caught(world: World) -> None:
     "Caught: a call for each who asks at once",
     means="When an entry of a busy question runs out, everyone who asks in that second pays for it, and the provider's "
     "limit is hit. Whoever tests one ask after the other finds a cache that works.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def stampedes_are_caught(world: World) -> None:
@@ -148,7 +143,6 @@ async def stampedes_are_caught(world: World) -> None:
 @probe(
     "Caught: an answer that is there, refused",
     means="A limit protects the provider. Spent on what costs nothing, it turns users away for no reason.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def refused_answers_are_caught(world: World) -> None:
@@ -158,7 +152,6 @@ async def refused_answers_are_caught(world: World) -> None:
 @probe(
     "Caught: a limit that only seems to be one",
     means="The limit shows in every answer and in no bill: the tenant sees 429, the provider is called all the same.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def calls_of_the_refused_are_caught(world: World) -> None:
@@ -168,7 +161,6 @@ async def calls_of_the_refused_are_caught(world: World) -> None:
 @probe(
     "Caught: one limit for all tenants",
     means="One customer's batch job at night, and every other customer is turned away.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def shared_limits_are_caught(world: World) -> None:
@@ -178,7 +170,6 @@ async def shared_limits_are_caught(world: World) -> None:
 @probe(
     "Caught: a tenant that is never served again",
     means="The limit worked in the test, which ended there. The first customer that ever hits it has to call support.",
-    after=(FIRST,),
     limit_s=LIMIT_S,
 )
 async def refusals_for_good_are_caught(world: World) -> None:

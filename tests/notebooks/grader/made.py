@@ -26,7 +26,7 @@ async def answers(world: World) -> None:
     outcome = await world.outcome(world.yours.ask(provider, world.clock))
     world.expect(bool(outcome.value), given="a question", expected="an answer", seen=outcome.words)
 
-@probe("It asks once", means="Each question is paid twice.", after=("answers",))
+@probe("It asks once", means="Each question is paid twice.")
 async def asks_once(world: World) -> None:
     await world.yours.ask(world.provider("anthropic", failed), world.clock)
     calls = len(await world.simulator.calls())

@@ -7,14 +7,15 @@ import pytest
 from notebooks.grader.catalogue import load
 from notebooks.grader.check import Checked, check
 from notebooks.grader.rig import Rig
+from tests.door.cli import eventually, lives
 
-from .made import NOTHING, RIGHT, TWICE, source, toy
+from .made import HEAD, NOTHING, RIGHT, TWICE, source, toy
 
 
-def checked(tmp_path: Path, rig: Rig, text: str, *, keeps_going: bool = False) -> Checked:
+def checked(tmp_path: Path, rig: Rig, text: str) -> Checked:
     file = tmp_path / "mine.py"
     file.write_text(text)
-    return check(load(toy(tmp_path)), file, rig, seed=7, keeps_going=keeps_going)
+    return check(load(toy(tmp_path)), file, rig, seed=7)
 
 
 def test_code_that_keeps_its_promises_passes(tmp_path: Path, made_rig: Rig) -> None:
@@ -34,11 +35,6 @@ def test_the_first_broken_promise_ends_the_check_and_says_what_was_seen_at_the_l
     assert (done.failure.given, done.failure.expected, done.failure.seen) == ("a question", "1 call", "2 calls")
 
 
-def test_what_needs_a_broken_promise_is_not_tried(tmp_path: Path, made_rig: Rig) -> None:
-    done = checked(tmp_path, made_rig, source(NOTHING), keeps_going=True)
-    assert [(one.probe.name, one.state) for one in done.results] == [("answers", "broken")]
-
-
 @pytest.mark.parametrize(
     ("body", "state", "where"),
     [
@@ -51,6 +47,7 @@ def test_what_needs_a_broken_promise_is_not_tried(tmp_path: Path, made_rig: Rig)
         ("import ctypes; ctypes.string_at(0)", "crashed", "line 6: import ctypes; ctypes.string_at(0)"),
         ("import sys; sys.exit(0)", "raised", "line 6: import sys; sys.exit(0)"),
         ("return 'x' * 10**12", "memory", ""),
+        ("raise asyncio.CancelledError", "raised", "line 6: raise asyncio.CancelledError"),
         ("return type('Odd', (), {'__bool__': None})()", "odd", ""),
     ],
 )
@@ -69,6 +66,7 @@ def test_code_that_hangs_blocks_or_crashes_is_told_apart_by_state_and_line(
         ("import nothing_there\n", "import", "No module named 'nothing_there'"),
         ("answer = 1\n", "missing", "no ask"),
         ("1 / 0\n", "import", "ZeroDivisionError: division by zero"),
+        ("import sys; sys.exit(1)\n", "import", "SystemExit: 1"),
     ],
 )
 def test_a_file_that_cannot_be_run_says_why(tmp_path: Path, made_rig: Rig, text: str, kind: str, words: str) -> None:
@@ -76,6 +74,46 @@ def test_a_file_that_cannot_be_run_says_why(tmp_path: Path, made_rig: Rig, text:
     assert done.failure is not None
     assert (done.failure.state, done.failure.kind) == ("unusable", kind)
     assert words in done.failure.seen
+
+
+def test_a_loop_outside_every_function_has_its_line(tmp_path: Path, made_rig: Rig) -> None:
+    done = checked(tmp_path, made_rig, "while True:\n    x = 1\n")
+    assert done.failure is not None
+    assert done.failure.state == "endless"
+    assert done.failure.where.startswith("line ")
+
+
+def test_a_task_that_cannot_be_cancelled_holds_nobody_up(tmp_path: Path, made_rig: Rig) -> None:
+    stubborn = """
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(0)
+        except BaseException:
+            pass
+
+
+"""
+    body = f"TASKS.append(asyncio.create_task(stubborn()))\n    {RIGHT}"
+    done = checked(tmp_path, made_rig, source(body, f"{HEAD}TASKS = []\n{stubborn}"))
+    assert done.passed
+
+
+def test_what_the_code_starts_is_ended_with_it_and_no_sdk_finds_the_real_api(tmp_path: Path, made_rig: Rig) -> None:
+    body = "import os, subprocess; print(subprocess.Popen(['sleep', '600']).pid, os.environ['ANTHROPIC_BASE_URL'])"
+    done = checked(tmp_path, made_rig, source(f"{body}\n    {NOTHING}"))
+    pid, url = done.output.split()
+    eventually(lambda: not lives(int(pid)), "what it started is gone", bound_s=10)
+    assert url.startswith("http://127.0.0.1:")
+
+
+def test_a_failure_of_the_probe_is_not_called_the_learners(tmp_path: Path, made_rig: Rig) -> None:
+    folder = toy(tmp_path)
+    probes = folder / "probes.py"
+    probes.write_text(probes.read_text().replace("outcome = await", "raise OSError('no disk')\n    outcome = await", 1))
+    done = check(load(folder), folder / "solution.py", made_rig, seed=7)
+    assert done.failure is not None
+    assert (done.failure.state, done.failure.seen, done.failure.where) == ("grader", "OSError: no disk", "")
 
 
 def test_an_error_of_the_learners_that_a_probe_does_not_expect_has_its_line(tmp_path: Path, made_rig: Rig) -> None:
