@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
         if args.example:
             print(shape.EXAMPLE.read_text(), end="")
             return 0
-        return _audited(args, _described(args), shlex.join(["gauntlet", "audit", *argv]))
+        return _audited(args, _described(args), shlex.join(["gauntlet", "audit", *map(_unsecret, argv)]))
     except (Refused, CannotJudge, ShapeError, DoorError) as error:
         print(f"gauntlet audit: {error}", file=sys.stderr)
         return laboratory.NOT_JUDGED
@@ -97,6 +97,10 @@ def _described(args: argparse.Namespace) -> Shape:
     return (shape.read(path) if path else Shape()).model_copy(update=told)
 
 
+def _unsecret(word: str) -> str:
+    return shape.bare(word) if "@" in word else word
+
+
 def _base(url: str) -> str:
     return url.rstrip("/")
 
@@ -105,8 +109,8 @@ def _audited(args: argparse.Namespace, described: Shape, command: str) -> int:
     quiet = args.json == Path("-")
     folder = home.find(os.environ)
     with _site(described, quiet) as whole, alone(folder):
-        options = Options(args.only, args.max_usd, command, *(() if quiet else _progress()))
-        report = asyncio.run(_stoppable(whole, options))
+        with _progress(quiet) as told:
+            report = asyncio.run(_stoppable(whole, Options(args.only, args.max_usd, command, *told)))
         _keep(folder, report)
     if not quiet:
         show.show(report, console())
@@ -167,8 +171,12 @@ def _at(described: Shape, lab: running.Lab, *, private: bool = False) -> Shape:
     return described.model_copy(update=update)
 
 
-def _progress() -> tuple[Any, Any]:
+@contextmanager
+def _progress(quiet: bool) -> Iterator[tuple[Any, ...]]:
     """What is told while it goes: what is tried now, in a terminal only, and nothing that would stay."""
+    if quiet:
+        yield ()
+        return
     status = console().status("")
 
     def began(item: Item) -> None:
@@ -179,7 +187,10 @@ def _progress() -> tuple[Any, Any]:
     def ended(finding: Finding) -> None:
         status.stop()
 
-    return began, ended
+    try:
+        yield began, ended
+    finally:
+        status.stop()
 
 
 def _keep(folder: Path, report: Report) -> None:

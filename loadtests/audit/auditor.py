@@ -16,12 +16,16 @@ import aiohttp
 from loadtests.audit.claims import Case
 from loadtests.audit.items import ITEMS, ORDER, Item
 from loadtests.audit.report import Finding, Report
-from loadtests.audit.scene import NotRecovered, Scene
+from loadtests.audit.scene import Limited, NotRecovered, Scene
 from loadtests.audit.service import PurseEmpty, Service
-from loadtests.audit.shape import Shape, address
+from loadtests.audit.shape import Shape, address, bare
 from loadtests.audit.sources import Sources
+from loadtests.books import wire
 from loadtests.books.errors import CannotJudge
-from loadtests.conduct.places import LIVE, Refused, check_loopback, profile_of
+from loadtests.conduct.places import LIVE, Refused, check_loopback
+
+HTTP = 80
+NEEDS = {NotRecovered: "[bounds] recover_s", PurseEmpty: "--max-usd", Limited: "more keys in [keys] users"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ async def audit(shape: Shape, options: Options) -> Report:
             await _leave(scene)
         notes = [*scene.notes, *_spent(scene.service, most_usd)]
     findings.sort(key=lambda finding: finding.number)
-    return Report(shape.service, began_s, time.time(), findings, notes, options.command)
+    return Report(bare(shape.service), began_s, time.time(), findings, notes, options.command)
 
 
 def _chosen(only: Sequence[int]) -> list[Item]:
@@ -75,9 +79,8 @@ async def _tried(scene: Scene, item: Item, options: Options) -> Finding:
         if item.breaks:
             await scene.recover()
         await item.probe(scene, case)
-    except (NotRecovered, PurseEmpty) as error:
-        needs = "--max-usd" if isinstance(error, PurseEmpty) else "[bounds] recover_s"
-        case.unobservable(f"It was not tried to its end: {error}.", needs)
+    except (NotRecovered, PurseEmpty, Limited) as error:
+        case.unobservable(f"It was not tried to its end: {error}.", NEEDS[type(error)])
     finding = Finding(item.number, item.promise, tuple(case.claims), time.perf_counter() - began_s)
     options.ended(finding)
     return finding
@@ -92,11 +95,13 @@ async def _leave(scene: Scene) -> None:
 
 def _allowed(shape: Shape, max_usd: float | None) -> float | None:
     """What may be spent; None where nothing costs money. Raises Refused."""
-    for url in filter(None, (shape.service, *shape.replicas, shape.simulator)):
+    for url in shape.urls():
         check_loopback(url)
-    if address(shape.service) in map(address, shape.replicas):
+    # This machine has many names, so what has the same port is the same process.
+    ports = [address(url)[1] or HTTP for url in (shape.service, *shape.replicas)]
+    if len(set(ports)) < len(ports):
         raise Refused(f"{shape.service} is no replica of itself; --replica names a second process on the same store")
-    if (shape.profile or _profile(shape)) != LIVE:
+    if not _is_live(shape):
         return None
     if max_usd is None:
         raise Refused(
@@ -107,13 +112,22 @@ def _allowed(shape: Shape, max_usd: float | None) -> float | None:
     return max_usd
 
 
-def _profile(shape: Shape) -> str:
+def _is_live(shape: Shape) -> bool:
+    """Whether answers may cost money: whoever says so is believed before the file, and who says nothing after it."""
+    told = {_told(shape.service), *(_told(url, may_be_away=True) for url in shape.replicas), shape.profile} - {""}
+    return LIVE in told or not told
+
+
+def _told(url: str, *, may_be_away: bool = False) -> str:
+    """The profile as the process itself says; empty where it does not. Raises CannotJudge."""
     try:
-        return profile_of(shape.service)
+        ready = wire.get("the service", url, "/ready")
     except CannotJudge as error:
-        if " does not answer " in str(error):
+        if "answered 503" in str(error) or (" does not answer " in str(error) and not may_be_away):
             raise
-        return LIVE  # it has no /ready, or one of another kind
+        return ""  # it has no /ready, or one of another kind
+    profile = ready.get("profile") if isinstance(ready, dict) else None
+    return profile if isinstance(profile, str) else ""
 
 
 def _spent(service: Service, most_usd: float | None) -> list[str]:

@@ -10,23 +10,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from loadtests.books import ledger, wire
+from loadtests.books.errors import CannotJudge
 from loadtests.books.ledger import Call
 
-FAULT_ENDS_S = 180.0
-"""Longer than any probe needs."""
-PAYMENTS = "payments"
 POLL_S = 0.05
 
 
 class Provider:
     """The simulator at `url`; `targets` are the model providers among those it plays, `primary` the one asked first.
 
+    A fault that nobody ends ends after `fault_s`.
     `linked`: calls carry the id of the request that they are for, so that those of others are told apart. Every method
     raises CannotJudge when the simulator is away.
     """
 
-    def __init__(self, url: str, targets: Sequence[str]) -> None:
+    def __init__(self, url: str, targets: Sequence[str], fault_s: float) -> None:
         self.url = url
+        self.fault_s = fault_s
         self.targets = tuple(targets)
         self.primary = self.targets[0]
         self.linked = False
@@ -69,16 +69,22 @@ class Provider:
         wanted = list(self.targets if targets is None else targets)
         try:
             for target in wanted:
-                body = {"target": target, "fault": fault, "for_s": FAULT_ENDS_S, "times": times, "params": params}
+                body = {"target": target, "fault": fault, "for_s": self.fault_s, "times": times, "params": params}
                 await _to_its_end(wire.ask, ledger.WHOSE, self.url, "POST", "/sim/faults", body)
             yield
         finally:
-            for target in wanted:
-                await self.heal(target)
+            await self.heal(wanted)
 
-    async def heal(self, target: str) -> None:
-        """End the faults of a target."""
-        await asyncio.to_thread(wire.ask, ledger.WHOSE, self.url, "DELETE", f"/sim/faults?target={target}")
+    async def heal(self, targets: Iterable[str]) -> None:
+        """End the faults of all of them. Raises CannotJudge with what stays broken, and until when."""
+        errors = []
+        for target in targets:
+            try:
+                await _to_its_end(wire.ask, ledger.WHOSE, self.url, "DELETE", f"/sim/faults?target={target}")
+            except CannotJudge as error:
+                errors.append(f"{target} stays broken for {self.fault_s:g} s at most: {error}")
+        if errors:
+            raise CannotJudge("; ".join(errors))
 
 
 async def _to_its_end(call: Callable[..., Any], *given: Any) -> None:

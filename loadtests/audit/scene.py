@@ -11,8 +11,8 @@ import aiohttp
 
 from loadtests.audit.claims import Case
 from loadtests.audit.provider import Provider
-from loadtests.audit.service import Reply, Service
-from loadtests.audit.shape import Bounds, Shape, secret
+from loadtests.audit.service import LIMITED, Reply, Service
+from loadtests.audit.shape import Bounds, Shape, bare, secret
 from loadtests.audit.sources import Sources
 from loadtests.books.errors import CannotJudge
 from loadtests.books.ledger import Call
@@ -27,9 +27,16 @@ class NotRecovered(Exception):
     """The service does not call its first provider again after it was broken."""
 
 
+class Limited(Exception):
+    """A limit refused a question, which so shows nothing of what is broken; who waits for it outlives the fault."""
+
+
 @dataclass(slots=True)
 class Scene:
-    """One audit's service and whoever is looked at beside it. `why_not`: why there is no `provider`."""
+    """One audit's service and whoever is looked at beside it. `why_not`: why there is no `provider`.
+
+    `replicas` are those that answer, `away` those that do not.
+    """
 
     shape: Shape
     session: aiohttp.ClientSession
@@ -38,6 +45,8 @@ class Scene:
     run: str
     provider: Provider | None = None
     why_not: str = "nobody named a simulator"
+    replicas: list[str] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -47,15 +56,19 @@ class Scene:
 
     async def begin(self) -> None:
         """Ask the first question, and find its call in the ledger. Raises CannotJudge."""
-        provider = Provider(self.shape.simulator, self.shape.providers.targets) if self.shape.simulator else None
+        provider = self._provider() if self.shape.simulator else None
         since = await self._quiet(provider) if provider else 0
         reply = await self.service.ask(self.service.person(), self.service.question())
         if not reply.is_ok or not self.service.answer(reply):
+            where = f"{bare(self.service.url)}{self.shape.chat.path}"
             what = f"answered {reply.said}: {reply.text[:200]!r}" if reply.status else f"gave {reply.said}"
             raise CannotJudge(
-                f"the service {what} to a question at {self.service.url}{self.shape.chat.path}; expected 2xx and the "
+                f"the service {what} to a question at {where}; expected 2xx and the "
                 f"answer as {self.shape.chat.answer!r} ([chat] and [keys] of audit.toml say how it is asked)"
             )
+        for url in self.shape.replicas:
+            answers = (await self.service.send("GET", url + self.shape.health, within_s=10.0)).status is not None
+            (self.replicas if answers else self.away).append(url)
         if provider is None:
             return
         calls = await provider.calls(since)
@@ -66,6 +79,9 @@ class Scene:
         provider.linked, provider.primary = bool(own), (own or calls)[0].target
         self.provider = provider
 
+    def _provider(self) -> Provider:
+        return Provider(self.shape.simulator, self.shape.providers.targets, self.bounds.fault_s)
+
     async def _quiet(self, provider: Provider) -> int:
         """Raises CannotJudge while somebody else breaks the providers: it would be taken for our doing."""
         state = await provider.state()
@@ -73,12 +89,15 @@ class Scene:
             raise CannotJudge(f"the simulator has faults already ({', '.join(broken)}); end them first")
         return int(state["last_seq"])
 
-    async def asked(self, count: int) -> tuple[list[Reply], int]:
-        """So many new questions at once, and the mark before them in the ledger."""
+    async def asked(self, *questions: str) -> tuple[list[Reply], int]:
+        """So many new questions at once, and the mark before them in the ledger; Limited when one is told 429."""
         since = await self.provider.mark() if self.provider else 0
         who, limit_s = self.service.person(), self.bounds.answer_within_s
-        asks = (self.service.ask(who, self.service.question(), within_s=limit_s) for _ in range(count))
-        return list(await asyncio.gather(*asks)), since
+        asks = (self.service.ask(who, text, patient=False, within_s=limit_s) for text in questions)
+        replies = list(await asyncio.gather(*asks))
+        if any(reply.status == LIMITED for reply in replies):
+            raise Limited(f"{who.name} was told {LIMITED}")
+        return replies, since
 
     async def calls_of(self, replies: list[Reply], since: int, within_s: float = 1.0) -> list[Call]:
         """The calls that were made for them, once they have ended. The scene has a provider."""

@@ -5,6 +5,7 @@ Every request is on a connection of its own, so that whoever spreads connections
 
 import asyncio
 import itertools
+import math
 import time
 import uuid
 from collections.abc import Mapping
@@ -84,6 +85,11 @@ class Service:
         self._questions = itertools.count(1)
 
     @property
+    def costs(self) -> bool:
+        """Whether answers may cost real money: then nobody's money is moved and nobody's store paused."""
+        return self._most_usd is not None
+
+    @property
     def people(self) -> int:
         """How many different people there can be."""
         keys = self.shape.keys
@@ -105,6 +111,10 @@ class Service:
     def question(self) -> str:
         """One that nobody asked before."""
         return f"What does note {self._run}x{next(self._questions)} say about retries?"
+
+    def questions(self, count: int) -> list[str]:
+        """So many of them."""
+        return [self.question() for _ in range(count)]
 
     async def ask(
         self,
@@ -143,12 +153,12 @@ class Service:
         found = paths.found(reply.document, told) if told else None
         return None if found is None else str(found)
 
-    async def refund(self, person: Person, amount: int, key: str | None, **more: Any) -> Reply:
+    async def refund(self, person: Person, amount: int, key: str | None, url: str = "") -> Reply:
         """One side effect; without a key the header is left out."""
         refund = self.shape.refund
-        body = paths.placed({**refund.body, **more}, refund.amount, amount)
+        body = paths.placed(refund.body, refund.amount, amount)
         headers = {**person.headers, **({} if key is None else {refund.key_header: key})}
-        return await self.send("POST", self.url + refund.path, body, headers)
+        return await self.send("POST", (url or self.url) + refund.path, body, headers)
 
     async def get(self, path: str, *, within_s: float = 10.0) -> Reply:
         """GET of a path such as `/health`, as nobody in particular."""
@@ -173,7 +183,9 @@ class Service:
         timeout = aiohttp.ClientTimeout(total=within_s)
         data = None if body is None else orjson.dumps(body)
         try:
-            async with self._session.request(method, url, data=data, headers=given, timeout=timeout) as response:
+            async with self._session.request(
+                method, url, data=data, headers=given, timeout=timeout, allow_redirects=False
+            ) as response:
                 text = await response.text(errors="replace")
         except TimeoutError:
             return Reply(None, request_id, took_s=time.perf_counter() - began, why=f"none within {within_s:g} s")
@@ -195,7 +207,8 @@ class Service:
         aside_usd, told = self.shape.usd_per_question, None
         if self.shape.chat.cost_usd:
             told = paths.found(reply.document, self.shape.chat.cost_usd)
-        if isinstance(told, (int, float)):
+        # Nothing, or less, is what a service says that does not know: what was put aside stays spent.
+        if isinstance(told, (int, float)) and math.isfinite(told) and told > 0:
             self.spent_usd += told - aside_usd
         elif reply.status is not None and 400 <= reply.status < 500:
             self.spent_usd -= aside_usd

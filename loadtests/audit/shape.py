@@ -5,18 +5,23 @@ which. Read `sources.py` next: how logs, figures and searches are read.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from loadtests.audit import paths
 
 EXAMPLE = Path(__file__).with_name("audit.example.toml")
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
+Base = Annotated[str, AfterValidator(lambda url: url.rstrip("/"))]
+"""A URL to which paths are added."""
 
 
 class ShapeError(Exception):
@@ -60,7 +65,18 @@ class Number(_Strict):
     def _one_kind(self) -> Self:
         if bool(self.json_path) == bool(self.regex):
             raise ValueError("say either json_path or regex")
+        try:
+            re.compile(self.regex)
+        except re.error as error:
+            raise ValueError(f"{self.regex!r} is no regex ({error})") from error
         return self
+
+
+def _check_place(document: Mapping[str, Any], path: str) -> None:
+    try:
+        paths.placed(document, path, "")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"there is no {path!r} to fill in what is sent ({error})") from error
 
 
 class Chat(_Strict):
@@ -75,6 +91,13 @@ class Chat(_Strict):
     request_id_header: str = "X-Request-ID"
     worker_header: str = "X-Worker"
     cost_usd: str = "cost_usd"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _check_place(self.fields, self.question)
+        if self.thread_sent:
+            _check_place(self.fields, self.thread_sent)
+        return self
 
 
 class Keys(_Strict):
@@ -94,12 +117,17 @@ class Refund(_Strict):
     amount: str = "amount"
     key_header: str = "Idempotency-Key"
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _check_place(self.body, self.amount)
+        return self
+
 
 class Providers(_Strict):
     """The simulator's targets that the service calls; `reset` is a request that closes its circuits, if it has one."""
 
-    targets: tuple[str, ...] = ("anthropic", "openai")
-    reset: str = "POST /admin/breakers/reset"
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] = ("anthropic", "openai")
+    reset: Annotated[str, Field(pattern=r"^$|^[A-Z]+ +/\S*$")] = "POST /admin/breakers/reset"
     reset_key: str = "demo-admin"
 
 
@@ -146,6 +174,11 @@ LOGGED = """SELECT * FROM (
 ) WHERE contains(said, '{value}') LIMIT 3"""
 
 
+FEW_LOOKS_S = 120.0
+FAILING_AT_ONCE = 4
+"""Questions to dead providers are asked in batches of so many."""
+
+
 class Bounds(_Strict):
     """How long the audit waits, how much it sends, and where it draws its lines."""
 
@@ -159,14 +192,19 @@ class Bounds(_Strict):
     linger_s: Seconds = 6.0
     recover_s: Seconds = 60.0
 
+    @property
+    def fault_s(self) -> float:
+        """Longer than any probe breaks something: so many batches of questions, or looks at /health."""
+        return FEW_LOOKS_S + self.answer_within_s * (self.failing / FAILING_AT_ONCE + 2)
+
 
 class Shape(_Strict):
     """A whole audit.toml."""
 
-    service: str = ""
-    replicas: tuple[str, ...] = ()
-    simulator: str = ""
-    collector: str = ""
+    service: Base = ""
+    replicas: tuple[Base, ...] = ()
+    simulator: Base = ""
+    collector: Base = ""
     logs_folder: str = ""
     profile: Literal["", "workbench", "live"] = ""
     usd_per_question: Annotated[float, Field(ge=0, le=100)] = 0.02
@@ -194,6 +232,15 @@ class Shape(_Strict):
             "logs": self.logs_folder,
         }
 
+    def urls(self) -> list[str]:
+        """Every URL that is asked of anything; a source whose place nobody named is not asked."""
+        sources = (self.hit_rate.source, self.search.by_request, self.search.by_user, *self.logs)
+        read = [source.url for source in sources]
+        for name, place in self.places().items():
+            read = [url.replace(f"{{{name}}}", place) for url in read if place or f"{{{name}}}" not in url]
+        store = "" if self.store.url.startswith("unix:") else self.store.url
+        return [url for url in (self.service, *self.replicas, self.simulator, self.collector, *read, store) if url]
+
 
 def read(path: Path) -> Shape:
     """The shape in a file. Raises ShapeError."""
@@ -218,6 +265,12 @@ def address(url: str) -> tuple[str, int | None]:
     except ValueError:  # whoever asks there hears that it is no URL
         return url, None
     return "127.0.0.1" if host in ("localhost", "::1") else host, port
+
+
+def bare(url: str) -> str:
+    """Without what may be secret in it: a user's name and password, and the query."""
+    parts = urlsplit(url.split("?")[0]) if "//" in url else None
+    return url.split("?")[0] if parts is None else parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def secret(text: str) -> str:

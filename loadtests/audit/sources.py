@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 
 from loadtests.audit import paths
-from loadtests.audit.shape import Number, Source
+from loadtests.audit.shape import Number, Source, bare
 
 TIMEOUT_S = 30.0
 MOST_LINES = 200
@@ -67,13 +67,13 @@ class Sources:
         files = [path for given in source.files for path in glob.glob(self.filled(given, value))]  # noqa: PTH207 - absolute patterns
         if not files:
             raise Unreadable(f"no file matches {', '.join(self.filled(source.files, value))}")
-        for path in files:
+        for path in sorted(files, key=_written):
             try:
                 with open(path, errors="replace") as lines:  # noqa: PTH123 - what glob gives
                     found += [line for line in lines if value in line]
             except OSError as error:
                 raise Unreadable(f"{path} cannot be read ({error.strerror})") from error
-        return "".join(found[:MOST_LINES])
+        return "".join(found[-MOST_LINES:])
 
     async def _output(self, command: list[str]) -> str:
         pipe = asyncio.subprocess.PIPE
@@ -101,23 +101,26 @@ class Sources:
         timeout = aiohttp.ClientTimeout(TIMEOUT_S)
         try:
             async with self._session.request(
-                source.method, url, data=body, headers=headers, timeout=timeout
+                source.method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 text = await response.text(errors="replace")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreadable(f"{_bare(url)} does not answer ({error or type(error).__name__})") from error
+            raise Unreadable(f"{bare(url)} does not answer ({error or type(error).__name__})") from error
         if source.header:
             return response.headers.get(source.header, "")
         if response.status == 404:
             return ""  # nothing of this value
-        if response.status >= 400:
-            raise Unreadable(f"{_bare(url)} answered {response.status}: {text[:200]}")
+        if response.status >= 300:
+            raise Unreadable(f"{bare(url)} answered {response.status}: {text[:200]}")
         return text
 
 
-def _bare(url: str) -> str:
-    """Without its query, which may hold a key."""
-    return url.split("?")[0]
+def _written(path: str) -> float:
+    """When, for the newest lines are what is looked for."""
+    try:
+        return os.path.getmtime(path)  # noqa: PTH204 - what glob gives
+    except OSError:
+        return 0.0
 
 
 def number(text: str, where: Number) -> float:

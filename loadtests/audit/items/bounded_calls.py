@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from loadtests.audit.claims import Case, many
 from loadtests.audit.provider import Provider
 from loadtests.audit.scene import Scene
+from loadtests.audit.shape import FAILING_AT_ONCE
 from loadtests.books.ledger import Call
 
 LEFT_WITHIN_S = 3.0
 """A call that was given up has ended in the ledger by then."""
 MEASURED = 8
-AT_ONCE = 4
 
 
 async def probe(scene: Scene, case: Case) -> None:
@@ -32,10 +32,8 @@ async def probe(scene: Scene, case: Case) -> None:
 
 
 async def _hang(scene: Scene, case: Case, provider: Provider) -> None:
-    limit_s = scene.bounds.answer_within_s
     async with provider.broken("hang"):
-        since = await provider.mark()
-        reply = await scene.service.ask(scene.service.person(), scene.service.question(), within_s=limit_s)
+        (reply,), since = await scene.asked(scene.service.question())
         calls = await scene.calls_of([reply], since, within_s=LEFT_WITHIN_S if reply.status else 0.0)
     running = sum(call.duration_s is None for call in calls)
     words = f"Providers that never answer: {reply.said} after {reply.took_s:.1f} s"
@@ -53,7 +51,7 @@ async def _hang(scene: Scene, case: Case, provider: Provider) -> None:
 
 async def _callers_fault(scene: Scene, case: Case, provider: Provider) -> None:
     async with provider.broken("status", status=400):
-        replies, since = await scene.asked(1)
+        replies, since = await scene.asked(scene.service.question())
         calls = await scene.calls_of(replies, since)
     if not calls:
         _none(case, "a 400", replies[0].said)
@@ -66,7 +64,7 @@ async def _callers_fault(scene: Scene, case: Case, provider: Provider) -> None:
 async def _failing(scene: Scene, case: Case, provider: Provider) -> None:
     """One question that every attempt fails of."""
     async with provider.broken("status", status=503):
-        replies, since = await scene.asked(1)
+        replies, since = await scene.asked(scene.service.question())
         calls = await scene.calls_of(replies, since)
     (reply,) = replies
     most, total = max(_by_target(calls).values(), default=0), len(calls)
@@ -84,15 +82,16 @@ async def _failing(scene: Scene, case: Case, provider: Provider) -> None:
 
 async def _dead(scene: Scene, case: Case, provider: Provider) -> None:
     """Failures until every circuit had reason to open; then so many more questions, of which calls are counted."""
+    batches = max(1, scene.bounds.failing // FAILING_AT_ONCE)
     async with provider.broken("status", status=503):
         before = 0
-        for _ in range(max(1, scene.bounds.failing // AT_ONCE)):
-            replies, since = await scene.asked(AT_ONCE)
+        for _ in range(batches):
+            replies, since = await scene.asked(*scene.service.questions(FAILING_AT_ONCE))
             before += len(await scene.calls_of(replies, since))
-        replies, since = await scene.asked(MEASURED)
+        replies, since = await scene.asked(*scene.service.questions(MEASURED))
         after = await scene.calls_of(replies, since)
     most = max(_by_target(after).values(), default=0)
-    asked = max(1, scene.bounds.failing // AT_ONCE) * AT_ONCE
+    asked = batches * FAILING_AT_ONCE
     words = f"Dead providers: the first {asked} questions made {many(before, 'call')}"
     words += f", the next {MEASURED} made {_told(after)}"
     if before == 0:

@@ -25,11 +25,19 @@ async def probe(scene: Scene, case: Case) -> None:
     if not scene.shape.refund.path:
         case.unobservable("No endpoint with a side effect is named.", "[refund] path, body and amount")
         return
+    if scene.service.costs:
+        case.unobservable("Its profile is live: no real money is moved for this.", "a workbench profile")
+        return
+    for url in scene.away:
+        case.unobservable(f"The replica {url} does not answer.", "--replica URL of one that does")
     who, began_s = scene.service.person(), time.time()
     await _without_key(scene, case, who, began_s)
     amount, key = _sum(), str(uuid.uuid4())
-    first = list(await asyncio.gather(*(scene.service.refund(who, amount, key) for _ in range(AT_ONCE))))
-    again = await scene.service.refund(who, amount, key)
+    places = [scene.service.url, *scene.replicas]
+    first = list(
+        await asyncio.gather(*(scene.service.refund(who, amount, key, places[n % len(places)]) for n in range(AT_ONCE)))
+    )
+    again = await scene.service.refund(who, amount, key, places[-1])
     await _once(scene, case, [*first, again], amount, began_s)
     if any(reply.is_ok for reply in first):
         await _other_body(scene, case, who, amount, key, began_s)
@@ -53,7 +61,8 @@ async def _once(scene: Scene, case: Case, replies: list[Reply], amount: int, beg
         f"{sum(r.said == said for r in replies)} × {said}" for said in sorted({r.said for r in replies})
     )
     moved = await _moved(scene, amount, began_s)
-    words = f"{AT_ONCE} at once with one key, and once more: {statuses}{_charges(moved)}."
+    where = f" over {len(scene.replicas) + 1} processes" if scene.replicas else ""
+    words = f"{AT_ONCE} at once with one key{where}, and once more: {statuses}{_charges(moved)}."
     if moved is None:
         scene.needs_simulator(case, f"{words} How often the money moved")
     elif moved == 1 and any(reply.is_ok for reply in replies):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from loadtests.audit.claims import Case, many
 from loadtests.audit.scene import Scene
 from loadtests.audit.service import Reply
-from loadtests.audit.shape import Source
+from loadtests.audit.shape import Source, bare
 from loadtests.audit.sources import Unreadable
 from loadtests.audit.store import NEEDS_URL, StoreFailed, holding
 
@@ -38,26 +38,34 @@ class _Canary:
 async def probe(scene: Scene, case: Case) -> None:
     """Ask with the canary twice; then look into ledger, logs and store."""
     canary = _Canary.fresh()
-    question = f"{scene.service.question()} Write to {canary.address} or call {canary.telephone}."
-    who = scene.service.person()
-    since = await scene.provider.mark() if scene.provider else 0
-    replies = [await scene.service.ask(who, question) for _ in range(2)]
+    marker = f"marker{secrets.token_hex(6)}"
+    question = f"What is {marker} about? Write to {canary.address} or call {canary.telephone}."
+    who, replies, calls = scene.service.person(), [], []
+    for _ in range(2):  # each with calls of its own: the first may need two, and the second then none
+        since = await scene.provider.mark() if scene.provider else 0
+        replies.append(await scene.service.ask(who, question))
+        calls.append(len(await scene.calls_of(replies[-1:], since)) if scene.provider else 0)
     if not all(reply.is_ok for reply in replies):
+        said = " and ".join(reply.said for reply in replies)
         case.unobservable(
-            f"A question with an address in it was answered {replies[0].said}.",
+            f"A question with an address in it, asked twice, was answered {said}.",
             "a service that answers such a question",
         )
         return
     if scene.provider is None:
         scene.needs_simulator(case, "Whether the second answer came from a cache")
+    elif not calls[0]:
+        case.unobservable(
+            f"A question with {canary.address} in it made no call.", "a service that asks a provider each new question"
+        )
     else:
-        calls = len(await scene.calls_of(replies, since))
         case.judge(
-            calls >= len(replies),
-            f"A question with {canary.address} in it, asked twice, made {many(calls, 'call')}.",
+            calls[1] > 0,
+            f"A question with {canary.address} in it made {many(calls[0], 'call')}, and asked again "
+            f"{many(calls[1], 'call')}.",
         )
     await _logs(scene, case, canary, replies[-1])
-    await _store(scene, case, canary)
+    await _store(scene, case, canary, marker)
 
 
 async def _logs(scene: Scene, case: Case, canary: _Canary, reply: Reply) -> None:
@@ -111,27 +119,38 @@ async def _told(scene: Scene, source: Source, canary: _Canary) -> list[str]:
         await asyncio.sleep(POLL_S)
 
 
-async def _store(scene: Scene, case: Case, canary: _Canary) -> None:
+async def _store(scene: Scene, case: Case, canary: _Canary, marker: str) -> None:
     store = scene.shape.store
     if not store.url:
         case.unobservable("The store could not be searched.", NEEDS_URL)
         return
     try:
-        held = await holding(store, canary.parts)
+        held = await holding(store, canary.parts, marker)
     except StoreFailed as error:
         case.unobservable(f"The store could not be searched: {error}.", "[store] url")
         return
     found = f"the canary is in {', '.join(held.keys)}" if held.keys else "the canary is in none"
     words = f"Of {held.looked - held.sessions} keys of the store ({held.sessions} of sessions left out) {found}."
-    if held.looked or held.keys:
-        case.judge(not held.keys, words)
+    if held.keys:
+        case.refuted(words)
+    elif held.unread:
+        case.unobservable(
+            f"{words} Of these {held.unread} could not be read.", "a store with keys of Redis's own types"
+        )
+    elif held.looked == held.sessions:
+        case.unobservable(f"{words} Nothing but sessions is in it.", "[store] url of the store that the service uses")
+    elif not held.marked:
+        case.unobservable(
+            f"{words} Nothing else of that question is there either, also not in sessions.",
+            "[store] url of the store that the service uses",
+        )
     else:
-        case.unobservable(f"{words} It is empty.", "[store] url of the store that the service uses")
+        case.proved(words)
 
 
 def _named(scene: Scene, source: Source) -> str:
     """Short: whoever wrote the line knows it again."""
     if source.url:
-        return str(scene.sources.filled(source.url)).split("?")[0]
+        return bare(str(scene.sources.filled(source.url)))
     files = [str(scene.sources.filled(path)) for path in source.files]
-    return " ".join(source.command) or ", ".join("/".join(path.split("/")[-2:]) for path in files)
+    return "".join(source.command[:1]) or ", ".join("/".join(path.split("/")[-2:]) for path in files)

@@ -19,35 +19,44 @@ POLL_S = 0.1
 
 async def probe(scene: Scene, case: Case) -> None:
     """First what is left alone, then with providers out, then with the store paused."""
+    since = await _quiet(scene, case)  # before the first look: it might call, and remember what it heard
     health, ready = await _statuses(scene)
     if health != "200" or ready != "200":
         case.refuted(f"With everything well {scene.shape.health} is {health} and {scene.shape.ready} {ready}.")
         return
-    if scene.provider is None:
-        scene.needs_simulator(case, "Whether they call a provider")
-    else:
-        await _providers_out(scene, case, scene.provider)
-    if can_pause(scene.shape.store):
+    if scene.provider is not None and since is not None:
+        await _providers_out(scene, case, scene.provider, since)
+    if scene.service.costs:
+        case.unobservable("Its profile is live: its store is not paused.", "a workbench profile")
+    elif can_pause(scene.shape.store):
         await _store_paused(scene, case)
     else:
         case.unobservable("What they say while the store is away is not known.", NEEDS_PAUSE)
 
 
-async def _providers_out(scene: Scene, case: Case, provider: Provider) -> None:
+async def _quiet(scene: Scene, case: Case) -> int | None:
+    """The mark after which all calls are those of our looks; None where there is none."""
+    provider = scene.provider
+    if provider is None:
+        scene.needs_simulator(case, "Whether they call a provider")
+        return None
     since = await provider.mark()
     await asyncio.sleep(QUIET_S)
     if noise := len(await provider.calls(since)):
         case.unobservable(f"Somebody else made {many(noise, 'call')} meanwhile.", "a service that nobody else asks")
-        return
+        return None
+    return since
+
+
+async def _providers_out(scene: Scene, case: Case, provider: Provider, since: int) -> None:
     async with provider.broken("status", status=503):
-        since = await provider.mark()
         looks = [await _statuses(scene) for _ in range(LOOKS)]
         calls = len(await provider.calls(since))
     well = all(health == "200" for health, _ in looks)
     case.judge(
         well and not calls,
         f"With all providers out, asked {LOOKS} times each: {scene.shape.health} {_all(looks, 0)}, {scene.shape.ready} "
-        f"{_all(looks, 1)}; they made {many(calls, 'call')} to a provider.",
+        f"{_all(looks, 1)}; with one look before, they made {many(calls, 'call')} to a provider.",
     )
 
 
@@ -56,7 +65,7 @@ async def _store_paused(scene: Scene, case: Case) -> None:
         async with paused(scene.shape.store):
             during = await _until(scene, "503")
     except StoreFailed as error:
-        case.unobservable(f"The store was not paused: {error}.", NEEDS_PAUSE)
+        case.unobservable(f"The store could not be paused for a moment: {error}.", NEEDS_PAUSE)
         return
     after = await _until(scene, "200")
     case.judge(

@@ -20,10 +20,13 @@ DIGITS = 16
 
 async def probe(scene: Scene, case: Case) -> None:
     """One question, then both searches until they find it."""
+    named = scene.shape.chat.request_id_header
+    if not named:
+        case.unobservable("Nobody said how a request's id is told.", "[chat] request_id_header")
+        return
     who = scene.service.person()
     reply = await scene.service.ask(who, scene.service.question())
-    named = scene.shape.chat.request_id_header
-    if named and named not in reply.headers:
+    if named not in reply.headers:
         case.refuted(f"The answer ({reply.said}) has no {named}: whoever asks cannot name their request.")
         return
     shape = scene.shape.search

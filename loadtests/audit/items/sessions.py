@@ -26,7 +26,9 @@ async def probe(scene: Scene, case: Case) -> None:
         case.refuted(f"The answer to a first message names no conversation to go on with ({began.said}).")
         return
     if scene.shape.replicas:
-        for url in scene.shape.replicas:
+        for url in scene.away:
+            case.unobservable(f"The replica {url} does not answer.", "--replica URL of one that does")
+        for url in scene.replicas:
             await _on_replica(scene, case, who, thread, word, url)
         return
     await _over_workers(scene, case, who, thread, word)

@@ -30,13 +30,13 @@ from tests.loadtests.audit.pupil_calls import Calls, Failed
 FLAWS = frozenset(
     {
         *("no_timeout", "abandons", "no_retry", "endless_retries", "retries_400", "no_breaker"),
-        *("no_cache", "untracked"),
+        *("no_cache", "untracked", "all_are_hits"),
         *("no_limit", "check_then_take", "limit_per_address"),
-        *("key_optional", "check_then_act", "body_ignored"),
-        *("memory_session", "single_provider", "canned", "blocking"),
-        *("health_calls_llm", "health_needs_store", "ready_is_blind"),
+        *("key_optional", "check_then_act", "body_ignored", "pays_per_process"),
+        *("memory_session", "single_provider", "canned", "canned_beside", "blocking"),
+        *("health_calls_llm", "health_called_llm", "health_needs_store", "ready_is_blind"),
         *("no_id", "no_user", "unnamed", "echoes", "finds_all"),
-        *("caches_personal", "logs_text", "logs_later", "stores_text"),
+        *("caches_personal", "calls_twice", "logs_text", "logs_later", "stores_text"),
     }
 )
 LATER_S = 0.2
@@ -66,6 +66,8 @@ class Pupil:
     log: Any
     flaws: set[str] = field(default_factory=set)
     sessions: dict[str, list[Any]] = field(default_factory=dict)
+    paid: dict[str, str] = field(default_factory=dict)
+    called: bool = False
     http: aiohttp.ClientSession = field(init=False)
     calls: Calls = field(init=False)
 
@@ -94,7 +96,7 @@ class Pupil:
 
     async def _put_flaws(self, request: web.Request) -> web.Response:
         told = await request.json()
-        self.flaws = set(told["flaws"])
+        self.flaws, self.called = set(told["flaws"]), False
         self.calls.begin_anew(self.flaws, told["deadline_s"])
         return web.json_response({})
 
@@ -125,13 +127,13 @@ class Pupil:
         conversation = given.get("conversation") or uuid.uuid4().hex
         messages = [*await self._history(conversation), {"role": "user", "content": text}]
         reply, cached = await self._reply(messages)
-        if reply is None and "canned" in self.flaws:
+        if (reply is None and "canned" in self.flaws) or ("canned_beside" in self.flaws and self.calls.failed_over):
             reply = "All our models are busy, and we love you."
         if reply is None:
             return web.json_response({"error": "come back later"}, status=503)
         await self._remember(conversation, [*messages, {"role": "assistant", "content": reply}])
         if "untracked" not in self.flaws:
-            await self.redis.hincrby("counts", "hit" if cached else "miss")
+            await self.redis.hincrby("counts", "hit" if cached or "all_are_hits" in self.flaws else "miss")
         if "stores_text" in self.flaws:
             await self.redis.rpush("recent", text)
         return web.json_response({"reply": {"text": reply}, "conversation": conversation})
@@ -178,6 +180,8 @@ class Pupil:
                 reply = await (asyncio.shield(answering) if "abandons" in self.flaws else answering)
         except TimeoutError:
             reply = None
+        if "calls_twice" in self.flaws:
+            reply = await self.calls.first_that_answers(messages)
         if keeps and reply is not None:
             await self.redis.set(key, reply, ex=60)
         return reply, False
@@ -188,7 +192,10 @@ class Pupil:
         if key is None and "key_optional" not in self.flaws:
             return web.json_response({"error": "Idempotency-Key is missing"}, status=400)
         lock, said = f"pay:{key or uuid.uuid4().hex}", json.dumps(body, sort_keys=True)
-        if "check_then_act" in self.flaws:
+        if "pays_per_process" in self.flaws:
+            known = self.paid.get(lock)
+            self.paid.setdefault(lock, json.dumps([said, None]))
+        elif "check_then_act" in self.flaws:
             known = await self.redis.get(lock)
         else:
             known = await self.redis.set(lock, json.dumps([said, None]), nx=True, get=True, ex=600)
@@ -200,12 +207,14 @@ class Pupil:
         sent = {"charge": body["order"], "amount": body["sum"]["cents"], "currency": "usd"}
         async with self.http.post(f"{self.payments}/v1/refunds", json=sent) as response:
             answer = {"paid": (await response.json())["id"]}
-        await self.redis.set(lock, json.dumps([said, answer]), ex=600)
+        self.paid[lock] = json.dumps([said, answer])
+        await self.redis.set(lock, self.paid[lock], ex=600)
         return web.json_response(answer)
 
     async def livez(self, request: web.Request) -> web.Response:
         """Lives."""
-        if "health_calls_llm" in self.flaws:
+        if "health_calls_llm" in self.flaws or ("health_called_llm" in self.flaws and not self.called):
+            self.called = True
             try:
                 await self.calls.call(next(iter(self.providers)), [{"role": "user", "content": "Are you there?"}])
             except Failed:

@@ -57,11 +57,12 @@ class Calls:
     http: aiohttp.ClientSession
     flaws: set[str] = field(default_factory=set)
     deadline_s: float = 2.0
+    failed_over: bool = False
     _circuits: dict[str, Circuit] = field(default_factory=dict)
 
     def begin_anew(self, flaws: set[str], deadline_s: float) -> None:
         """With these flaws, and all circuits closed."""
-        self.flaws, self.deadline_s, self._circuits = flaws, deadline_s, {}
+        self.flaws, self.deadline_s, self._circuits, self.failed_over = flaws, deadline_s, {}, False
 
     async def first_that_answers(self, messages: list[Any]) -> str | None:
         """The answer of the first provider that gives one."""
@@ -82,6 +83,7 @@ class Calls:
                         return None
                 else:
                     circuit.heard(well=True, now_s=time.monotonic())
+                    self.failed_over = name != names[0]
                     return reply
         return None
 

@@ -1,5 +1,6 @@
 """Sources: files, commands and URLs, what is missing to read them, and numbers in what was read."""
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import aiohttp
 import pytest
 
 from loadtests.audit.shape import Number, Source
-from loadtests.audit.sources import Sources, Unreadable, number
+from loadtests.audit.sources import MOST_LINES, Sources, Unreadable, number
 
 
 @pytest.fixture
@@ -77,3 +78,11 @@ def test_a_number_is_read(text: str, where: Number, value: float) -> None:
 def test_what_is_no_number_is_said(text: str, where: Number, said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         number(text, where)
+
+
+async def test_of_many_lines_the_newest(sources: Sources, tmp_path: Path) -> None:
+    for name, written in (("b.log", 1), ("a.log", 2)):
+        (tmp_path / name).write_text("".join(f"{name} {n} x\n" for n in range(MOST_LINES)))
+        os.utime(tmp_path / name, (written, written))
+    lines = (await sources.text(Source(files=("{logs}/*.log",)), "x")).splitlines()
+    assert (len(lines), lines[-1], lines[0]) == (MOST_LINES, f"a.log {MOST_LINES - 1} x", "a.log 0 x")
