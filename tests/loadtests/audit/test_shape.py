@@ -65,6 +65,10 @@ def test_the_file_in_the_documentation_is_one(tmp_path: Path) -> None:
     assert read(path).chat.answer == "choices.0.message.content"
 
 
+def test_the_file_for_the_poc_is_one() -> None:
+    assert read(EXAMPLE.with_name("poc.toml")).profile == "workbench"
+
+
 def test_an_address_is_the_same_by_any_name_of_this_machine_and_without_secrets() -> None:
     assert address("http://localhost:8000/") == address("http://127.0.0.1:8000") == ("127.0.0.1", 8000)
     assert address("redis://:secret@example.com:6379/0") == ("example.com", 6379)
