@@ -20,9 +20,8 @@ from loadtests.audit.scene import Limited, NotRecovered, Scene
 from loadtests.audit.service import PurseEmpty, Service
 from loadtests.audit.shape import Shape, address, bare
 from loadtests.audit.sources import Sources
-from loadtests.books import wire
 from loadtests.books.errors import CannotJudge
-from loadtests.conduct.places import LIVE, Refused, check_loopback
+from loadtests.conduct.places import LIVE, Refused, check_loopback, told_profile
 
 HTTP = 80
 NEEDS = {NotRecovered: "[bounds] recover_s", PurseEmpty: "--max-usd", Limited: "more keys in [keys] users"}
@@ -121,13 +120,11 @@ def _is_live(shape: Shape) -> bool:
 def _told(url: str, *, may_be_away: bool = False) -> str:
     """The profile as the process itself says; empty where it does not. Raises CannotJudge."""
     try:
-        ready = wire.get("the service", url, "/ready")
+        return told_profile(url)
     except CannotJudge as error:
-        if "answered 503" in str(error) or (" does not answer " in str(error) and not may_be_away):
+        if " is not ready" in str(error) or (" does not answer " in str(error) and not may_be_away):
             raise
         return ""  # it has no /ready, or one of another kind
-    profile = ready.get("profile") if isinstance(ready, dict) else None
-    return profile if isinstance(profile, str) else ""
 
 
 def _spent(service: Service, most_usd: float | None) -> list[str]:

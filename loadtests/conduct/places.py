@@ -51,6 +51,11 @@ def check_loopback(url: str) -> None:
 
 def profile_of(service: str) -> str:
     """The service's own word; a service that does not say is taken for a live one. Raises CannotJudge when away."""
+    return told_profile(service) or LIVE
+
+
+def told_profile(service: str) -> str:
+    """The service's own word, empty where it says nothing. Raises CannotJudge when it is away or has no such /ready."""
     try:
         ready = wire.get("the service", service, "/ready")
     except CannotJudge as error:
@@ -58,7 +63,7 @@ def profile_of(service: str) -> str:
             raise
         raise CannotJudge(f"the service at {service} is not ready: its store is away; see `gauntlet doctor`") from error
     profile = ready.get("profile") if isinstance(ready, dict) else None
-    return profile if isinstance(profile, str) and profile else LIVE
+    return profile if isinstance(profile, str) else ""
 
 
 def check_spending(profile: str, max_usd: float | None, key: str | None, what: str) -> None:

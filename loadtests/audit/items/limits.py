@@ -63,11 +63,13 @@ async def _beside(scene: Scene, case: Case, greedy: Person, modest: Person, roun
     answers = ", ".join(reply.said for reply in others)
     if luck < LUCK and all(reply.is_ok for reply in others):
         case.proved(f"Another user at the same address, beside it: {answers}.")
-    elif _refused(flood):
+    elif _refused(flood) and luck >= LUCK:
         case.unobservable(
             f"Another user beside it: {answers}; by chance with a probability of {luck:.1%}.".replace("%.", " %."),
             "a limit that allows more in a row, and fills up slowly",
         )
+    elif _refused(flood):
+        case.unobservable(f"Another user beside it: {answers}.", "a service that answers under a flood")
     else:
         case.unobservable(
             f"The flood was not refused while another user asked ({answers}).", "a limit that lasts longer than a batch"

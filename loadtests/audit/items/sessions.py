@@ -38,6 +38,9 @@ async def _on_replica(scene: Scene, case: Case, who: Person, thread: str | None,
     """There and back again; the ledger shows how much of the conversation the provider received."""
     control, control_tokens = await _asked(scene, who, "What is my codename?", None, scene.service.url)
     there, tokens = await _asked(scene, who, "What is my codename?", thread, url)
+    if there.status is None:
+        case.unobservable(f"The replica {url} gave {there.said}.", "--replica URL of one that answers")
+        return
     received = ""
     if tokens and control_tokens and thread:
         received = f" The provider received {tokens} tokens of it, {control_tokens} of the question alone."
