@@ -125,8 +125,8 @@ books["verdict"]
 # %% [markdown]
 # ## Try yourself
 #
-# Five failures open the circuit. What if every second call fails, so that there are never five in a row? Change the
-# fault, guess, run.
+# Five failures in a row open the circuit. What if half of the calls fail, by chance: are there ever five in a row?
+# Change the fault, guess, run.
 
 # %%
 lab.reset()

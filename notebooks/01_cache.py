@@ -17,7 +17,7 @@ from notebooks.pictures import histogram, swim_lanes
 from notebooks.pictures.sources_over_time import SOURCES
 
 # %%
-with workbench() as lab:
+with workbench(settings={"admission_lag_s": 60}) as lab:
     lab.keep()
 
 lab
@@ -189,7 +189,7 @@ f"{100 * (1 - len(lab.ledger()) / len(yours)):.0f} % were answered without a cal
 # **Predict.** `cache`, `stale`, `message` (an apology, with the time to come back), or nothing at all?
 
 # %%
-with workbench(settings={"cache.fresh_s": 1.0}) as lab:
+with workbench(settings={"cache.fresh_s": 1.0, "admission_lag_s": 60}) as lab:
     lab.keep()  # the lab from before ends
 
 known, unknown = "What is idempotency?", "What is a dead letter?"

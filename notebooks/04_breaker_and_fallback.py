@@ -153,8 +153,8 @@ Counter(
 # %% [markdown]
 # ## The same moment, with libraries
 #
-# Two breakers that one may well use instead: [purgatory](https://pypi.org/project/purgatory/) and
-# [pybreaker](https://pypi.org/project/pybreaker/), both with their state in the same Valkey, both as two replicas of
+# Two breakers that one may well use instead: [purgatory](https://github.com/mardiros/purgatory) and
+# [pybreaker](https://github.com/danielfm/pybreaker), both with their state in the same Valkey, both as two replicas of
 # twenty threads. Five failures, a cool-down of two seconds, then forty at once at the silent provider. **Predict.**
 
 # %%
@@ -170,7 +170,7 @@ COOLDOWN_S = 2
 def knock(caller):
     """One call to Anthropic; `caller` is how the ledger knows whose it was."""
     headers = {**HEADERS, "x-request-id": caller}
-    answer = wire.exchange(lab.urls["anthropic"], "POST", "/v1/messages", json.dumps(QUESTION), headers, timeout_s=0.8)
+    answer = wire.exchange(lab.urls["anthropic"], "POST", "/v1/messages", json.dumps(QUESTION), headers, timeout_s=1.5)
     if answer.status != 200:
         raise ConnectionError(answer.status)
 
@@ -181,23 +181,25 @@ class Purgatory:
     def __init__(self, circuit):
         self.circuit = circuit
 
-    async def _with(self, do):
+    async def _with(self, do, ready=lambda: None):
         store = AsyncRedisUnitOfWork(lab.urls["valkey"])
         factory = AsyncCircuitBreakerFactory(default_threshold=5, default_ttl=COOLDOWN_S, uow=store)
         await factory.initialize()
+        await store.contexts.redis.ping()  # so that it is connected when it is time
+        ready()
         try:
             return await do(await factory.get_breaker(self.circuit))
         finally:
             await store.contexts.redis.aclose()
 
-    def call(self, caller):
-        """Let the breaker decide, in an event loop of this thread's own."""
+    def call(self, caller, ready):
+        """Let the breaker decide, in an event loop of this thread's own; `ready` returns when it is time."""
 
         async def guarded(breaker):
             async with breaker:
                 knock(caller)
 
-        asyncio.run(self._with(guarded))
+        asyncio.run(self._with(guarded, ready))
 
     def state(self):
         """As it stands in Valkey."""
@@ -217,8 +219,9 @@ class Pybreaker:
         storage = pybreaker.CircuitRedisStorage(pybreaker.STATE_CLOSED, store, namespace=circuit)
         self.breaker = pybreaker.CircuitBreaker(fail_max=5, reset_timeout=COOLDOWN_S, state_storage=storage)
 
-    def call(self, caller):
+    def call(self, caller, ready):
         """Let the breaker decide."""
+        ready()
         self.breaker.call(knock, caller)
 
     def state(self):
@@ -229,9 +232,9 @@ class Pybreaker:
 LIBRARIES = {"purgatory": Purgatory, "pybreaker": Pybreaker}
 
 
-def attempt(replica, caller):
+def attempt(replica, caller, ready=lambda: None):
     try:
-        replica.call(caller)
+        replica.call(caller, ready)
     except Exception as error:  # noqa: BLE001 - each library has its own, and calls fail
         return type(error).__name__
     return "answered"
@@ -245,11 +248,10 @@ def in_turn(name, replicas, count):
 
 def all_at_once(name, replicas, count):
     """So many threads, spread over the replicas, in one moment; the calls of theirs that reached the provider."""
-    start = threading.Barrier(count)
+    start = threading.Barrier(count, timeout=60)
 
     def one(n):
-        start.wait()
-        attempt(replicas[n % len(replicas)], f"{name}/{n}")
+        attempt(replicas[n % len(replicas)], f"{name}/{n}", start.wait)
 
     with ThreadPoolExecutor(count) as threads:
         list(threads.map(one, range(count)))
@@ -408,7 +410,7 @@ def ten_questions(here):
 
 
 def in_order(order):
-    settings = {**OURS, "breaker.cooldown_s": 30, "order": json.dumps(order)}
+    settings = {**OURS, "breaker.cooldown_s": 30, "routes.default.deadline_s": 30, "order": json.dumps(order)}
     with workbench(settings=settings, workers=1) as other:
         return ten_questions(other)
 
@@ -460,8 +462,7 @@ assert {"open", "half_open", "closed"} <= set(events["state"])
 assert most_at_once(ours) == 1, "one probe at a time, for the fleet"
 assert moment.by("provider") == {"openai": CROWD}
 table = compared.set_index("breaker")
-assert table.loc["purgatory", "at the same time"] > 10
-assert table.loc["pybreaker", "at the same time"] <= 2
+assert table.loc["purgatory", "at the same time"] > 2 >= table.loc["pybreaker", "at the same time"]
 assert table.loc["pybreaker", "healthy: of 12 at the same time"] <= 2
 assert (table["after ten 400s"] == "closed").to_dict() == {"purgatory": False, "pybreaker": False, "ours": True}
 assert wrong.by("status") == {400: 10}, "ten times its own fault, ten times told so"

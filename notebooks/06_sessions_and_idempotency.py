@@ -205,7 +205,7 @@ moved
 
 # %%
 done: dict[str, dict] = {}
-provider = httpx.Client(base_url=lab.urls["payments"], timeout=30)
+provider = httpx.Client(base_url=lab.urls["payments"], timeout=30, trust_env=False)
 
 
 def pay(body: dict) -> dict:

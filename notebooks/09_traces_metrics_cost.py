@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Traces, metrics, logs, and what it cost
 #
-# A minute of traffic goes through the service, with two quarrels in it. Afterwards you ask: where did the time go,
+# Some traffic goes through the service, with two quarrels in it. Afterwards you ask: where did the time go,
 # what did the slowest one wait for, who spent what and on what, what did the cache save, and can all of this be
 # believed? Chapter, section 7.
 #
@@ -30,7 +30,7 @@ with workbench(settings={"telemetry.ordinary_per_s": 1, "capture_content": "true
 lab
 
 # %% [markdown]
-# ## A minute of traffic
+# ## Traffic
 #
 # Three tenants, of which one is large; two routes, of which one is cheap; questions that repeat. Then the quarrels: for
 # a while Anthropic breaks off two answers in five and bills them all the same, and then it is out altogether. Three
@@ -185,8 +185,8 @@ savings
 # ## Which traces are kept?
 #
 # All spans of all requests would be more data than the answers. So a request's trace is kept or not when it has ended
-# and one knows what became of it (*tail sampling*): all with an incident, of ordinary ones one a second and worker.
-# Each kept one has a *weight*: for how many of its kind it stands.
+# and one knows what became of it (*tail sampling*): a second and worker, one of the ordinary ones, and up to fifty of
+# each kind of incident, which here are all. Each kept one has a *weight*: for how many of its kind it stands.
 #
 # **Predict.** How many of the ordinary requests left a trace?
 
@@ -286,7 +286,7 @@ found
 # %% [markdown]
 # ## Can it be believed?
 #
-# Three parties wrote down the same minute: we who asked, the service, and the providers. Line by line: what each
+# Three parties wrote down the same calls: we who asked, the service, and the providers. Line by line: what each
 # answer told us of its cost, what the service's record says, and what the providers billed for the calls. (Where a call
 # was broken off, nobody was told its price: that is for the next cell.)
 

@@ -109,7 +109,7 @@ swim_lanes(
 # %% [markdown]
 # ## Clue 2: its neighbours
 #
-# Was it alone? Everybody who came within fifteen seconds of it:
+# Was it alone? Everybody who came in the eight seconds before it and the fifteen after it:
 
 # %%
 near = ask(f"select s, duration_ms, source from asked where s between {told['s'] - 8} and {told['s'] + 15}")

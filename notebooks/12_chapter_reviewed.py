@@ -105,6 +105,7 @@ beating = predict("How often does the heart beat while they wait?", guess=100)
 
 # %%
 lab.latency("anthropic", first_token_ms=300)
+THINKS_S = 0.25  # at least: a row of the ledger may be closed a moment after its answer was read
 
 
 async def four_people(ask, name):
@@ -119,7 +120,7 @@ async def four_people(ask, name):
     await asyncio.gather(*(ask(question("What is back-pressure?", f"{name} {n + 1}")) for n in range(4)))
     heartbeat.cancel()
     calls = calls_of(name)
-    ends = calls["t"] + calls["duration_s"]
+    ends = calls["t"] + THINKS_S
     most = max(int(((calls["t"] <= t) & (ends > t)).sum()) for t in calls["t"])
     return calls, most, beats, sum(calls["t"].min() < beat < ends.max() for beat in beats)
 

@@ -24,6 +24,8 @@ ROOT = HERE.parent
 SOURCES = "[0-9][0-9]_*.py"
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 GITHUB = re.compile(r"https://github\.com/(?P<name>[\w.-]+/[\w.-]+?)(\.git|/)?")
+BRANCH = re.compile(r"\w[\w./-]*")
+"""What stands in a command line of a shell and in a URL as it is."""
 METADATA: dict[str, Any] = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -60,6 +62,10 @@ class Repository:
     def __post_init__(self) -> None:
         if self.url and not GITHUB.fullmatch(self.url):
             raise ValueError(f"[tool.gauntlet] repository is {self.url!r}; it looks like https://github.com/OWNER/NAME")
+        if not BRANCH.fullmatch(self.branch):
+            raise ValueError(
+                f"[tool.gauntlet] branch is {self.branch!r}; letters, digits and ._/- are taken, like main"
+            )
 
     def badge(self, notebook: str) -> str:
         """Markdown that opens the notebook in Colab; empty where there is no repository."""

@@ -14,7 +14,7 @@ NOBODY = 0
 """The `status` where no HTTP response came at all; `error` says why."""
 SHOWN = 90
 """Characters of an answer that its line shows."""
-FACTS = ("source", "degraded", "provider", "model", "thread_id", "cost_usd", "citations")
+FACTS = ("source", "degraded", "provider", "model", "thread_id", "cost_usd")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Answers(list[Answer]):
         """A row each: user, text, status, source, degraded, provider, model, ms, began_s, request_id, cost_usd, …"""
         import pandas as pd
 
-        named = ("user", "text", "status", "ms", "began_s", "request_id", "worker", "error", "answer", *FACTS[:-1])
+        named = ("user", "text", "status", "ms", "began_s", "request_id", "worker", "error", "answer", *FACTS)
         return pd.DataFrame([{name: getattr(one, name) for name in named} for one in self], columns=list(named))
 
     def __repr__(self) -> str:

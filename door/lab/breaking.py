@@ -1,6 +1,6 @@
 """Breaking what the service itself runs on: its workers, the queue's worker, its store. Read `lab.py` next.
 
-All of it heals: the service replaces a worker, the supervisor starts a killed store again with what it held.
+All of it heals: the service replaces a worker, a paused store goes on at the end of its block.
 """
 
 from __future__ import annotations
@@ -46,22 +46,11 @@ class Breaking(Told):
     @contextmanager
     def store_paused(self) -> Iterator[None]:
         """`with lab.store_paused():` Valkey is stopped (SIGSTOP): it holds its connections and answers nothing."""
-        pid = self._store()
+        pid = self._running.store_pid()
+        if pid is None:
+            raise DoorError("there is no Valkey now; it is back a few seconds after it died")
         os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
-
-    def kill_store(self) -> int:
-        """kill -9 Valkey; returns its pid. It is back a few seconds later: `lab.whole_again()` waits for that."""
-        pid = self._store()
-        os.kill(pid, signal.SIGKILL)
-        self.until(lambda: self._running.store_pid() != pid, "the death of the store")
-        return pid
-
-    def _store(self) -> int:
-        pid = self._running.store_pid()
-        if pid is None:
-            raise DoorError("there is no Valkey now; it is back a few seconds after it died")
-        return pid

@@ -46,12 +46,7 @@ class Streamed:
     @property
     def done(self) -> dict[str, Any] | None:
         """The facts of the last event, the same as a chat's; None for a stream that did not end whole."""
-        return self._last("done")
-
-    @property
-    def failure(self) -> dict[str, Any] | None:
-        """The error that the stream ended in; None when it did not."""
-        return self._last("error")
+        return next((event["data"] for event in reversed(self.events) if event["event"] == "done"), None)
 
     @property
     def first_token_ms(self) -> float | None:
@@ -64,9 +59,6 @@ class Streamed:
 
         rows = [{**event, "text": event["data"].get("text", "")} for event in self.events]
         return pd.DataFrame(rows, columns=["t_ms", "event", "text"])
-
-    def _last(self, name: str) -> dict[str, Any] | None:
-        return next((event["data"] for event in reversed(self.events) if event["event"] == name), None)
 
     def __repr__(self) -> str:
         deltas = sum(event["event"] == "delta" for event in self.events)

@@ -43,16 +43,13 @@ class Wires:
 
     def _simulator(self, method: str, path: str, body: Any = None, **query: object) -> Any:
         """What the simulator's control API answers. Raises DoorError with its own words when it refuses."""
-        return self._told("simulator", method, path, body, **query)
-
-    def _told(self, part: str, method: str, path: str, body: Any = None, **query: object) -> Any:
         wanted = {name: str(value) for name, value in query.items() if value is not None}
         asked = f"{path}?{urlencode(wanted)}" if wanted else path
         text = None if body is None else json.dumps(body)
         try:
-            response = wire.exchange(self.urls[part], method, asked, text, timeout_s=TIMEOUT_S)
+            response = wire.exchange(self.urls["simulator"], method, asked, text, timeout_s=TIMEOUT_S)
         except (OSError, http.client.HTTPException) as error:
-            raise DoorError(f"the {part} does not answer ({error}); {self._why_not()}") from error
+            raise DoorError(f"the simulator does not answer ({error}); {self._why_not()}") from error
         told = json.loads(response.body)
         if response.status >= http.client.BAD_REQUEST:
             raise DoorError(f"{method} {path}: {told.get('detail', told)}")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
-import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from door.home import ROOT
 from notebooks import colab, pairing
@@ -61,6 +64,13 @@ def test_a_repository_that_colab_cannot_open_is_refused(url: str) -> None:
         Repository(url)
 
 
+@pytest.mark.parametrize("branch", ["", "main; rm -rf .", "--upload-pack=x", "$(id)", "a b"])
+def test_a_branch_that_a_shell_would_read_otherwise_is_refused(branch: str) -> None:
+    with pytest.raises(ValueError, match="branch is"):
+        Repository(URL, branch)
+    assert Repository(URL, "feature/v1.2-rc_3").branch in Repository(URL, "feature/v1.2-rc_3").install()
+
+
 def test_pyproject_is_the_one_place(tmp_path: Path) -> None:
     told = tmp_path / "pyproject.toml"
     told.write_text(f'[tool.gauntlet]\nrepository = "{URL}"\nbranch = "stable"\n')
@@ -103,6 +113,12 @@ def test_the_kernel_gains_what_the_lock_says_and_the_stack_all_of_it(
     assert asked == []
 
 
+def test_a_step_that_fails_says_why_where_the_notebook_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        colab._run(sys.executable, "-c", "raise SystemExit('no room left')")
+    assert "no room left" in capsys.readouterr().out
+
+
 COLAB_HAS = {
     *("altair", "pandas", "pyarrow", "numpy", "psutil", "rich", "python-dateutil", "six", "typing-extensions"),
     *("jsonschema", "jsonschema-specifications", "referencing", "rpds-py", "attrs", "narwhals", "jinja2", "markupsafe"),
@@ -112,7 +128,7 @@ LIKE_COLAB = """
 import sys
 from importlib.metadata import packages_distributions
 
-allowed = set(sys.argv[1:])
+imports, allowed = sys.argv[1], set(sys.argv[2:])
 homes = {name: {one.lower().replace("_", "-") for one in found} for name, found in packages_distributions().items()}
 lacks = {name for name, found in homes.items() if not allowed & found}
 
@@ -125,20 +141,39 @@ sys.meta_path.insert(0, Lacks())
 try:
     import fastapi
 except ModuleNotFoundError:
-    import door.lab, door.telemetry, door.valkey, notebooks.guess, notebooks.pictures
+    import door.lab, door.telemetry, door.valkey
+    exec(imports)
     door.valkey.program()
     print("all there")
 """
 
 
-def test_a_kernel_in_colab_has_all_that_a_lab_and_its_pictures_import() -> None:
-    gained = [line.split("==")[0] for line in colab.for_the_kernel()]
-    brought = [
-        re.split(r"[^\w-]", needed)[0] for name in gained for needed in requires(name) or () if "extra" not in needed
-    ]
-    command = [sys.executable, "-c", LIKE_COLAB, "gauntlet", *COLAB_HAS, *gained, *brought]
+def test_a_kernel_in_colab_has_all_that_a_lab_and_the_notebooks_import() -> None:
+    lines = {line for source in pairing.sources() for line in _imports(source)}
+    assert {"import pandas as pd", "import httpx2", "from gauntlet import workbench"} <= lines
+    gained = _with_what_they_need(line.split("==")[0] for line in colab.for_the_kernel())
+    command = [sys.executable, "-c", LIKE_COLAB, "\n".join(sorted(lines)), "gauntlet", *COLAB_HAS, *gained]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "all there\n", done.stderr
+
+
+def _with_what_they_need(names: Iterable[str]) -> set[str]:
+    """These packages and all that an installer brings with them."""
+    seen: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name not in seen:
+            seen.add(name)
+            needed = map(Requirement, requires(name) or ())
+            waiting += [one.name for one in needed if not one.marker or one.marker.evaluate({"extra": ""})]
+    return seen
+
+
+def _imports(source: Path) -> list[str]:
+    """The imports at the top level of a notebook's source, a line each."""
+    body = ast.parse(source.read_text()).body
+    return [ast.unparse(line) for line in body if isinstance(line, ast.Import | ast.ImportFrom)]
 
 
 def _source(folder: Path) -> Path:

@@ -6,7 +6,9 @@
 from anthropic import APIStatusError, AsyncAnthropic
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
-from tenacity import RetryError, retry, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, wait_chain, wait_fixed
+
+WAITS_S = (1, 2, 4)  # before the second attempt, the third and the fourth
 
 app = FastAPI()
 client = AsyncAnthropic(timeout=30.0)  # max_retries is 2 unless one says otherwise
@@ -20,18 +22,20 @@ class Question(BaseModel):
     model: str = "claude-opus-4-7"
 
 
-@retry(
-    stop=stop_after_attempt(4),
-    wait=wait_exponential(multiplier=1, min=1, max=10),
-    retry=retry_if_exception_type(APIStatusError),
-)
 async def ask(question: Question) -> str:
     """Four attempts of three calls each."""
-    reply = await client.messages.create(
-        model=question.model,
-        max_tokens=question.max_tokens,
-        messages=[{"role": "user", "content": question.text}],
+    loop = AsyncRetrying(
+        retry=retry_if_exception_type(APIStatusError),
+        wait=wait_chain(*map(wait_fixed, WAITS_S)),
+        stop=stop_after_attempt(1 + len(WAITS_S)),
     )
+    async for attempt in loop:
+        with attempt:
+            reply = await client.messages.create(
+                model=question.model,
+                max_tokens=question.max_tokens,
+                messages=[{"role": "user", "content": question.text}],
+            )
     return reply.content[0].text
 
 
