@@ -1,5 +1,6 @@
 """The stack that most process tests share, and one on demand for those that break it."""
 
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,13 @@ from .stack import Stack
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With `-n` this is called in each process."""
+    """With `-n` this is called in each process.
+
+    Where a shell started us in the background, Ctrl-C is ignored, by whatever we start as well: tests that send it to a
+    process would wait for ever.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if (session := getattr(config, "workerinput", {}).get("testrunuid")) is not None:
         config.pluginmanager.register(turns.Plugin(session))
 
